@@ -1,0 +1,1 @@
+"""What beliefs are about: small worlds with an exact reference answer."""
