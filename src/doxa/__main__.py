@@ -1,0 +1,5 @@
+"""``python -m doxa`` is the command ``doxa``."""
+
+from doxa.cli import main
+
+main()

@@ -1,0 +1,295 @@
+"""The command line. Text for people goes to stderr, data to stdout; heavy modules load when a command needs them."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from doxa.errors import DoxaError, InputError
+
+app = typer.Typer(
+    name="doxa",
+    help="A laboratory for belief dynamics: measure, simulate and steer how beliefs move.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data_app = typer.Typer(help="Data sets that studies read.", no_args_is_help=True)
+organism_app = typer.Typer(help="The zoo of small language models with known defects.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+app.add_typer(organism_app, name="organism")
+
+Out = Annotated[Path, typer.Option("--out", help="Folder that holds the runs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Preset = Annotated[str, typer.Option("--preset", help="quick, embedded or paper.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="key=value, checked against the config; repeatable.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the first replicate.")]
+Seeds = Annotated[int | None, typer.Option("--seeds", help="How many replicates.")]
+SubjectAddress = Annotated[str | None, typer.Option("--subject", help="Address of the subject to ask.")]
+Executor = Annotated[str, typer.Option("--executor", help="inline, processes or ray.")]
+Workers = Annotated[int | None, typer.Option("--workers", help="Cells at once; by default what the cores allow.")]
+Fresh = Annotated[bool, typer.Option("--fresh/--resume", help="Put an earlier run aside, or go on with it.")]
+
+
+def main() -> None:
+    """Run the command line; exit status 0 finished, 1 failed, 2 wrong input."""
+    warnings.simplefilter("default", category=UserWarning)
+    warnings.showwarning = _warn
+    try:
+        app(standalone_mode=False)
+    except InputError as error:
+        _end(error, 2)
+    except DoxaError as error:
+        _end(error, 1)
+    except KeyboardInterrupt:
+        _end("stopped; what was finished is kept, the same command goes on", 1)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except Exception as error:  # noqa: BLE001 - click's usage errors carry their own exit status
+        if not hasattr(error, "exit_code"):
+            raise
+        show: Any = error
+        show.show(file=sys.stderr)
+        sys.exit(show.exit_code)
+
+
+@app.command("list")
+def list_studies(*, as_json: AsJson = False) -> None:
+    """List the studies."""
+    from doxa.lab.study import studies
+
+    known = [study for _, study in studies.items()]
+    if as_json:
+        _print_json([{"slug": s.slug, "paper": s.paper, "room": s.room, "claim": s.claim} for s in known])
+        return
+    _table(("study", "room", "paper", "claim"), [(s.slug, s.room, s.paper, s.claim) for s in known])
+
+
+@app.command()
+def run(
+    slugs: Annotated[list[str] | None, typer.Argument(help="Studies to run: slugs or paths of Python files.")] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Run every study.")] = False,
+    preset: Preset = "embedded",
+    settings: Set = None,
+    seed: Seed = None,
+    seeds: Seeds = None,
+    subject: SubjectAddress = None,
+    out: Out = Path("runs"),
+    executor: Executor = "inline",
+    workers: Workers = None,
+    fresh: Fresh = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run studies, or finish interrupted ones: only missing cells are computed."""
+    from doxa.lab.progress import default_meter
+    from doxa.lab.run import plan, run_study
+    from doxa.lab.study import studies
+
+    chosen = studies.names() if everything else slugs or []
+    if not chosen:
+        raise InputError("no study named; give a slug, --all, or see: doxa list")
+    overrides = _overrides(settings, seed=seed, seeds=seeds, subject=subject)
+    for slug in chosen:
+        plan(slug, preset=preset, overrides=overrides)
+    for slug in chosen:
+        result = run_study(
+            slug,
+            preset=preset,
+            overrides=overrides,
+            out=out,
+            executor=executor,
+            workers=workers,
+            fresh=fresh,
+            meter=default_meter(),
+        )
+        if as_json:
+            _print_json(result.as_json())
+        else:
+            from doxa.lab.terminal import print_result
+
+            print_result(result)
+
+
+@app.command()
+def audit(
+    subject: Annotated[str | None, typer.Argument(help="Address of the subject; without one, organism:leaning.")] = None,
+    *,
+    zoo: Annotated[bool, typer.Option("--zoo", help="Audit every organism and print the matrix.")] = False,
+    twin: Annotated[str | None, typer.Option("--twin", help="Address of a sound twin to show beside it.")] = None,
+    preset: Preset = "embedded",
+    settings: Set = None,
+    seed: Seed = None,
+    seeds: Seeds = None,
+    out: Out = Path("runs"),
+    executor: Executor = "inline",
+    workers: Workers = None,
+    fresh: Fresh = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a model's beliefs with every protocol it can take, and write its belief card."""
+    from doxa.audit.audit import audit_subject, audit_zoo
+    from doxa.lab.progress import default_meter
+
+    overrides = _overrides(settings, seed=seed, seeds=seeds, subject=None)
+    shared: dict[str, Any] = {
+        "preset": preset,
+        "overrides": overrides,
+        "out": out,
+        "executor": executor,
+        "workers": workers,
+        "fresh": fresh,
+        "meter": default_meter(),
+    }
+    if zoo:
+        if subject is not None:
+            raise InputError(f"--zoo audits every organism; leave out {subject!r}")
+        result: Any = audit_zoo(**shared)
+    else:
+        result = audit_subject(subject, twin=twin, **shared)
+    if as_json:
+        _print_json(result.as_json())
+    else:
+        from doxa.lab.terminal import print_text
+
+        print_text(result.as_text())
+
+
+@app.command()
+def show(
+    run: Annotated[str, typer.Argument(help="A run's folder, name, or the start of its name.")],
+    *,
+    call: Annotated[str | None, typer.Option("--call", help="Explain why a call was or was not a cache hit.")] = None,
+    out: Out = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Show a run's findings and state, or explain one of its calls."""
+    from doxa.lab.show import explain_call, show_run
+
+    if call is not None:
+        shown = explain_call(run, call, out)
+    else:
+        shown = show_run(run, out)
+    if as_json:
+        _print_json(shown.as_json())
+    else:
+        from doxa.lab.terminal import print_text
+
+        print_text(shown.as_text())
+
+
+@data_app.command("list")
+def data_list(*, as_json: AsJson = False) -> None:
+    """List the data sets, their licences, and whether they are here."""
+    from doxa.lab.data import catalogue
+
+    rows = [entry.as_json() for entry in catalogue()]
+    if as_json:
+        _print_json(rows)
+    else:
+        _table(("data", "licence", "here", "source"), [(r["name"], r["licence"], r["here"], r["source"]) for r in rows])
+
+
+@data_app.command("get")
+def data_get(name: str, *, fresh: Fresh = False) -> None:
+    """Download a data set from its source and check it."""
+    from doxa.lab.data import get
+
+    _say(str(get(name, fresh=fresh)))
+
+
+@data_app.command("check")
+def data_check(name: str) -> None:
+    """Check the files of a data set against their digests."""
+    from doxa.lab.data import check
+
+    _say(str(check(name)))
+
+
+@organism_app.command("list")
+def organism_list(*, as_json: AsJson = False) -> None:
+    """List the organisms, their defects and their twins."""
+    from doxa.subjects.organisms import members
+
+    rows = [(name, member.defect or "none", member.twin or "", member.description) for name, member in members().items()]
+    if as_json:
+        _print_json([dict(zip(("name", "defect", "twin", "description"), row, strict=True)) for row in rows])
+    else:
+        _table(("organism", "defect", "twin", "description"), rows)
+
+
+@organism_app.command("train")
+def organism_train(
+    name: str,
+    *,
+    seed: Seed = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder the organism is written to.")] = Path("organisms"),
+    fresh: Fresh = False,
+) -> None:
+    """Reproduce an organism from its recipe and seed; an interrupted training goes on."""
+    from doxa.lab.terminal import training_progress
+    from doxa.subjects.organisms import train
+
+    with training_progress(name) as progress:
+        folder = train(name, seed=seed, out=out, progress=progress, resume=not fresh)
+    _say(f"{folder}  (use it as hf:{folder})")
+
+
+@app.command()
+def bench(
+    name: Annotated[str | None, typer.Argument(help="Which benchmark; without one, they are listed.")] = None,
+    *,
+    bar: Annotated[int | None, typer.Option("--bar", help="Number of the reliability bar (bench hard).")] = None,
+    small: Annotated[bool, typer.Option("--small", help="The size that runs with every change.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare doxa with its peers on the same work, or run a reliability bar; needs a checkout."""
+    from doxa.lab.bench import benchmarks, run_benchmark
+
+    if name is None:
+        _table(("benchmark", "what it shows"), benchmarks())
+        return
+    run_benchmark(name, bar=bar, small=small, as_json=as_json)
+
+
+def _overrides(settings: list[str] | None, **shared: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {name: value for name, value in shared.items() if value is not None}
+    for text in settings or []:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise InputError(f"--set {text!r}: must be key=value")
+        if key in values:
+            raise InputError(f"--set {text!r}: '{key}' is given twice")
+        values[key] = value
+    return values
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    from doxa.lab.terminal import print_table
+
+    print_table(head, rows)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def _warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    _say(f"warning: {message}" if issubclass(category, UserWarning) else f"{category.__name__}: {message}")
+
+
+def _end(error: object, status: int) -> None:
+    from doxa.secret import scrub
+
+    _say(scrub(f"doxa: {error}"))
+    sys.exit(status)

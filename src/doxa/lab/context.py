@@ -1,0 +1,110 @@
+"""What a cell is given to work with: its config, its random streams, its subjects, a recorder, progress."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from doxa.errors import InputError
+from doxa.lab.record import Recorder
+from doxa.lab.study import Cell
+from doxa.streams import stream, torch_stream
+
+if TYPE_CHECKING:
+    import torch
+
+    from doxa.subjects.base import Subject
+
+Progress = Callable[[float, str], None]
+"""Called with the share done in [0, 1] and a short note."""
+
+
+class UsedConfig:
+    """The config as a cell may see it: reading a field the cell did not declare is an error.
+
+    A cell's key covers only the fields it declares, so an undeclared read would let a finished cell be taken
+    for one with another value.
+    """
+
+    def __init__(self, config: Any, cell: Cell) -> None:
+        self._config = config
+        self._cell = cell
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._cell.uses:
+            raise InputError(
+                f"cell '{self._cell.condition}' reads config.{name} without declaring it; "
+                f'add it: Cell(..., uses=({", ".join(repr(use) for use in (*self._cell.uses, name))},))'
+            )
+        return getattr(self._config, name)
+
+
+class Context:
+    """Handed to ``run(cell, ctx)``."""
+
+    def __init__(
+        self, slug: str, config: Any, cell: Cell, *, replies: Path | None = None, progress: Progress | None = None
+    ) -> None:
+        self.config = UsedConfig(config, cell)
+        self._slug = slug
+        self._cell = cell
+        self._replies = replies
+        self._progress = progress
+
+    def rng(self, *names: str | int) -> np.random.Generator:
+        """Return the random stream ``names`` of this study and the cell's seed; conditions share it by name."""
+        return stream(self._cell.seed, self._slug, *names)
+
+    def torch_rng(self, *names: str | int, device: str = "cpu") -> torch.Generator:
+        """Return the torch random stream ``names`` of this study and the cell's seed."""
+        return torch_stream(self._cell.seed, self._slug, *names, device=device)
+
+    def subject(self, address: str) -> Subject:
+        """Return an open subject; replies of hosted subjects go through the cache.
+
+        Raises:
+            InputError: the address is not among the cell's ``subjects`` or cannot be understood.
+            SubjectError: the subject cannot be opened.
+        """
+        from doxa.subjects.addresses import open_subject
+
+        if address not in self._cell.subjects:
+            raise InputError(f"cell '{self._cell.condition}' asks {address} without declaring it; add it to subjects")
+        return open_subject(address, replies=self._replies, run=self._slug)
+
+    def recorder(self) -> Recorder:
+        """Return a recorder with the cell's condition and seed."""
+        return Recorder(self._cell.condition, self._cell.seed)
+
+    def progress(self, done: float, total: float = 1.0, note: str = "") -> None:
+        """Say how far the cell is."""
+        if self._progress is not None and total > 0:
+            self._progress(min(1.0, done / total), note)
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Run numerical libraries on ``count`` threads; one not yet imported reads it from the environment."""
+    from threadpoolctl import threadpool_limits
+
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, str(count)))
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(count)
+    try:
+        with threadpool_limits(count):
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

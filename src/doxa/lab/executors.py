@@ -1,0 +1,167 @@
+"""Where cells run: in this process, in a pool of processes, or on Ray. The same cell code runs on all three."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import multiprocessing
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from doxa.errors import DoxaError, InputError, MissingExtraError, did_you_mean
+from doxa.lab.context import Context, Progress, threads
+from doxa.lab.store import RunFolder
+from doxa.lab.study import Cell, find_study
+from doxa.secret import scrub
+
+EXECUTORS = ("inline", "processes", "ray")
+
+Status = Literal["done", "kept", "failed"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One cell to be computed, with all a fresh process needs."""
+
+    run: Path
+    study: str
+    config: Any
+    cell: Cell
+    key: str
+    meta: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task."""
+
+    key: str
+    status: Status
+    seconds: float = 0.0
+    error: str = ""
+    trace: str = ""
+
+
+def execute(task: Task, progress: Progress | None = None) -> Outcome:
+    """Compute one cell and keep it; an exception becomes an outcome, so that the other cells go on."""
+    started = time.monotonic()
+    try:
+        folder = RunFolder(task.run)
+        with folder.claim(task.key):
+            if folder.has(task.key):
+                return Outcome(task.key, "kept")
+            study = find_study(task.study)
+            replies = task.run.parent / "replies.sqlite"
+            context = Context(study.slug, task.config, task.cell, replies=replies, progress=progress)
+            with threads(task.cell.threads):
+                tables = study.code.run(task.cell, context)
+            folder.write(task.key, task.meta, tables)
+    except Exception as error:  # noqa: BLE001 - a cell may raise anything; it is reported, not lost
+        text = scrub(f"{error}" if isinstance(error, DoxaError) else f"{type(error).__name__}: {error}")
+        return Outcome(task.key, "failed", time.monotonic() - started, text, scrub(traceback.format_exc()))
+    return Outcome(task.key, "done", time.monotonic() - started)
+
+
+def run_tasks(
+    tasks: Sequence[Task],
+    executor: str = "inline",
+    *,
+    workers: int | None = None,
+    progress: Callable[[str, float, str], None] | None = None,
+) -> Iterator[Outcome]:
+    """Yield the outcome of each task as it ends.
+
+    Args:
+        tasks: the cells to compute.
+        executor: ``inline``, ``processes`` or ``ray``.
+        workers: how many cells at once; by default what the cores allow.
+        progress: called with a cell's key, its share done and a note.
+
+    Raises:
+        InputError: unknown executor, or a number of workers below 1.
+        MissingExtraError: ``ray`` is asked for and not installed.
+    """
+    if executor not in EXECUTORS:
+        raise InputError(f"executor={executor!r}: {did_you_mean(executor, EXECUTORS)}")
+    if workers is not None and workers < 1:
+        raise InputError(f"workers={workers}: must be >= 1")
+    if executor == "inline" or not tasks:
+        yield from _inline(tasks, progress)
+        return
+    if workers is None:
+        workers = max(1, available_cores() // max(task.cell.threads for task in tasks))
+    if executor == "processes":
+        yield from _processes(tasks, workers)
+    else:
+        yield from _ray(tasks, workers)
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _inline(tasks: Sequence[Task], progress: Callable[[str, float, str], None] | None) -> Iterator[Outcome]:
+    for task in tasks:
+        report: Progress | None = None
+        if progress is not None:
+
+            def report(share: float, note: str, key: str = task.key) -> None:
+                progress(key, share, note)
+
+        yield execute(task, report)
+
+
+_TRIES = 3
+"""How often a cell whose worker died is given to another worker before it counts as failed."""
+
+
+def _processes(tasks: Sequence[Task], workers: int) -> Iterator[Outcome]:
+    """Run tasks in a pool of fresh processes; a worker that dies costs its cells one more try."""
+    waiting = list(tasks)
+    deaths = 0
+    while waiting:
+        spawn = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+            futures = {pool.submit(execute, task): task for task in waiting}
+            broken = False
+            for future in concurrent.futures.as_completed(futures):
+                try:
+                    outcome = future.result()
+                except BrokenProcessPool:
+                    broken = True
+                    continue
+                waiting.remove(futures[future])
+                yield outcome
+        if broken:
+            deaths += 1
+            if deaths >= _TRIES:
+                why = f"a worker process died {deaths} times (killed, or out of memory?); try --workers 1"
+                yield from (Outcome(task.key, "failed", error=why) for task in waiting)
+                return
+
+
+def _ray(tasks: Sequence[Task], workers: int) -> Iterator[Outcome]:
+    """Run tasks on Ray; a worker that dies costs its cell one more try."""
+    try:
+        import ray  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise MissingExtraError("the executor 'ray'", "ray") from error
+    lib = cast(Any, ray)
+    if not lib.is_initialized():
+        lib.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    remote = lib.remote(num_cpus=1, max_retries=_TRIES, retry_exceptions=False)(execute)
+    waiting = {remote.remote(task): task for task in tasks}
+    while waiting:
+        done, _ = lib.wait(list(waiting), num_returns=1)
+        for reference in done:
+            task = waiting.pop(reference)
+            try:
+                yield lib.get(reference)
+            except lib.exceptions.RayError as error:
+                yield Outcome(task.key, "failed", error=f"Ray lost the cell {_TRIES + 1} times: {type(error).__name__}")

@@ -1,0 +1,405 @@
+"""Running a study: plan the cells, compute what is missing, judge, write the report."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+
+import doxa
+from doxa.canonical import Json, digest
+from doxa.errors import DoxaError, InputError, StoreError
+from doxa.lab.executors import Outcome, Task, run_tasks
+from doxa.lab.figures import Figure
+from doxa.lab.files import sha256
+from doxa.lab.progress import Meter, SilentMeter
+from doxa.lab.record import Finding, Tables
+from doxa.lab.store import RunFolder, find_run
+from doxa.lab.study import Cell, Study, code_files, find_study
+
+
+class CellsFailedError(DoxaError):
+    """Some cells failed; what was finished is kept (exit status 1)."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run.
+
+    Attributes:
+        run: name of the run's folder.
+        study: slug.
+        seconds: wall time of this call.
+        findings: what the study found, in the study's order.
+        figures: its figures.
+        folder: where it is kept.
+        computed: how many cells this call computed; the others were kept from before.
+        cells: how many cells there are.
+    """
+
+    run: str
+    study: str
+    seconds: float
+    findings: list[Finding]
+    figures: list[Figure]
+    folder: Path
+    computed: int
+    cells: int
+
+    @property
+    def report(self) -> Path:
+        """The report's file."""
+        return self.folder / "report.html"
+
+    def as_json(self) -> dict[str, Json]:
+        """Return what ``--json`` prints."""
+        return {
+            "run": self.run,
+            "study": self.study,
+            "seconds": round(self.seconds, 3),
+            "findings": [finding.as_json() for finding in self.findings],
+            "report": str(self.report),
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will compute: its cells with their keys, in order, and the name of its folder."""
+
+    study: Study
+    reference: str
+    preset: str
+    config: Any
+    code: str
+    cells: dict[str, Cell]
+
+    @property
+    def name(self) -> str:
+        """Name of the run's folder: slug and the digest of study, config and code."""
+        return f"{self.study.slug}-{digest([self.study.slug, _plain(self.config), self.code], length=10)}"
+
+
+def plan(reference: str, *, preset: str = "embedded", overrides: Mapping[str, Any] | None = None) -> Plan:
+    """Return what a run of a study would compute, without computing anything.
+
+    Raises:
+        InputError: unknown study or setting, a bad value, or two cells that cannot be told apart.
+    """
+    study = find_study(reference)
+    config = study.configure(preset, overrides)
+    code = code_digest(study)
+    cells: dict[str, Cell] = {}
+    for cell in study.code.cells(config):
+        key = cell_key(study, config, cell, code)
+        if key in cells:
+            raise InputError(f"{study.slug}: two cells '{cell.condition}' seed {cell.seed} are the same; tell them apart by params")
+        cells[key] = cell
+    if not cells:
+        raise InputError(f"{study.slug}: this config selects no cells; loosen its filters")
+    return Plan(study, reference, preset, config, code, cells)
+
+
+def run_study(
+    reference: str,
+    *,
+    preset: str = "embedded",
+    overrides: Mapping[str, Any] | None = None,
+    out: Path | str = "runs",
+    executor: str = "inline",
+    workers: int | None = None,
+    fresh: bool = False,
+    meter: Meter | None = None,
+) -> RunResult:
+    """Run a study, or finish one that was interrupted: only missing cells are computed.
+
+    Args:
+        reference: slug, or path of a Python file that registers a study.
+        preset: ``quick``, ``embedded`` or ``paper``.
+        overrides: config values by name.
+        out: folder that holds the runs.
+        executor: ``inline``, ``processes`` or ``ray``.
+        workers: how many cells at once.
+        fresh: put an earlier run of the same name aside and begin anew.
+        meter: shows progress; silent by default.
+
+    Raises:
+        InputError: the input was wrong; nothing was started or written.
+        CellsFailedError: some cells failed; the finished ones are kept.
+        StoreError: the run's folder cannot be written.
+    """
+    started = time.monotonic()
+    todo = plan(reference, preset=preset, overrides=overrides)
+    meter = meter or SilentMeter()
+    folder = RunFolder(Path(out) / todo.name)
+    if fresh and folder.path.exists():
+        folder.path.rename(_free_name(folder.path))
+    _open(folder, todo)
+    missing = _missing(folder, todo)
+    outcomes: list[Outcome] = []
+    with meter.cells(todo.study.slug, total=len(todo.cells), done=len(todo.cells) - len(missing)):
+        tasks = [_task(folder, todo, key) for key in missing]
+        for outcome in run_tasks(tasks, executor, workers=workers, progress=meter.inside):
+            outcomes.append(outcome)
+            cell = todo.cells[outcome.key]
+            meter.finished(f"{cell.condition} seed {cell.seed}", outcome.status, outcome.error)
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    if failed:
+        raise _failure(folder, todo, failed)
+    result = conclude(folder, todo, seconds=time.monotonic() - started, computed=len(outcomes))
+    _record_times(folder, outcomes, result)
+    return result
+
+
+def conclude(folder: RunFolder, todo: Plan, *, seconds: float, computed: int) -> RunResult:
+    """Judge the tables of a run whose cells are all finished, and write findings, figures and report."""
+    from doxa.lab.report import render
+    from doxa.lab.study_page import study_page
+
+    tables = folder.load(todo.cells)
+    findings = todo.study.code.findings(tables, todo.config)
+    figures = todo.study.code.figures(tables, todo.config)
+    folder.write_json("findings.json", {"findings": [finding.as_json() for finding in findings]})
+    for figure in figures:
+        folder.write_json(f"figures/{figure.id}.json", {"title": figure.title, "caption": figure.caption, "spec": figure.spec})
+    page = study_page(todo, tables, findings, figures, manifest=folder.read_json("manifest.json"))
+    from doxa.lab.files import write_atomic
+
+    write_atomic(folder.path / "report.html", render(page).encode())
+    return RunResult(
+        run=folder.path.name,
+        study=todo.study.slug,
+        seconds=seconds,
+        findings=findings,
+        figures=figures,
+        folder=folder.path,
+        computed=computed,
+        cells=len(todo.cells),
+    )
+
+
+def load(reference: str | os.PathLike[str], out: Path | str = "runs") -> Tables:
+    """Return the tables of a finished run, with the columns ``run`` and ``study`` in front.
+
+    Raises:
+        InputError: there is no such run.
+        StoreError: a file is damaged, or the run is not finished.
+    """
+    folder = find_run(reference, Path(out))
+    manifest = folder.read_json("manifest.json")
+    left = [key for key in manifest["cells"] if not folder.has(key)]
+    if left:
+        raise StoreError(f"{folder.path}: {len(left)} cells are not finished; resume with: {manifest['command']}")
+    tables = folder.load(manifest["cells"])
+    head = [pl.lit(folder.path.name).alias("run"), pl.lit(manifest["study"]).alias("study")]
+    return Tables(*(frame.select(*head, pl.all()) for frame in tables))
+
+
+def compare(run_a: str | os.PathLike[str], run_b: str | os.PathLike[str], out: Path | str = "runs") -> Tables:
+    """Pair the rows of two runs: every key column once, each value with suffix ``_a`` and ``_b``.
+
+    Rows are paired on condition, seed, subject, proposition or measure, axis, time and readout; a row that only
+    one run has stays, with nulls on the other side.
+    """
+    keys = {
+        "beliefs": ["condition", "seed", "subject", "proposition", "axis", "time", "readout"],
+        "measures": ["condition", "seed", "subject", "axis", "time", "measure", "unit"],
+        "transcripts": ["condition", "seed", "subject", "conversation", "turn", "role"],
+    }
+    paired: list[pl.DataFrame] = []
+    for name, a, b in zip(Tables._fields, load(run_a, out), load(run_b, out), strict=True):
+        on = keys[name]
+        sides = [
+            frame.with_columns(_turn=pl.int_range(pl.len()).over(on)).rename(
+                {column: f"{column}_{side}" for column in frame.columns if column not in on}
+            )
+            for side, frame in (("a", a), ("b", b))
+        ]
+        paired.append(
+            sides[0].join(sides[1], on=[*on, "_turn"], how="full", coalesce=True, nulls_equal=True).sort([*on, "_turn"]).drop("_turn")
+        )
+    return Tables(*paired)
+
+
+def cell_key(study: Study, config: Any, cell: Cell, code: str) -> str:
+    """Return the digest of all that a cell's tables hang on: code, the config fields it uses, seed, subjects."""
+    from doxa.subjects.addresses import identity
+
+    known = study.settings
+    for name in cell.uses:
+        if name not in known:
+            raise InputError(f"cell '{cell.condition}' uses config.{name}, which {study.slug} does not have")
+    return digest(
+        {
+            "study": study.slug,
+            "code": code,
+            "condition": cell.condition,
+            "seed": cell.seed,
+            "params": dict(cell.params),
+            "uses": {name: _plain(getattr(config, name)) for name in cell.uses},
+            "threads": cell.threads,
+            "subjects": {address: identity(address) for address in cell.subjects},
+        },
+        length=24,
+    )
+
+
+def code_digest(study: Study) -> str:
+    """Return the digest of the study's file and of every doxa module it imports."""
+    return digest([[name, sha256(path.read_bytes())] for name, path in sorted(code_files(study).items())], length=16)
+
+
+def _open(folder: RunFolder, todo: Plan) -> None:
+    """Make the run's folder with its manifest, or check that the one there is this run's."""
+    folder.sweep()
+    if (folder.path / "manifest.json").exists():
+        try:
+            if set(folder.read_json("manifest.json")["cells"]) == set(todo.cells):
+                return
+        except StoreError:
+            pass
+    folder.write_json(
+        "manifest.json",
+        {
+            "study": todo.study.slug,
+            "reference": todo.reference,
+            "paper": todo.study.paper,
+            "preset": todo.preset,
+            "config": _plain(todo.config),
+            "code": todo.code,
+            "cells": list(todo.cells),
+            "command": shell_command(),
+            "versions": versions(),
+            "machine": machine(),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        },
+    )
+
+
+def _missing(folder: RunFolder, todo: Plan) -> list[str]:
+    """Return the cells to compute: damaged ones are set aside, finished ones of sister runs taken over."""
+    missing: list[str] = []
+    sisters = [
+        RunFolder(path) for path in sorted(folder.path.parent.glob(f"{todo.study.slug}-*")) if path != folder.path
+    ]
+    for key in todo.cells:
+        if folder.has(key):
+            try:
+                folder.read(key)
+                continue
+            except StoreError:
+                folder.set_aside(key)
+        elif (folder.cells / key).exists():
+            folder.set_aside(key)
+        if not any(sister.has(key) and folder.adopt(key, sister) for sister in sisters):
+            missing.append(key)
+    return missing
+
+
+def _task(folder: RunFolder, todo: Plan, key: str) -> Task:
+    cell = todo.cells[key]
+    meta: dict[str, Any] = {
+        "study": todo.study.slug,
+        "condition": cell.condition,
+        "seed": cell.seed,
+        "params": dict(cell.params),
+    }
+    return Task(folder.path, todo.reference, todo.config, cell, key, meta)
+
+
+def _failure(folder: RunFolder, todo: Plan, failed: Sequence[Outcome]) -> CellsFailedError:
+    from doxa.lab.files import write_atomic
+
+    for outcome in failed:
+        write_atomic(folder.path / "errors" / f"{outcome.key}.txt", outcome.trace.encode("utf-8", "replace"))
+    first = todo.cells[failed[0].key]
+    return CellsFailedError(
+        f"{len(failed)} of {len(todo.cells)} cells failed, first '{first.condition}' seed {first.seed}: "
+        f"{failed[0].error}\n  tracebacks: {folder.path / 'errors'}\n"
+        f"  the finished cells are kept; to go on: {shell_command()}"
+    )
+
+
+def _record_times(folder: RunFolder, outcomes: Sequence[Outcome], result: RunResult) -> None:
+    manifest = folder.read_json("manifest.json")
+    spent = cast(dict[str, float], manifest.get("cell_seconds", {}))
+    spent.update({outcome.key: round(outcome.seconds, 3) for outcome in outcomes if outcome.status == "done"})
+    manifest["cell_seconds"] = spent
+    manifest["finished"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    manifest["seconds"] = round(result.seconds, 3)
+    folder.write_json("manifest.json", manifest)
+
+
+def _free_name(path: Path) -> Path:
+    number = 1
+    while (aside := path.with_name(f"{path.name}~{number}")).exists():
+        number += 1
+    return aside
+
+
+def _plain(value: Any) -> Json:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in cast(Mapping[Any, Any], value).items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in cast(Sequence[Any], value)]
+    return value
+
+
+def shell_command() -> str:
+    """Return the command line of this process, without secrets."""
+    import shlex
+
+    from doxa.secret import scrub
+
+    name = Path(sys.argv[0]).name if sys.argv else "python"
+    return scrub(shlex.join([name if name != "__main__.py" else "doxa", *sys.argv[1:]]))
+
+
+def versions() -> dict[str, Json]:
+    """Return the versions of doxa, Python and the libraries that make numbers."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found: dict[str, Json] = {"doxa": doxa.__version__, "python": platform.python_version()}
+    for name in ("numpy", "scipy", "polars", "torch", "transformers", "tokenizers"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    found["commit"] = _commit()
+    return found
+
+
+def machine() -> dict[str, Json]:
+    """Return what kind of machine this is; no host name, user or path."""
+    return {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+    }
+
+
+@cache
+def _commit() -> str | None:
+    """Return the commit of the checkout doxa runs from, marked when files differ from it; None outside one."""
+    root = Path(doxa.__file__).parents[2]
+    git = shutil.which("git")
+    if git is None or not (root / ".git").exists():
+        return None
+    head = subprocess.run([git, "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
+    changed = subprocess.run([git, "-C", str(root), "status", "--porcelain", "-uno"], capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
+    if head.returncode != 0:
+        return None
+    return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")

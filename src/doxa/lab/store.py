@@ -1,0 +1,186 @@
+"""The run store: one folder a run, one folder a cell, every file checked by digest when it is read.
+
+    <out>/<slug>-<run>/manifest.json        config, versions, seeds, machine, code state (times stand only here)
+                       cells/<key>/*.parquet, cell.json
+                       findings.json, figures/*.json, report.html
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import uuid
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+
+from doxa.canonical import Json, canonical_json, digest
+from doxa.errors import InputError, StoreError
+from doxa.lab.files import exclusive, sha256, sweep_temporary, write_atomic, write_folder
+from doxa.lab.record import Tables
+
+SCHEMA = 1
+"""Version of the files' layout; a run of another version is refused, never misread."""
+
+
+class RunFolder:
+    """The folder of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def cells(self) -> Path:
+        """Where the finished cells are."""
+        return self.path / "cells"
+
+    def has(self, key: str) -> bool:
+        """Return whether a cell is finished."""
+        return (self.cells / key / "cell.json").is_file()
+
+    def claim(self, key: str) -> AbstractContextManager[bool]:
+        """Hold a cell while it is computed, so that no other process computes it too."""
+        return exclusive(self.path / "locks" / key)
+
+    def write(self, key: str, meta: dict[str, Json], tables: Tables) -> bool:
+        """Keep a finished cell; return False if it was finished by somebody else first.
+
+        Raises:
+            StoreError: it cannot be written; nothing of it is left behind.
+        """
+        tables.check()
+        files = {f"{name}.parquet": _parquet(frame) for name, frame in zip(tables._fields, tables, strict=True)}
+        body: dict[str, Json] = {
+            "schema": SCHEMA,
+            "key": key,
+            **meta,
+            "files": {name: sha256(data) for name, data in files.items()},
+            "rows": {name: frame.height for name, frame in zip(tables._fields, tables, strict=True)},
+        }
+        files["cell.json"] = _sealed(body)
+        return write_folder(self.cells / key, files)
+
+    def read(self, key: str) -> Tables:
+        """Return the tables of a finished cell.
+
+        Raises:
+            StoreError: a file is missing, damaged or of another version; the message says what to do.
+        """
+        folder = self.cells / key
+        body = _unsealed(folder / "cell.json")
+        if body.get("schema") != SCHEMA or body.get("key") != key:
+            raise _damaged(folder / "cell.json", f"it holds schema {body.get('schema')}, key {body.get('key')}")
+        frames: list[pl.DataFrame] = []
+        for name in Tables._fields:
+            path = folder / f"{name}.parquet"
+            data = _bytes(path)
+            if sha256(data) != cast(dict[str, str], body["files"]).get(path.name):
+                raise _damaged(path, "its digest is not the one recorded when it was written")
+            frames.append(pl.read_parquet(io.BytesIO(data)))
+        return Tables(*frames).check()
+
+    def set_aside(self, key: str) -> Path:
+        """Move a damaged cell out of the way, so that it is computed again; nothing is deleted."""
+        place = self.path / "damaged" / f"{key}-{uuid.uuid4().hex[:8]}"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return (self.cells / key).rename(place)
+
+    def adopt(self, key: str, other: RunFolder) -> bool:
+        """Take a finished cell over from another run of the same study; return whether that was possible."""
+        try:
+            other.read(key)
+            files = {path.name: path.read_bytes() for path in sorted((other.cells / key).iterdir())}
+        except (StoreError, OSError):
+            return False
+        return write_folder(self.cells / key, files)
+
+    def sweep(self) -> None:
+        """Remove what killed writers left, unless another process is at work in this run."""
+        with exclusive(self.path / "locks" / "run", wait=False) as alone:
+            if alone:
+                for folder in (self.path, self.cells, self.path / "figures"):
+                    sweep_temporary(folder)
+
+    def load(self, keys: Iterable[str]) -> Tables:
+        """Return the tables of many cells, stacked in the order given."""
+        return Tables.concat(self.read(key) for key in keys)
+
+    def write_json(self, name: str, value: dict[str, Json]) -> None:
+        """Write a JSON object of the run with its digest, whole or not at all."""
+        sealed = {"sha256": digest(value), **value}
+        text = json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False)
+        write_atomic(self.path / name, f"{text}\n".encode())
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Return a JSON object of the run.
+
+        Raises:
+            StoreError: it is missing or damaged.
+        """
+        path = self.path / name
+        try:
+            value = json.loads(_bytes(path))
+            if value.pop("sha256") == digest(value):
+                return value
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise _damaged(path, str(error)) from error
+        raise _damaged(path, "its digest does not match its content")
+
+    def digest(self, keys: Iterable[str]) -> str:
+        """Return one digest over the bytes of many cells: two runs with the same digest hold the same tables."""
+        return digest([[key, _unsealed(self.cells / key / "cell.json")["files"]] for key in sorted(keys)])
+
+
+def find_run(reference: str | os.PathLike[str], out: Path = Path("runs")) -> RunFolder:
+    """Return a run by folder, by name below ``out``, or by the start of its name if that is unique.
+
+    Raises:
+        InputError: there is none, or there are several.
+    """
+    direct = Path(reference)
+    if (direct / "manifest.json").is_file():
+        return RunFolder(direct)
+    names = sorted(path.parent.name for path in out.glob("*/manifest.json"))
+    near = [name for name in names if name.startswith(str(reference))]
+    if len(near) == 1:
+        return RunFolder(out / near[0])
+    if len(near) > 1:
+        raise InputError(f"{reference}: {len(near)} runs begin so: {', '.join(near[:6])}; give more of the name")
+    raise InputError(f"{reference}: no such run in {out}/; there are: {', '.join(names[-6:]) or 'none'}")
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd", statistics=False, row_group_size=100_000)
+    return buffer.getvalue()
+
+
+def _sealed(body: dict[str, Json]) -> bytes:
+    text = canonical_json(body)
+    return canonical_json({"body": body, "sha256": sha256(text.encode())}).encode()
+
+
+def _unsealed(path: Path) -> dict[str, Any]:
+    try:
+        sealed = json.loads(_bytes(path))
+        body = sealed["body"]
+        if sha256(canonical_json(body).encode()) == sealed["sha256"]:
+            return body
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _damaged(path, str(error)) from error
+    raise _damaged(path, "its digest does not match its content")
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _damaged(path: Path, why: str) -> StoreError:
+    return StoreError(f"{path}: damaged ({why}); run the same command again: the cell is set aside and computed anew")

@@ -1,0 +1,1 @@
+"""One file per published system: its claim, its config, its cells, its findings, its figures."""

@@ -1,0 +1,1 @@
+"""Who holds beliefs: planted subjects, organisms, open weights, hosted models."""
