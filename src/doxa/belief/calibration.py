@@ -1,0 +1,147 @@
+"""Calibration: whether stated credences mean what they say, against outcomes or against a reference."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from doxa.belief.inference import Interval, Labels, cluster_members, percentile_interval, weighted_draws
+from doxa.belief.information import logit
+from doxa.errors import InputError
+
+CLIP_CREDENCE = 0.99
+"""Stated 0 % and 100 % have infinite log-odds; both sides of a comparison are clipped to 1 % and 99 %."""
+
+
+class Bin(NamedTuple):
+    """One bin of a reliability curve: mean credence, share that came true, number of beliefs."""
+
+    credence: float
+    share_true: float
+    n: int
+
+
+class LogOddsFit(NamedTuple):
+    """Stated against reference log-odds: a line and its correlation, or why there is none."""
+
+    slope: Interval
+    intercept: Interval
+    correlation: float
+    clipped: int
+    reason: str
+
+
+def brier_score(credence: Float[np.ndarray, " beliefs"], outcome: Shaped[np.ndarray, " beliefs"]) -> float:
+    """Return the mean of (p - o)² in [0, 1]; outcomes are truth values or reference credences.
+
+    >>> brier_score(np.array([1.0, 0.5]), np.array([1, 0]))
+    0.125
+    """
+    p, o = _credences(credence, outcome)
+    return float(np.mean((p - o) ** 2))
+
+
+def expected_calibration_error(
+    credence: Float[np.ndarray, " beliefs"], outcome: Shaped[np.ndarray, " beliefs"], *, n_bins: int = 10
+) -> float:
+    """Return Σ n_b/n·|share true in b - mean credence in b| in [0, 1] over equal-width bins of credence.
+
+    It is biased upwards by sampling noise of order √(bins / n): compare it with that of a calibrated holder
+    of the same n, never with 0. (Guo et al. 2017, equation 3.)
+    """
+    p, _ = _credences(credence, outcome)
+    bins = reliability_curve(credence, outcome, n_bins=n_bins)
+    return float(sum(b.n * abs(b.share_true - b.credence) for b in bins) / p.size)
+
+
+def reliability_curve(
+    credence: Float[np.ndarray, " beliefs"], outcome: Shaped[np.ndarray, " beliefs"], *, n_bins: int = 10
+) -> list[Bin]:
+    """Return the bins [k/n, (k+1)/n) that hold at least one belief; a credence of 1 is in the last."""
+    if n_bins < 1:
+        raise InputError(f"n_bins={n_bins}: must be >= 1")
+    p, o = _credences(credence, outcome)
+    index = np.minimum((p * n_bins).astype(np.int64), n_bins - 1)
+    return [
+        Bin(float(p[index == k].mean()), float(o[index == k].mean()), int(np.sum(index == k)))
+        for k in np.unique(index)
+    ]
+
+
+def log_odds_fit(
+    stated_log_odds: Float[np.ndarray, " beliefs"],
+    reference_log_odds: Float[np.ndarray, " beliefs"],
+    clusters: Labels | None = None,
+    *,
+    rng: np.random.Generator,
+    clip_credence: float = CLIP_CREDENCE,
+    n_resamples: int = 2000,
+    level: float = 0.95,
+) -> LogOddsFit:
+    """Fit stated = intercept + slope·reference by least squares over log-odds in nats.
+
+    Slope 1 and intercept 0 is calibrated, slope > 1 overconfident, slope < 1 timid, intercept != 0 biased.
+    Both sides are clipped to the log-odds of ``clip_credence`` and its negation; ``clipped`` counts the
+    beliefs where either side was, because many of them flatten the slope. Intervals are by cluster bootstrap.
+
+    Raises:
+        InputError: NaN log-odds, different lengths, or clip_credence outside (1/2, 1).
+    """
+    x, y = np.asarray(reference_log_odds, dtype=np.float64), np.asarray(stated_log_odds, dtype=np.float64)
+    if x.shape != y.shape:
+        raise InputError(f"{y.size} stated and {x.size} reference log-odds; pair them first")
+    if np.any(np.isnan(x)) or np.any(np.isnan(y)):
+        raise InputError("log-odds hold NaN; leave missing beliefs out and report how many")
+    if not 0.5 < clip_credence < 1.0:
+        raise InputError(f"clip_credence={clip_credence}: must be in (1/2, 1)")
+    limit = logit(clip_credence)
+    clipped = int(np.sum((np.abs(x) > limit) | (np.abs(y) > limit)))
+    x, y = np.clip(x, -limit, limit), np.clip(y, -limit, limit)
+    members = cluster_members(x.size, clusters)
+    none = Interval(math.nan, math.nan, math.nan, len(members))
+    if x.size < 2 or np.ptp(x) == 0.0:
+        return LogOddsFit(none, none, math.nan, clipped, "the reference log-odds do not vary")
+    correlation = math.nan if np.ptp(y) == 0.0 else float(np.corrcoef(x, y)[0, 1])
+    # Sums about the means: a line moves with its origin, and far origins lose digits.
+    dx, dy = x - x.mean(), y - y.mean()
+    rows = np.stack([np.ones_like(dx), dx, dy, dx * dx, dx * dy], axis=1)
+    sums = np.stack([rows[member].sum(axis=0) for member in members])
+    slope, shift = (float(part[0]) for part in _line(sums.sum(axis=0, keepdims=True)))
+    intercept = float(y.mean()) + shift - slope * float(x.mean())
+    if len(members) < 2:
+        alone = Interval(slope, math.nan, math.nan, 1), Interval(intercept, math.nan, math.nan, 1)
+        return LogOddsFit(*alone, correlation, clipped, "one cluster has no interval")
+    slopes, shifts = _line(weighted_draws(sums, rng, n_resamples))
+    intercepts = float(y.mean()) + shifts - slopes * float(x.mean())
+    return LogOddsFit(
+        percentile_interval(slope, slopes, len(members), level),
+        percentile_interval(intercept, intercepts, len(members), level),
+        correlation,
+        clipped,
+        "" if not math.isnan(correlation) else "the stated log-odds do not vary",
+    )
+
+
+def _line(
+    sums: Float[np.ndarray, "draws 5"],
+) -> tuple[Float[np.ndarray, " draws"], Float[np.ndarray, " draws"]]:
+    """Return slope and intercept from n, Σx, Σy, Σx², Σxy; NaN where x does not vary."""
+    n, sx, sy, sxx, sxy = sums.T
+    spread = sxx - sx * sx / n
+    usable = spread > 1e-12 * np.maximum(sxx, 1e-300)
+    slope = np.where(usable, (sxy - sx * sy / n) / np.where(usable, spread, 1.0), np.nan)
+    return slope, (sy - slope * sx) / n
+
+
+def _credences(credence: np.ndarray, outcome: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    p, o = np.asarray(credence, dtype=np.float64), np.asarray(outcome, dtype=np.float64)
+    if p.shape != o.shape or p.size == 0:
+        raise InputError(
+            f"{p.size} credences and {o.size} outcomes; give one outcome per credence, at least one"
+        )
+    if not (np.all((p >= 0.0) & (p <= 1.0)) and np.all((o >= 0.0) & (o <= 1.0))):
+        raise InputError("credences and outcomes must be in [0, 1]; leave missing beliefs out")
+    return p, o
