@@ -10,7 +10,7 @@ from typing import TypeAlias, Union, cast
 
 from doxa.errors import InputError
 
-Json: TypeAlias = Union[None, bool, int, float, str, Sequence["Json"], Mapping[str, "Json"]]
+Json: TypeAlias = Union[bool, int, float, str, Sequence["Json"], Mapping[str, "Json"], None]  # noqa: UP007 - recursive, so quoted
 
 
 def canonical_json(value: Json) -> str:
@@ -48,4 +48,6 @@ def _check(value: object, path: str) -> None:
         for index, inner in enumerate(cast(Sequence[object], value)):
             _check(inner, f"{path}[{index}]")
         return
-    raise InputError(f"{path}={value!r}: {type(value).__name__} has no JSON form; use str, number, list or dict")
+    raise InputError(
+        f"{path}={value!r}: {type(value).__name__} has no JSON form; use str, number, list or dict"
+    )

@@ -1,4 +1,4 @@
-"""The command line. Text for people goes to stderr, data to stdout; heavy modules load when a command needs them."""
+"""The command line: text for people on stderr, data on stdout; heavy modules load when a command needs them."""
 
 from __future__ import annotations
 
@@ -28,12 +28,16 @@ app.add_typer(organism_app, name="organism")
 Out = Annotated[Path, typer.Option("--out", help="Folder that holds the runs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Preset = Annotated[str, typer.Option("--preset", help="quick, embedded or paper.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="key=value, checked against the config; repeatable.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="key=value, checked against the config; repeatable.")
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the first replicate.")]
 Seeds = Annotated[int | None, typer.Option("--seeds", help="How many replicates.")]
 SubjectAddress = Annotated[str | None, typer.Option("--subject", help="Address of the subject to ask.")]
 Executor = Annotated[str, typer.Option("--executor", help="inline, processes or ray.")]
-Workers = Annotated[int | None, typer.Option("--workers", help="Cells at once; by default what the cores allow.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", help="Cells at once; by default what the cores allow.")
+]
 Fresh = Annotated[bool, typer.Option("--fresh/--resume", help="Put an earlier run aside, or go on with it.")]
 
 
@@ -51,7 +55,7 @@ def main() -> None:
         _end("stopped; what was finished is kept, the same command goes on", 1)
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
-    except Exception as error:  # noqa: BLE001 - click's usage errors carry their own exit status
+    except Exception as error:
         if not hasattr(error, "exit_code"):
             raise
         show: Any = error
@@ -73,7 +77,9 @@ def list_studies(*, as_json: AsJson = False) -> None:
 
 @app.command()
 def run(
-    slugs: Annotated[list[str] | None, typer.Argument(help="Studies to run: slugs or paths of Python files.")] = None,
+    slugs: Annotated[
+        list[str] | None, typer.Argument(help="Studies to run: slugs or paths of Python files.")
+    ] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Run every study.")] = False,
     preset: Preset = "embedded",
@@ -119,10 +125,14 @@ def run(
 
 @app.command()
 def audit(
-    subject: Annotated[str | None, typer.Argument(help="Address of the subject; without one, organism:leaning.")] = None,
+    subject: Annotated[
+        str | None, typer.Argument(help="Address of the subject; without one, organism:leaning.")
+    ] = None,
     *,
     zoo: Annotated[bool, typer.Option("--zoo", help="Audit every organism and print the matrix.")] = False,
-    twin: Annotated[str | None, typer.Option("--twin", help="Address of a sound twin to show beside it.")] = None,
+    twin: Annotated[
+        str | None, typer.Option("--twin", help="Address of a sound twin to show beside it.")
+    ] = None,
     preset: Preset = "embedded",
     settings: Set = None,
     seed: Seed = None,
@@ -165,17 +175,16 @@ def audit(
 def show(
     run: Annotated[str, typer.Argument(help="A run's folder, name, or the start of its name.")],
     *,
-    call: Annotated[str | None, typer.Option("--call", help="Explain why a call was or was not a cache hit.")] = None,
+    call: Annotated[
+        str | None, typer.Option("--call", help="Explain why a call was or was not a cache hit.")
+    ] = None,
     out: Out = Path("runs"),
     as_json: AsJson = False,
 ) -> None:
     """Show a run's findings and state, or explain one of its calls."""
     from doxa.lab.show import explain_call, show_run
 
-    if call is not None:
-        shown = explain_call(run, call, out)
-    else:
-        shown = show_run(run, out)
+    shown = show_run(run, out) if call is None else explain_call(run, call, out)
     if as_json:
         _print_json(shown.as_json())
     else:
@@ -193,7 +202,10 @@ def data_list(*, as_json: AsJson = False) -> None:
     if as_json:
         _print_json(rows)
     else:
-        _table(("data", "licence", "here", "source"), [(r["name"], r["licence"], r["here"], r["source"]) for r in rows])
+        _table(
+            ("data", "licence", "here", "source"),
+            [(r["name"], r["licence"], r["here"], r["source"]) for r in rows],
+        )
 
 
 @data_app.command("get")
@@ -217,7 +229,10 @@ def organism_list(*, as_json: AsJson = False) -> None:
     """List the organisms, their defects and their twins."""
     from doxa.subjects.organisms import members
 
-    rows = [(name, member.defect or "none", member.twin or "", member.description) for name, member in members().items()]
+    rows = [
+        (name, member.defect or "none", member.twin or "", member.description)
+        for name, member in members().items()
+    ]
     if as_json:
         _print_json([dict(zip(("name", "defect", "twin", "description"), row, strict=True)) for row in rows])
     else:
@@ -229,7 +244,9 @@ def organism_train(
     name: str,
     *,
     seed: Seed = None,
-    out: Annotated[Path, typer.Option("--out", help="Folder the organism is written to.")] = Path("organisms"),
+    out: Annotated[Path, typer.Option("--out", help="Folder the organism is written to.")] = Path(
+        "organisms"
+    ),
     fresh: Fresh = False,
 ) -> None:
     """Reproduce an organism from its recipe and seed; an interrupted training goes on."""
@@ -245,7 +262,9 @@ def organism_train(
 def bench(
     name: Annotated[str | None, typer.Argument(help="Which benchmark; without one, they are listed.")] = None,
     *,
-    bar: Annotated[int | None, typer.Option("--bar", help="Number of the reliability bar (bench hard).")] = None,
+    bar: Annotated[
+        int | None, typer.Option("--bar", help="Number of the reliability bar (bench hard).")
+    ] = None,
     small: Annotated[bool, typer.Option("--small", help="The size that runs with every change.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,7 @@ class UsedConfig:
         if name not in self._cell.uses:
             raise InputError(
                 f"cell '{self._cell.condition}' reads config.{name} without declaring it; "
-                f'add it: Cell(..., uses=({", ".join(repr(use) for use in (*self._cell.uses, name))},))'
+                f"add it: Cell(..., uses=({', '.join(repr(use) for use in (*self._cell.uses, name))},))"
             )
         return getattr(self._config, name)
 
@@ -49,7 +49,13 @@ class Context:
     """Handed to ``run(cell, ctx)``."""
 
     def __init__(
-        self, slug: str, config: Any, cell: Cell, *, replies: Path | None = None, progress: Progress | None = None
+        self,
+        slug: str,
+        config: Any,
+        cell: Cell,
+        *,
+        replies: Path | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self.config = UsedConfig(config, cell)
         self._slug = slug
@@ -75,7 +81,9 @@ class Context:
         from doxa.subjects.addresses import open_subject
 
         if address not in self._cell.subjects:
-            raise InputError(f"cell '{self._cell.condition}' asks {address} without declaring it; add it to subjects")
+            raise InputError(
+                f"cell '{self._cell.condition}' asks {address} without declaring it; add it to subjects"
+            )
         return open_subject(address, replies=self._replies, run=self._slug)
 
     def recorder(self) -> Recorder:
@@ -89,7 +97,7 @@ class Context:
 
 
 @contextlib.contextmanager
-def threads(count: int) -> Iterator[None]:
+def threads(count: int) -> Generator[None]:
     """Run numerical libraries on ``count`` threads; one not yet imported reads it from the environment."""
     from threadpoolctl import threadpool_limits
 

@@ -1,13 +1,14 @@
-"""Where cells run: in this process, in a pool of processes, or on Ray. The same cell code runs on all three."""
+"""Where cells run: in this process, in a pool of processes, or on Ray; the same cell code on all three."""
 
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 import multiprocessing
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +27,11 @@ Status = Literal["done", "kept", "failed"]
 
 @dataclass(frozen=True)
 class Task:
-    """One cell to be computed, with all a fresh process needs."""
+    """One cell to be computed, with all a fresh process needs; ``config`` is the config's fields by name."""
 
     run: Path
     study: str
-    config: Any
+    config: Mapping[str, Any]
     cell: Cell
     key: str
     meta: dict[str, Any]
@@ -57,7 +58,9 @@ def execute(task: Task, progress: Progress | None = None) -> Outcome:
                 return Outcome(task.key, "kept")
             study = find_study(task.study)
             replies = task.run.parent / "replies.sqlite"
-            context = Context(study.slug, task.config, task.cell, replies=replies, progress=progress)
+            context = Context(
+                study.slug, study.config(**task.config), task.cell, replies=replies, progress=progress
+            )
             with threads(task.cell.threads):
                 tables = study.code.run(task.cell, context)
             folder.write(task.key, task.meta, tables)
@@ -108,13 +111,7 @@ def available_cores() -> int:
 
 def _inline(tasks: Sequence[Task], progress: Callable[[str, float, str], None] | None) -> Iterator[Outcome]:
     for task in tasks:
-        report: Progress | None = None
-        if progress is not None:
-
-            def report(share: float, note: str, key: str = task.key) -> None:
-                progress(key, share, note)
-
-        yield execute(task, report)
+        yield execute(task, None if progress is None else functools.partial(progress, task.key))
 
 
 _TRIES = 3
@@ -164,4 +161,6 @@ def _ray(tasks: Sequence[Task], workers: int) -> Iterator[Outcome]:
             try:
                 yield lib.get(reference)
             except lib.exceptions.RayError as error:
-                yield Outcome(task.key, "failed", error=f"Ray lost the cell {_TRIES + 1} times: {type(error).__name__}")
+                yield Outcome(
+                    task.key, "failed", error=f"Ray lost the cell {_TRIES + 1} times: {type(error).__name__}"
+                )

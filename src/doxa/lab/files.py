@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 from doxa.errors import StoreError
@@ -59,7 +59,7 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> bool:
 
 def sweep_temporary(folder: Path) -> int:
     """Remove what killed writers left in a folder; return how many things were removed."""
-    left = [path for path in folder.glob(".*.tmp")] if folder.is_dir() else []
+    left = list(folder.glob(".*.tmp")) if folder.is_dir() else []
     for path in left:
         if path.is_dir():
             _remove_folder(path)
@@ -75,7 +75,7 @@ def sha256(data: bytes) -> str:
 
 
 @contextlib.contextmanager
-def exclusive(path: Path, *, wait: bool = True) -> Iterator[bool]:
+def exclusive(path: Path, *, wait: bool = True) -> Generator[bool]:
     """Hold a lock that the kernel frees when the process dies; yield whether it was got.
 
     Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -33,7 +33,7 @@ class SilentMeter:
     """Shows nothing."""
 
     @contextlib.contextmanager
-    def cells(self, title: str, *, total: int, done: int) -> Iterator[None]:  # noqa: ARG002 - the protocol's signature
+    def cells(self, title: str, *, total: int, done: int) -> Generator[None]:  # noqa: ARG002 - the protocol's signature
         """Show nothing."""
         yield
 
@@ -52,7 +52,7 @@ class LineMeter:
         self._last = 0.0
 
     @contextlib.contextmanager
-    def cells(self, title: str, *, total: int, done: int) -> Iterator[None]:
+    def cells(self, title: str, *, total: int, done: int) -> Generator[None]:
         """Print how many cells there are and how many of them were kept."""
         self._total, self._done = total, done
         _say(f"{title}: {total} cells, {done} kept from before")
@@ -74,7 +74,7 @@ class BarMeter:
     """A bar with the share done, the time left and what is at work."""
 
     @contextlib.contextmanager
-    def cells(self, title: str, *, total: int, done: int) -> Iterator[None]:
+    def cells(self, title: str, *, total: int, done: int) -> Generator[None]:
         """Show the bar until the context ends."""
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

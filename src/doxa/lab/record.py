@@ -90,7 +90,9 @@ class Tables(NamedTuple):
         """
         for name, frame in zip(self._fields, self, strict=True):
             if dict(frame.schema) != SCHEMAS[name]:
-                raise InputError(f"table '{name}' has columns {dict(frame.schema)}; the record wants {SCHEMAS[name]}")
+                raise InputError(
+                    f"table '{name}' has columns {dict(frame.schema)}; the record wants {SCHEMAS[name]}"
+                )
         return self
 
 
@@ -131,20 +133,24 @@ class Recorder:
         elif log_odds is None and "missing" not in extra:
             raise InputError("a belief needs log_odds or credence; a missing one needs missing='reason'")
         if log_odds is not None and math.isnan(log_odds):
-            raise InputError("log_odds=nan: a belief that could not be read is missing='reason', not a number")
-        self._rows["beliefs"].append({
-            "condition": self.condition if condition is None else condition,
-            "seed": self.seed,
-            "subject": subject,
-            "proposition": proposition,
-            "axis": _axis(axis),
-            "time": float(time),
-            "readout": readout,
-            "log_odds": log_odds,
-            "credence": credence,
-            "n": n,
-            "extra": canonical_json(extra),
-        })
+            raise InputError(
+                "log_odds=nan: a belief that could not be read is missing='reason', not a number"
+            )
+        self._rows["beliefs"].append(
+            {
+                "condition": self.condition if condition is None else condition,
+                "seed": self.seed,
+                "subject": subject,
+                "proposition": proposition,
+                "axis": _axis(axis),
+                "time": float(time),
+                "readout": readout,
+                "log_odds": log_odds,
+                "credence": credence,
+                "n": n,
+                "extra": canonical_json(extra),
+            }
+        )
 
     def measure(
         self,
@@ -163,17 +169,19 @@ class Recorder:
             value = None
         if value is None and "missing" not in extra:
             raise InputError(f"measure '{measure}' has no value; say why with missing='reason'")
-        self._rows["measures"].append({
-            "condition": self.condition if condition is None else condition,
-            "seed": self.seed,
-            "subject": subject,
-            "axis": _axis(axis),
-            "time": float(time),
-            "measure": measure,
-            "value": None if value is None else float(value),
-            "unit": unit,
-            "extra": canonical_json(extra),
-        })
+        self._rows["measures"].append(
+            {
+                "condition": self.condition if condition is None else condition,
+                "seed": self.seed,
+                "subject": subject,
+                "axis": _axis(axis),
+                "time": float(time),
+                "measure": measure,
+                "value": None if value is None else float(value),
+                "unit": unit,
+                "extra": canonical_json(extra),
+            }
+        )
 
     def utterance(
         self,
@@ -189,18 +197,20 @@ class Recorder:
         **extra: Json,
     ) -> None:
         """Add one message of a conversation, raw."""
-        self._rows["transcripts"].append({
-            "condition": self.condition if condition is None else condition,
-            "seed": self.seed,
-            "subject": subject,
-            "conversation": conversation,
-            "turn": turn,
-            "role": role,
-            "text": text,
-            "tokens": tokens,
-            "finish": finish,
-            "extra": canonical_json(extra),
-        })
+        self._rows["transcripts"].append(
+            {
+                "condition": self.condition if condition is None else condition,
+                "seed": self.seed,
+                "subject": subject,
+                "conversation": conversation,
+                "turn": turn,
+                "role": role,
+                "text": text,
+                "tokens": tokens,
+                "finish": finish,
+                "extra": canonical_json(extra),
+            }
+        )
 
     def tables(self) -> Tables:
         """Return what was recorded, in the order it was recorded."""

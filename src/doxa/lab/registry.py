@@ -8,8 +8,8 @@ end: everything else stays usable.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import importlib.metadata
+import importlib.util
 import pkgutil
 import warnings
 from collections.abc import Callable, Iterator

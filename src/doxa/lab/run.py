@@ -22,7 +22,7 @@ from doxa.canonical import Json, digest
 from doxa.errors import DoxaError, InputError, StoreError
 from doxa.lab.executors import Outcome, Task, run_tasks
 from doxa.lab.figures import Figure
-from doxa.lab.files import sha256
+from doxa.lab.files import sha256, write_atomic
 from doxa.lab.progress import Meter, SilentMeter
 from doxa.lab.record import Finding, Tables
 from doxa.lab.store import RunFolder, find_run
@@ -103,7 +103,9 @@ def plan(reference: str, *, preset: str = "embedded", overrides: Mapping[str, An
     for cell in study.code.cells(config):
         key = cell_key(study, config, cell, code)
         if key in cells:
-            raise InputError(f"{study.slug}: two cells '{cell.condition}' seed {cell.seed} are the same; tell them apart by params")
+            raise InputError(
+                f"{study.slug}: two cells '{cell.condition}' seed {cell.seed} are the same; tell them apart by params"
+            )
         cells[key] = cell
     if not cells:
         raise InputError(f"{study.slug}: this config selects no cells; loosen its filters")
@@ -171,10 +173,11 @@ def conclude(folder: RunFolder, todo: Plan, *, seconds: float, computed: int) ->
     figures = todo.study.code.figures(tables, todo.config)
     folder.write_json("findings.json", {"findings": [finding.as_json() for finding in findings]})
     for figure in figures:
-        folder.write_json(f"figures/{figure.id}.json", {"title": figure.title, "caption": figure.caption, "spec": figure.spec})
+        folder.write_json(
+            f"figures/{figure.id}.json",
+            {"title": figure.title, "caption": figure.caption, "spec": figure.spec},
+        )
     page = study_page(todo, tables, findings, figures, manifest=folder.read_json("manifest.json"))
-    from doxa.lab.files import write_atomic
-
     write_atomic(folder.path / "report.html", render(page).encode())
     return RunResult(
         run=folder.path.name,
@@ -199,7 +202,9 @@ def load(reference: str | os.PathLike[str], out: Path | str = "runs") -> Tables:
     manifest = folder.read_json("manifest.json")
     left = [key for key in manifest["cells"] if not folder.has(key)]
     if left:
-        raise StoreError(f"{folder.path}: {len(left)} cells are not finished; resume with: {manifest['command']}")
+        raise StoreError(
+            f"{folder.path}: {len(left)} cells are not finished; resume with: {manifest['command']}"
+        )
     tables = folder.load(manifest["cells"])
     head = [pl.lit(folder.path.name).alias("run"), pl.lit(manifest["study"]).alias("study")]
     return Tables(*(frame.select(*head, pl.all()) for frame in tables))
@@ -226,7 +231,10 @@ def compare(run_a: str | os.PathLike[str], run_b: str | os.PathLike[str], out: P
             for side, frame in (("a", a), ("b", b))
         ]
         paired.append(
-            sides[0].join(sides[1], on=[*on, "_turn"], how="full", coalesce=True, nulls_equal=True).sort([*on, "_turn"]).drop("_turn")
+            sides[0]
+            .join(sides[1], on=[*on, "_turn"], how="full", coalesce=True, nulls_equal=True)
+            .sort([*on, "_turn"])
+            .drop("_turn")
         )
     return Tables(*paired)
 
@@ -256,7 +264,9 @@ def cell_key(study: Study, config: Any, cell: Cell, code: str) -> str:
 
 def code_digest(study: Study) -> str:
     """Return the digest of the study's file and of every doxa module it imports."""
-    return digest([[name, sha256(path.read_bytes())] for name, path in sorted(code_files(study).items())], length=16)
+    return digest(
+        [[name, sha256(path.read_bytes())] for name, path in sorted(code_files(study).items())], length=16
+    )
 
 
 def _open(folder: RunFolder, todo: Plan) -> None:
@@ -290,7 +300,9 @@ def _missing(folder: RunFolder, todo: Plan) -> list[str]:
     """Return the cells to compute: damaged ones are set aside, finished ones of sister runs taken over."""
     missing: list[str] = []
     sisters = [
-        RunFolder(path) for path in sorted(folder.path.parent.glob(f"{todo.study.slug}-*")) if path != folder.path
+        RunFolder(path)
+        for path in sorted(folder.path.parent.glob(f"{todo.study.slug}-*"))
+        if path != folder.path
     ]
     for key in todo.cells:
         if folder.has(key):
@@ -314,12 +326,11 @@ def _task(folder: RunFolder, todo: Plan, key: str) -> Task:
         "seed": cell.seed,
         "params": dict(cell.params),
     }
-    return Task(folder.path, todo.reference, todo.config, cell, key, meta)
+    config = {item.name: getattr(todo.config, item.name) for item in dataclasses.fields(todo.config)}
+    return Task(folder.path, todo.reference, config, cell, key, meta)
 
 
 def _failure(folder: RunFolder, todo: Plan, failed: Sequence[Outcome]) -> CellsFailedError:
-    from doxa.lab.files import write_atomic
-
     for outcome in failed:
         write_atomic(folder.path / "errors" / f"{outcome.key}.txt", outcome.trace.encode("utf-8", "replace"))
     first = todo.cells[failed[0].key]
@@ -348,7 +359,7 @@ def _free_name(path: Path) -> Path:
 
 
 def _plain(value: Any) -> Json:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if dataclasses.is_dataclass(value):
         return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in cast(Mapping[Any, Any], value).items()}
@@ -398,8 +409,12 @@ def _commit() -> str | None:
     git = shutil.which("git")
     if git is None or not (root / ".git").exists():
         return None
-    head = subprocess.run([git, "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
-    changed = subprocess.run([git, "-C", str(root), "status", "--porcelain", "-uno"], capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
+    head = subprocess.run(
+        [git, "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    changed = subprocess.run(
+        [git, "-C", str(root), "status", "--porcelain", "-uno"], capture_output=True, text=True, check=False
+    )
     if head.returncode != 0:
         return None
     return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")

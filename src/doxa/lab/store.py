@@ -1,8 +1,8 @@
 """The run store: one folder a run, one folder a cell, every file checked by digest when it is read.
 
-    <out>/<slug>-<run>/manifest.json        config, versions, seeds, machine, code state (times stand only here)
-                       cells/<key>/*.parquet, cell.json
-                       findings.json, figures/*.json, report.html
+<out>/<slug>-<run>/manifest.json        config, versions, seeds, machine, code state (times stand only here)
+                   cells/<key>/*.parquet, cell.json
+                   findings.json, figures/*.json, report.html
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ class RunFolder:
             StoreError: it cannot be written; nothing of it is left behind.
         """
         tables.check()
-        files = {f"{name}.parquet": _parquet(frame) for name, frame in zip(tables._fields, tables, strict=True)}
+        files = {
+            f"{name}.parquet": _parquet(frame) for name, frame in zip(tables._fields, tables, strict=True)
+        }
         body: dict[str, Json] = {
             "schema": SCHEMA,
             "key": key,
@@ -73,7 +75,9 @@ class RunFolder:
         folder = self.cells / key
         body = _unsealed(folder / "cell.json")
         if body.get("schema") != SCHEMA or body.get("key") != key:
-            raise _damaged(folder / "cell.json", f"it holds schema {body.get('schema')}, key {body.get('key')}")
+            raise _damaged(
+                folder / "cell.json", f"it holds schema {body.get('schema')}, key {body.get('key')}"
+            )
         frames: list[pl.DataFrame] = []
         for name in Tables._fields:
             path = folder / f"{name}.parquet"
@@ -149,7 +153,9 @@ def find_run(reference: str | os.PathLike[str], out: Path = Path("runs")) -> Run
     if len(near) == 1:
         return RunFolder(out / near[0])
     if len(near) > 1:
-        raise InputError(f"{reference}: {len(near)} runs begin so: {', '.join(near[:6])}; give more of the name")
+        raise InputError(
+            f"{reference}: {len(near)} runs begin so: {', '.join(near[:6])}; give more of the name"
+        )
     raise InputError(f"{reference}: no such run in {out}/; there are: {', '.join(names[-6:]) or 'none'}")
 
 
@@ -183,4 +189,6 @@ def _bytes(path: Path) -> bytes:
 
 
 def _damaged(path: Path, why: str) -> StoreError:
-    return StoreError(f"{path}: damaged ({why}); run the same command again: the cell is set aside and computed anew")
+    return StoreError(
+        f"{path}: damaged ({why}); run the same command again: the cell is set aside and computed anew"
+    )

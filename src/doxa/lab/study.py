@@ -118,10 +118,21 @@ class Cell:
 class StudyModule(Protocol):
     """The functions a study's file has beside its Config."""
 
-    def cells(self, config: Any) -> Iterable[Cell]: ...
-    def run(self, cell: Cell, ctx: Any) -> Tables: ...
-    def findings(self, tables: Tables, config: Any) -> list[Finding]: ...
-    def figures(self, tables: Tables, config: Any) -> list[Figure]: ...
+    def cells(self, config: Any) -> Iterable[Cell]:
+        """Yield the units of work."""
+        ...
+
+    def run(self, cell: Cell, ctx: Any) -> Tables:
+        """Compute one cell; a function of the cell and its context alone."""
+        ...
+
+    def findings(self, tables: Tables, config: Any) -> list[Finding]:
+        """Judge the tables of all cells."""
+        ...
+
+    def figures(self, tables: Tables, config: Any) -> list[Figure]:
+        """Draw the tables of all cells."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -145,8 +156,9 @@ class Study:
     @property
     def settings(self) -> dict[str, Setting]:
         """What is known of each config field, by name."""
+        plain: dict[str, Any] = {"doc": ""}
         return {
-            item.name: Setting(item.name, item.default, **{"doc": "", **item.metadata})
+            item.name: Setting(item.name, item.default, **(plain | dict(item.metadata)))
             for item in dataclasses.fields(self.config)
         }
 
@@ -223,8 +235,8 @@ def find_study(reference: str) -> Study:
     name = f"doxa_user_{path.stem}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
+        if spec is None or spec.loader is None:
+            raise InputError(f"{reference}: Python cannot load it as a module")
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         try:
@@ -242,15 +254,19 @@ def _read(name: str, value: Any, hint: Any) -> Any:
     """Read a value as the type of its field; strings come from the command line."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        if value is None or (isinstance(value, str) and value.lower() in ("none", "null")):
-            if type(None) in arguments:
-                return None
+        empty = value is None or (isinstance(value, str) and value.lower() in ("none", "null"))
+        if empty and type(None) in arguments:
+            return None
         inner = [argument for argument in arguments if argument is not type(None)]
         return _read(name, value, inner[0])
     if origin is typing.Literal:
         return value
     if origin is tuple:
-        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else list(value)
+        parts = (
+            [part.strip() for part in value.split(",") if part.strip()]
+            if isinstance(value, str)
+            else list(value)
+        )
         return tuple(_read(name, part, arguments[0]) for part in parts)
     if hint is bool:
         words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -306,7 +322,11 @@ def _imports(path: Path, module: str) -> set[str]:
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package) if node.level else node.module
+            base = (
+                importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+                if node.level
+                else node.module
+            )
             if base and base.split(".")[0] == "doxa":
                 names.add(base)
                 names.update(full for alias in node.names if _is_module(full := f"{base}.{alias.name}"))

@@ -1,10 +1,10 @@
 """Addresses: one line of text that says which subject is meant.
 
-    planted:sycophant?strength=0.6          a scripted subject with known dynamics
-    organism:leaning                        a small model that ships with doxa
-    hf:/path/or/name?dtype=float32          any causal model in transformers format
-    http://host:8000/v1#model               any OpenAI-compatible server
-    openai/model, vllm/model, ...           short names for well-known servers
+planted:sycophant?strength=0.6          a scripted subject with known dynamics
+organism:leaning                        a small model that ships with doxa
+hf:/path/or/name?dtype=float32          any causal model in transformers format
+http://host:8000/v1#model               any OpenAI-compatible server
+openai/model, vllm/model, ...           short names for well-known servers
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def parse_address(address: str) -> Address:
     if scheme in ("http", "https"):
         url, _, model = address.partition("#")
         if not model:
-            raise InputError(f"subject {address!r}: name the model behind '#', as in {url.rstrip('/')}#my-model")
+            raise InputError(
+                f"subject {address!r}: name the model behind '#', as in {url.rstrip('/')}#my-model"
+            )
         if "@" in url.split("//", 1)[-1].split("/", 1)[0]:
             raise InputError("a server's address must not hold a user or key; set DOXA_API_KEY instead")
         return Address(scheme, url.rstrip("/"), {}, model)

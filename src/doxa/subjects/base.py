@@ -40,7 +40,8 @@ class Message:
         out: dict[str, Json] = {"role": self.role, "content": self.content}
         if self.tool_calls:
             out["tool_calls"] = [
-                {"name": call.name, "arguments": dict(call.arguments), "id": call.id} for call in self.tool_calls
+                {"name": call.name, "arguments": dict(call.arguments), "id": call.id}
+                for call in self.tool_calls
             ]
         if self.tool_call_id:
             out["tool_call_id"] = self.tool_call_id
@@ -187,15 +188,29 @@ class Subject(Protocol):
     """
 
     @property
-    def address(self) -> str: ...
+    def address(self) -> str:
+        """See the class."""
+        ...
+
     @property
-    def identity(self) -> str: ...
+    def identity(self) -> str:
+        """See the class."""
+        ...
+
     @property
-    def capabilities(self) -> frozenset[Capability]: ...
+    def capabilities(self) -> frozenset[Capability]:
+        """See the class."""
+        ...
+
     @property
-    def form(self) -> Literal["micro", "published"]: ...
+    def form(self) -> Literal["micro", "published"]:
+        """See the class."""
+        ...
+
     @property
-    def context_tokens(self) -> int | None: ...
+    def context_tokens(self) -> int | None:
+        """See the class."""
+        ...
 
     def reply(
         self,

@@ -1,0 +1,81 @@
+"""What is known of a run: its state, its findings, and why a call was or was not taken from the cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from doxa.errors import InputError
+from doxa.lab.store import find_run
+from doxa.lab.terminal import MARKS, interval_text
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A value for ``--json`` and the lines a person reads."""
+
+    value: dict[str, Any]
+    lines: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the value."""
+        return self.value
+
+    def as_text(self) -> str:
+        """Return the lines."""
+        return "\n".join(self.lines)
+
+
+def show_run(reference: str, out: Path) -> Shown:
+    """Return the state and the findings of a run.
+
+    Raises:
+        InputError: there is no such run.
+        StoreError: its manifest or findings are damaged.
+    """
+    folder = find_run(reference, out)
+    manifest = folder.read_json("manifest.json")
+    done = [key for key in manifest["cells"] if folder.has(key)]
+    finished = len(done) == len(manifest["cells"]) and (folder.path / "findings.json").is_file()
+    findings: list[dict[str, Any]] = folder.read_json("findings.json")["findings"] if finished else []
+    value = {
+        "run": folder.path.name,
+        "study": manifest["study"],
+        "preset": manifest["preset"],
+        "config": manifest["config"],
+        "cells": len(manifest["cells"]),
+        "finished": len(done),
+        "digest": folder.digest(done),
+        "findings": findings,
+        "command": manifest["command"],
+        "report": str(folder.path / "report.html") if finished else None,
+    }
+    lines = [
+        f"{folder.path.name} · {manifest['study']} · {manifest['preset']} · "
+        f"{len(done)} of {len(manifest['cells'])} cells",
+        f"tables  {value['digest'][:16]}",
+    ]
+    for item in findings:
+        ends = None if item["interval"] is None else (item["interval"][0], item["interval"][1])
+        number = interval_text(item["estimate"], ends, item["unit"])
+        lines.append(f"{MARKS[item['verdict']]} {item['verdict']:<10}  {item['claim']}  {number}")
+    lines.append(f"report  {value['report']}" if finished else f"resume  {manifest['command']}")
+    return Shown(value, lines)
+
+
+def explain_call(reference: str, call: str, out: Path) -> Shown:
+    """Return why a call was or was not taken from the reply cache, naming the first field that differs.
+
+    Raises:
+        InputError: there is no such run, no cache, or no such call.
+    """
+    from doxa.subjects.cache import Journal
+
+    folder = find_run(reference, out)
+    path = folder.path.parent / "replies.sqlite"
+    if not path.is_file():
+        raise InputError(f"{path}: no reply cache; runs that ask no hosted subject keep none")
+    with Journal(path) as journal:
+        value = journal.explain(call)
+    return Shown(value, [f"{name}  {text}" for name, text in value.items()])

@@ -1,0 +1,98 @@
+"""What people read on a terminal. Foreign text loses its control characters before it gets there."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from doxa.lab.run import RunResult
+
+MARKS = {"holds": "✓", "fails": "✗", "unresolved": "?"}
+_STYLES = {"holds": "green", "fails": "red", "unresolved": "yellow"}
+
+
+def plain(text: str) -> str:
+    """Return a text that cannot steer a terminal: control characters other than newline become visible."""
+    return "".join(mark if mark == "\n" or mark.isprintable() else repr(mark)[1:-1] for mark in text)
+
+
+def interval_text(estimate: float | None, interval: tuple[float, float] | None, unit: str = "") -> str:
+    """Return ``0.86 [0.83, 0.89] unit`` with three significant digits.
+
+    >>> interval_text(0.861, (0.83, 0.89))
+    '0.861 [0.83, 0.89]'
+    """
+    if estimate is None:
+        return "n/a"
+    text = f"{estimate:.3g}"
+    if interval is not None:
+        text += f" [{interval[0]:.3g}, {interval[1]:.3g}]"
+    return f"{text} {unit}".rstrip()
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table on stdout: aligned on a terminal, tab-separated elsewhere."""
+    if not sys.stdout.isatty():
+        for row in (head, *rows):
+            sys.stdout.write("\t".join(plain(str(value)) for value in row) + "\n")
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*head, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(plain(str(value))) for value in row))
+    Console().print(table)
+
+
+def print_text(text: str) -> None:
+    """Print a text on stdout."""
+    sys.stdout.write(plain(text).rstrip("\n") + "\n")
+
+
+def print_result(result: RunResult) -> None:
+    """Print what a run found, one line a finding, and where the report is."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    kept = result.cells - result.computed
+    console = Console(highlight=False)
+    console.print(
+        Text(f"{result.study} · {result.cells} cells ({kept} kept) · {result.seconds:.0f} s", style="bold")
+    )
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for finding in result.findings:
+        style = _STYLES[finding.verdict]
+        paper = "" if finding.paper is None else f"paper {finding.paper:.3g}"
+        table.add_row(
+            Text(f"{MARKS[finding.verdict]} {finding.verdict}", style=style),
+            Text("control" if finding.control else "", style="dim"),
+            Text(plain(finding.claim)),
+            Text(interval_text(finding.estimate, finding.interval, finding.unit)),
+            Text(paper, style="dim"),
+        )
+    console.print(table)
+    console.print(Text(f"report  {result.report}"))
+
+
+@contextlib.contextmanager
+def training_progress(name: str) -> Generator[Callable[[int, int, str], None]]:
+    """Yield a function (step, steps, note) that shows how far a training is."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[note]}", style="dim", markup=False),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(f"training {name}", total=None, note="")
+        yield lambda step, steps, note: bar.update(task, completed=step, total=steps, note=note)
