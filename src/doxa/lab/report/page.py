@@ -37,6 +37,7 @@ class ConfigRow:
         unit: its unit, or "".
         paper: the paper's own value; None if it gives none.
         meaning: what the field sets.
+
     """
 
     field: str
@@ -56,6 +57,7 @@ class Count:
         count: how many.
         of: out of how many; None if there is no whole.
         note: where they are or why.
+
     """
 
     label: str
@@ -86,6 +88,7 @@ class Number:
         floor: half-width of the noise floor around the reference; drawn as a pale band.
         span: ends of the bar's scale; None takes one that holds all numbers of the row.
         note: small print.
+
     """
 
     label: str
@@ -121,13 +124,14 @@ class Card:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Rows × columns of badges, such as organism × verdict.
+    """Rows by columns of badges, such as organism by verdict.
 
     Attributes:
         title: heading of the block.
         columns: column heads.
         rows: row head and one badge per column; None leaves a cell empty.
         intro: a sentence above it.
+
     """
 
     title: str
@@ -177,6 +181,7 @@ class Page:
         provenance: versions, code digest, machine, seeds.
         command: the command that makes this page again.
         transcript_limit: most conversations shown; how many are left out is said.
+
     """
 
     title: str
