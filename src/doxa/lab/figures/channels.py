@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 from doxa.canonical import Json
@@ -10,8 +11,9 @@ from doxa.lab.figures.rows import Line, names_of, numbers_of
 
 Part = dict[str, Json]
 
-# breaks a name into lines of 12 to 24 letters, so that it leaves room for the marks on a narrow page
-_WRAP = r"split(replace(datum.label, regexp('(.{12,24}?)\\s+', 'g'), '$1\n'), '\n')"
+# names break into lines of at most 24 letters, so that they leave room for the marks on a narrow page
+_LETTERS = 24
+_WRAP = rf"split(replace(datum.label, regexp('(?!.{{0,{_LETTERS}}}$)(.{{1,{_LETTERS}}})\\s+', 'g'), '$1\n'), '\n')"
 
 _DASHED: Part = {"strokeWidth": 1, "strokeDash": [4, 4], "opacity": 0.55, "color": "currentColor"}
 
@@ -48,7 +50,9 @@ def quantity(
 ) -> Part:
     """Return a channel of numbers; without a domain the axis fits the data and need not show zero."""
     scale: Part = {"domain": domain, "nice": False} if domain else {"zero": False, "nice": True}
-    return {"field": column, "type": "quantitative", "title": title or None, "scale": scale, **properties}
+    axis: Part = {"tickCount": 5, "labelFlush": False}
+    shown: Part = {"title": title or None, "scale": scale, "axis": axis}
+    return {"field": column, "type": "quantitative", **shown, **properties}
 
 
 def names(column: str) -> Part:
@@ -75,15 +79,26 @@ def group_channels(lines: Sequence[Line], group: str | None, *, mark: str, besid
     known = names_of(lines, group)
     # 44 letters of legend fit on the narrowest page, 400 px
     columns = max(1, min(len(known), 44 // (max(map(len, known), default=1) + 4)))
-    column: Part = {"field": group, "type": "nominal", "sort": None}
-    channels: Part = {"color": {**column, "legend": {"columns": columns}}}
+    place: Part = {"field": group, "type": "nominal", "sort": None}
+    legend: Part = {"columns": columns, "symbolOpacity": 1}
+    if mark in ("line", "area", "dot"):
+        legend |= {"symbolType": "stroke", "symbolSize": 260, "symbolStrokeWidth": 2.5}
+    # with equal domains Vega-Lite makes one legend of colour, shape and dashes
+    column: Part = {**place, "scale": {"domain": known}, "legend": legend}
+    channels: Part = {"color": column}
     if mark == "point":
         channels["shape"] = column
     if mark == "line":
-        channels["strokeDash"] = {**column, "scale": {"range": DASHES}}
+        channels["strokeDash"] = {**column, "scale": {"domain": known, "range": DASHES}}
     if beside:
-        channels["yOffset"] = column
+        channels["yOffset"] = place
     return channels
+
+
+def height_of(lines: Sequence[Line], label: str, row_px: int) -> Json:
+    """Return a height of so many pixels for each name of the upright axis, more where names take several lines."""
+    tallest = max((len(textwrap.wrap(name, _LETTERS)) for name in names_of(lines, label)), default=1)
+    return {"step": max(row_px, 15 * tallest + 6), "for": "position"}
 
 
 def pointed_at(lines: Sequence[Line], *columns: str | None) -> list[Part]:
@@ -100,11 +115,12 @@ def pointed_at(lines: Sequence[Line], *columns: str | None) -> list[Part]:
 def reference_lines(places: Mapping[str, float] | None, axis: str) -> list[Part]:
     """Return dashed lines across the figure with their names at the end; ``axis`` is the one they stand on."""
     layers: list[Part] = []
+    once: Part = {"data": {"values": [{}]}}  # else each row of the data would draw the line again
     for text, place in (places or {}).items():
         at: Part = {axis: {"datum": float(place)}}
         where: Part = {"align": "left", "dx": 4, "y": 0, "dy": -7}
         if axis == "y":
             where = {"align": "right", "x": "width", "dy": -6}
-        layers.append(layer("rule", at, **_DASHED))
-        layers.append(layer("text", at, text=text, fontSize=11, opacity=0.75, **where))
+        layers.append({**once, **layer("rule", at, **_DASHED)})
+        layers.append({**once, **layer("text", at, text=text, fontSize=11, opacity=0.75, **where)})
     return layers

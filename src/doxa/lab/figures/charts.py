@@ -21,6 +21,7 @@ from doxa.lab.figures.channels import (
     figure,
     group_channels,
     heads,
+    height_of,
     layer,
     names,
     pointed_at,
@@ -54,8 +55,8 @@ def intervals(
     rule["x"] = {**x, "field": low}
     point = {"x": x, **shared, **group_channels(lines, group, mark="point", beside=True)}
     layers = [layer("rule", rule, opacity=0.55), layer("point", point)]
-    step = 26 if group is None else 14 * len(names_of(lines, group)) + 10
-    return figure(name, title, caption, [*reference_lines(references, "x"), *layers], lines, {"step": step})
+    height = height_of(lines, label, 26 if group is None else 14 * len(names_of(lines, group)) + 12)
+    return figure(name, title, caption, [*reference_lines(references, "x"), *layers], lines, height)
 
 
 def curves(
@@ -123,7 +124,7 @@ def heatmap(
     reach = max(abs(end - pale), abs(start - pale)) or 1.0
     for line in lines:
         number = line[value]
-        line["strength"] = (
+        line["_strength"] = (
             short(min(abs(number - pale) / reach, 1.0)) if isinstance(number, int | float) else None
         )
     # text stays readable on every cell because strength is opacity over the page's own colour
@@ -137,13 +138,16 @@ def heatmap(
         "y": names(row),
         "tooltip": pointed_at(lines, row, column, value),
     }
-    opacity: Part = {"field": "strength", "type": "quantitative", "legend": None, "scale": strength}
+    opacity: Part = {"field": "_strength", "type": "quantitative", "legend": None, "scale": strength}
     text: Part = {"field": value, "type": "quantitative", "format": number_format}
     layers = [
         layer("rect", {**place, "color": colour, "opacity": opacity}, cornerRadius=3),
-        layer("text", {**place, "text": text}),
+        {
+            "transform": [{"filter": {"field": value, "valid": True}}],
+            **layer("text", {**place, "text": text}),
+        },
     ]
-    return figure(name, title, caption, layers, lines, {"step": 30})
+    return figure(name, title, caption, layers, lines, height_of(lines, row, 30))
 
 
 def scatter(
@@ -214,12 +218,17 @@ def bars(
     x: Part = {**quantity(value, value_title, domain), "stack": "zero" if stacked else None}
     if domain is None:
         x["scale"] = {"zero": True, "nice": True}
+    if stacked and group:
+        order = names_of(lines, group)
+        for line in lines:
+            line["_order"] = order.index(str(line[group]))
+        shared["order"] = {"field": "_order", "type": "quantitative"}
     layers = [layer("bar", {"x": x, **shared, **group_channels(lines, group, mark="bar")})]
     if low and high and not stacked:
         rule: Part = {**shared, "x": {**x, "field": low, "stack": None}, "x2": {"field": high}}
         layers.append(layer("rule", rule, strokeWidth=1.5, color="currentColor"))
-    step = 16 * len(names_of(lines, group)) + 10 if beside and group else 28
-    return figure(name, title, caption, [*layers, *reference_lines(references, "x")], lines, {"step": step})
+    height = height_of(lines, label, 14 * len(names_of(lines, group)) + 12 if beside and group else 28)
+    return figure(name, title, caption, [*layers, *reference_lines(references, "x")], lines, height)
 
 
 def _square(known: list[float]) -> tuple[float, float]:
