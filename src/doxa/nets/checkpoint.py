@@ -1,0 +1,125 @@
+"""Where training stands, as one safetensors file; a damaged or foreign checkpoint is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from doxa.canonical import digest
+from doxa.errors import StoreError
+from doxa.lab.files import write_atomic
+from doxa.nets.plan import NetShape, TrainingPlan
+
+
+@dataclass
+class TrainingState:
+    """Everything the next step depends on, beside the data streams.
+
+    Attributes:
+        identity: digest of shape, plan, seeds and stream names; a checkpoint of another training has another.
+        weights: parameter name to tensor, updated in place by the trainer.
+        moments: AdamW's first moments, in the order of ``weights``.
+        squares: AdamW's second moments, in the order of ``weights``.
+        step: steps done.
+        loss: per stretch, the mean loss of each replicate in nats.
+        loss_steps: last step of each stretch.
+    """
+
+    identity: str
+    weights: dict[str, torch.Tensor]
+    moments: list[torch.Tensor]
+    squares: list[torch.Tensor]
+    step: int = 0
+    loss: list[np.ndarray] = field(default_factory=list[np.ndarray])
+    loss_steps: list[int] = field(default_factory=list[int])
+
+    @classmethod
+    def fresh(
+        cls,
+        weights: dict[str, torch.Tensor],
+        shape: NetShape,
+        plan: TrainingPlan,
+        seeds: Sequence[int],
+        stream_names: Sequence[str | int],
+    ) -> TrainingState:
+        """Return the state before the first step."""
+        told: Any = [dataclasses.asdict(shape), dataclasses.asdict(plan), list(seeds), list(stream_names)]
+        zeros = [torch.zeros_like(tensor, requires_grad=False) for tensor in weights.values()]
+        return cls(digest(told), weights, zeros, [zero.clone() for zero in zeros])
+
+    def record(self, loss: Float[np.ndarray, " replicates"]) -> None:
+        """Keep the mean loss of the stretch that ends here."""
+        self.loss.append(loss)
+        self.loss_steps.append(self.step)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return all tensors by name."""
+        named = {f"weight.{name}": tensor.detach() for name, tensor in self.weights.items()}
+        for kind, tensors in (("moment", self.moments), ("square", self.squares)):
+            named |= {f"{kind}.{name}": tensor for name, tensor in zip(self.weights, tensors, strict=True)}
+        return named
+
+
+def save_state(path: Path, state: TrainingState) -> None:
+    """Write the state; a kill at any moment leaves the last complete one in place.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    tensors = {name: tensor.contiguous() for name, tensor in state.tensors().items()}
+    told = {
+        "identity": state.identity,
+        "step": state.step,
+        "loss": [row.tolist() for row in state.loss],
+        "loss_steps": state.loss_steps,
+        "sha256": _sha256(tensors),
+    }
+    write_atomic(path, save(tensors, metadata={"training": json.dumps(told)}))
+
+
+def load_state(path: Path, state: TrainingState) -> bool:
+    """Set the state to the saved one and return True, or False where there is none.
+
+    Raises:
+        StoreError: the checkpoint is damaged or belongs to another training.
+    """
+    if not path.exists():
+        return False
+    try:
+        with safe_open(path, framework="pt") as file:
+            told = json.loads((file.metadata() or {})["training"])
+            saved = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        identity, step = str(told["identity"]), int(told["step"])
+        loss = [np.asarray(row, dtype=np.float64) for row in told["loss"]]
+        loss_steps = [int(one) for one in told["loss_steps"]]
+        if _sha256(saved) != told["sha256"]:
+            raise ValueError("checksum differs")
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise StoreError(f"{path}: damaged checkpoint ({error}); delete it to train anew") from error
+    own = state.tensors()
+    sizes = {name: tensor.shape for name, tensor in own.items()}
+    if identity != state.identity or sizes != {name: tensor.shape for name, tensor in saved.items()}:
+        raise StoreError(f"{path}: checkpoint of another training; choose another path or delete it")
+    for name, tensor in own.items():
+        tensor.copy_(saved[name])
+    state.step, state.loss, state.loss_steps = step, loss, loss_steps
+    return True
+
+
+def _sha256(tensors: Mapping[str, torch.Tensor]) -> str:
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        total.update(name.encode())
+        total.update(tensors[name].contiguous().numpy().tobytes())
+    return total.hexdigest()

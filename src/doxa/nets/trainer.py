@@ -1,0 +1,220 @@
+"""The trainer: many replicates of one small network as one stack, each as if it trained alone.
+
+A replicate's initial weights and data hang on its own seed, its gradient is clipped by its own norm and the
+optimiser works per number, so what it becomes does not depend on which others share the stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 (its usual name)
+from jaxtyping import Float
+
+from doxa.errors import InputError
+from doxa.nets.checkpoint import TrainingState, load_state, save_state
+from doxa.nets.plan import NetShape, Precision, Sampler, TokenBatch, TrainingPlan
+from doxa.nets.transformer import StackedTransformer
+from doxa.streams import stream
+
+Progress = Callable[[int, int], None]
+
+ROWS_PER_DRAW = (
+    4096  # rows a sampler is asked for at once, so that a draw's overhead is shared by several steps
+)
+SMALLEST_NORM = 1e-12
+DECAYED = ("_in", "_out", "head")  # norms and embeddings are not decayed
+
+
+@dataclass(frozen=True)
+class TrainedStack:
+    """What training leaves behind.
+
+    Attributes:
+        net: the trained networks.
+        loss: mean cross-entropy in nats of each replicate over each stretch of steps.
+        loss_steps: last step of each stretch, counted from 1.
+    """
+
+    net: StackedTransformer
+    loss: Float[np.ndarray, "replicates stretches"]
+    loss_steps: tuple[int, ...]
+
+
+def train_stack(
+    shape: NetShape,
+    samplers: Sequence[Sampler],
+    seeds: Sequence[int],
+    plan: TrainingPlan,
+    *,
+    stream_names: Sequence[str | int] = (),
+    initial: StackedTransformer | None = None,
+    stretch: int = 50,
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_every: int = 200,
+) -> TrainedStack:
+    """Train one replicate per seed to minimise mean cross-entropy on the positions that carry loss.
+
+    Args:
+        shape: shape of the networks.
+        samplers: one per replicate; ``sampler(rng, rows)`` returns a TokenBatch of that many rows.
+        seeds: seed of each replicate's streams ``(*stream_names, "init")`` and ``(*stream_names, "data", n)``.
+        plan: steps, batch, learning rate, precision.
+        stream_names: names in front of the streams' own.
+        initial: networks to continue from instead of fresh ones (copied, not changed).
+        stretch: steps over which the recorded loss is averaged.
+        progress: called with (steps done, steps) after each stretch.
+        checkpoint: file to save the state in and to resume from; the end is byte-equal to an unbroken run.
+        checkpoint_every: steps between saved states.
+
+    Returns:
+        The networks (float32) and their losses.
+
+    Raises:
+        InputError: samplers, seeds and initial networks differ in number, or a batch is malformed.
+        StoreError: the checkpoint is damaged or belongs to another training.
+    """
+    if len(samplers) != len(seeds) or not seeds:
+        raise InputError(f"{len(samplers)} samplers for {len(seeds)} seeds: give one of each per replicate")
+    net = (
+        initial.select(range(initial.replicates))
+        if initial
+        else StackedTransformer.initial(shape, seeds, *stream_names)
+    )
+    if net.replicates != len(seeds) or net.shape != shape:
+        raise InputError(f"initial stack of {net.replicates} x {net.shape}: must be {len(seeds)} x {shape}")
+    net.bfloat16 = uses_bfloat16(plan.precision)
+    state = TrainingState.fresh(net.weights, shape, plan, seeds, stream_names)
+    if checkpoint is not None:
+        load_state(checkpoint, state)
+    optimiser = _Optimiser(net, state, plan)
+    feed = _Feed(samplers, seeds, plan, stream_names)
+    sums = torch.zeros(len(seeds), dtype=torch.float64)
+    while state.step < plan.steps:
+        loss = _loss(net, feed.batches(state.step))
+        sums += loss.detach().double()
+        optimiser.step(loss, plan.rate(state.step))
+        state.step += 1
+        if state.step % stretch == 0 or state.step == plan.steps:
+            steps = state.step - (state.loss_steps[-1] if state.loss_steps else 0)
+            state.record(sums.numpy() / steps)
+            sums.zero_()
+            if progress is not None:
+                progress(state.step, plan.steps)
+        # A saved state holds no half stretch, so that the losses of a resumed run are the same too.
+        due = state.step % checkpoint_every < stretch and state.step % stretch == 0
+        if checkpoint is not None and (due or state.step == plan.steps):
+            save_state(checkpoint, state)
+    for tensor in net.weights.values():
+        tensor.requires_grad_(False)
+        tensor.grad = None
+    net.bfloat16 = False
+    return TrainedStack(net, np.stack(state.loss, 1), tuple(state.loss_steps))
+
+
+def uses_bfloat16(precision: Precision) -> bool:
+    """Return whether matrix products run in bfloat16 on this processor."""
+    if precision == "auto":
+        return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+    return precision == "bfloat16"
+
+
+class _Feed:
+    """The rows of every replicate for each step; what step n reads depends on the seed and n only."""
+
+    def __init__(
+        self,
+        samplers: Sequence[Sampler],
+        seeds: Sequence[int],
+        plan: TrainingPlan,
+        names: Sequence[str | int],
+    ) -> None:
+        self._samplers, self._seeds, self._names = samplers, seeds, names
+        self._batch = plan.batch
+        self._steps = max(1, ROWS_PER_DRAW // plan.batch)
+        self._draw = -1
+        self._rows: list[TokenBatch] = []
+
+    def batches(self, step: int) -> TokenBatch:
+        """Return tokens and targets [replicates, batch, positions] of one step, as one stacked pair."""
+        draw, part = divmod(step, self._steps)
+        if draw != self._draw:
+            self._draw = draw
+            self._rows = [self._sample(index, draw) for index in range(len(self._seeds))]
+        rows = slice(part * self._batch, (part + 1) * self._batch)
+        return TokenBatch(
+            np.stack([batch.tokens[rows] for batch in self._rows]),  # pyright: ignore[reportArgumentType]
+            np.stack([batch.targets[rows] for batch in self._rows]),
+        )
+
+    def _sample(self, index: int, draw: int) -> TokenBatch:
+        count = self._steps * self._batch
+        batch = self._samplers[index](stream(self._seeds[index], *self._names, "data", draw), count)
+        if batch.tokens.shape != batch.targets.shape or batch.tokens.shape[0] != count:
+            raise InputError(
+                f"sampler {index}: tokens {batch.tokens.shape} and targets {batch.targets.shape}, "
+                f"must be alike with {count} rows"
+            )
+        return batch
+
+
+def _loss(net: StackedTransformer, batch: TokenBatch) -> Float[torch.Tensor, " replicates"]:
+    """Return each replicate's mean cross-entropy over its positions that carry loss."""
+    columns = np.flatnonzero((batch.targets >= 0).any((0, 1)))
+    if not columns.size:
+        raise InputError("targets: no position carries loss; set the target of at least one per batch")
+    targets = torch.from_numpy(np.ascontiguousarray(batch.targets[:, :, columns])).long().flatten(1)
+    hidden = net.hidden(torch.from_numpy(batch.tokens).long(), columns.tolist()).flatten(1, 2)
+    carried = targets >= 0
+    counts = carried.sum(1)
+    if int(counts.min()) < targets.shape[1]:
+        # The head runs on rows with loss only; replicates with fewer of them are filled up with weightless rows.
+        rows = torch.argsort(carried.int(), dim=1, descending=True, stable=True)[:, : int(counts.max())]
+        hidden = hidden.gather(1, rows.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
+        targets, carried = targets.gather(1, rows), carried.gather(1, rows)
+    logits = net.logits(hidden)
+    each = F.cross_entropy(logits.flatten(0, 1), targets.clamp(min=0).flatten(), reduction="none")
+    return (each.view_as(targets) * carried).sum(1) / counts.clamp(min=1)
+
+
+class _Optimiser:
+    """AdamW (Loshchilov and Hutter 2019) with each replicate's gradient clipped by its own norm."""
+
+    def __init__(self, net: StackedTransformer, state: TrainingState, plan: TrainingPlan) -> None:
+        self._clip_norm = plan.clip_norm
+        self._weights = [weight.requires_grad_(True) for weight in net.weights.values()]
+        decayed = [weight for name, weight in net.weights.items() if name.endswith(DECAYED)]
+        others = [weight for name, weight in net.weights.items() if not name.endswith(DECAYED)]
+        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
+        self._adam = torch.optim.AdamW(
+            groups, lr=plan.peak_rate, betas=plan.betas, eps=1e-8, weight_decay=plan.weight_decay, fused=True
+        )
+        for weight, first, second in zip(self._weights, state.moments, state.squares, strict=True):
+            count = torch.tensor(float(state.step))
+            self._adam.state[weight] = {"step": count, "exp_avg": first, "exp_avg_sq": second}
+
+    def step(self, loss: torch.Tensor, rate: float) -> None:
+        """Take one step down the gradient of the summed losses."""
+        self._adam.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss.sum())
+        for group in self._adam.param_groups:
+            group["lr"] = rate
+        if self._clip_norm > 0:
+            self._clip()
+        self._adam.step()
+
+    @torch.no_grad()
+    def _clip(self) -> None:
+        """Shorten each replicate's gradient to clip_norm if it is longer."""
+        grads = [cast(torch.Tensor, weight.grad) for weight in self._weights]
+        square = torch.stack([grad.flatten(1).square().sum(1) for grad in grads]).sum(0)
+        factor = (self._clip_norm / square.sqrt().clamp(min=SMALLEST_NORM)).clamp(max=1.0)
+        if bool((factor < 1).any()):
+            for grad in grads:
+                grad.mul_(factor.view(-1, *[1] * (grad.ndim - 1)))
