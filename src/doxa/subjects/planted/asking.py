@@ -1,0 +1,186 @@
+"""What the last user turn asks, and in which form it wants the answer.
+
+Planted subjects answer the forms in which beliefs are asked for: the micro world's own words, lettered options, a
+ranking of them, a number between two ends, a tagged answer, a JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias, cast
+
+from doxa.subjects.base import Conversation
+from doxa.worlds.micro import (
+    Attitude,
+    DoesBelieve,
+    Event,
+    Fact,
+    HowSure,
+    IsTrue,
+    Question,
+    Report,
+    Stance,
+    Supports,
+    Unread,
+    Vote,
+    read,
+)
+
+
+class Option(NamedTuple):
+    """A lettered option: ``(A) Yes`` is Option("A", "Yes")."""
+
+    letter: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Answer with the words of the micro world, or yes and no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """Answer with the letter of an option; ``ranked`` asks for all letters, most likely first."""
+
+    options: tuple[Option, ...]
+    brackets: bool
+    ranked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """Answer with a number between two ends, in whole steps, or in hundredths where the upper end is 1."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """Answer with a JSON object of these keys, each with its example; ``answer`` is the form of its answer."""
+
+    keys: tuple[tuple[str, str], ...]
+    answer: Words | Letters
+
+
+Form: TypeAlias = Words | Letters | Number | Object
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked.
+
+    Attributes:
+        question: the micro question, or None if it asks something outside the micro world.
+        form: the form of the answer.
+        phrase: words the answer must begin with, such as ``The answer is:``; empty if none is demanded.
+        tag: name of the tag the answer must stand in, or "".
+        anything: whether anything is asked at all.
+    """
+
+    question: Question | None
+    form: Form
+    phrase: str = ""
+    tag: str = ""
+    anything: bool = True
+
+
+_PHRASE = re.compile(r"(?:so,\s+)?the\s+answer\s+is\b\s*[:,]?", re.IGNORECASE)
+_BLOCK = re.compile(r"^[ \t]*([(\[]?)([A-Z])[)\].:][ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
+_LABEL = re.compile(r"^[ \t]*(?:question|statement|text)[ \t]*:[ \t]*", re.IGNORECASE | re.MULTILINE)
+_TAG = re.compile(r"<([A-Za-z_][\w-]{0,40})>[^<>]{0,80}</\1>")
+_SCALE = re.compile(
+    r"\b(0|1)(?:\.0)?\s*(?:[-\u2013]|\.\.\.?|\u2026|to|and|through)\s*(1|10|100)(?:\.0)?\b(?!\s*-)",
+    re.IGNORECASE,
+)
+_PERCENT = re.compile(r"\bpercent(?:age)?\b|\bprobability\b", re.IGNORECASE)
+_KEY = re.compile(r'"([^"\n]{1,60})"\s*:\s*("[^"\n]*"|[^,}\n]*)')
+_YES_NO = re.compile(r"\byes\b.{0,40}\bno\b", re.IGNORECASE | re.DOTALL)
+
+
+def events(conversation: Conversation) -> Iterable[Event]:
+    """Yield what the user's turns tell, in order; questions and everything else are passed over."""
+    for message in conversation:
+        if message.role == "user":
+            for found in read(message.content):
+                if isinstance(found, Fact | Attitude | Stance | Report):
+                    yield found
+
+
+def asked(conversation: Conversation) -> Asked:
+    """Return what the last user turn asks; instructions on form are read from the system turn too."""
+    last = next((message.content for message in reversed(conversation) if message.role == "user"), "")
+    rules = "\n".join([message.content for message in conversation if message.role == "system"] + [last])
+    questions = [
+        found
+        for found in read(_LABEL.sub("", last))
+        if isinstance(found, IsTrue | DoesBelieve | Supports | Vote | HowSure)
+    ]
+    question = questions[-1] if questions else None
+    form = _form(last, rules)
+    tag = _TAG.search(rules)
+    told = [found for found in read(last) if not isinstance(found, Unread)]
+    anything = bool(
+        question or not isinstance(form, Words) or tag or "?" in last or _YES_NO.search(last) or not told
+    )
+    return Asked(question, form, _phrase(rules), tag.group(1) if tag else "", anything)
+
+
+def _form(last: str, rules: str) -> Form:
+    options, brackets = _options(last)
+    letters = Letters(options, brackets) if options else None
+    keys = _object_keys(rules)
+    if keys:
+        return Object(keys, letters or Words())
+    if letters:
+        return Letters(options, brackets, ranked=re.search(r"\brank", rules, re.IGNORECASE) is not None)
+    scale = _SCALE.search(_TAG.sub(" ", rules))
+    if scale:
+        return Number(float(scale.group(1)), float(scale.group(2)))
+    if _PERCENT.search(rules):
+        return Number(0.0, 100.0)
+    return Words()
+
+
+def _options(text: str) -> tuple[tuple[Option, ...], bool]:
+    """Return the last run of lettered lines A, B, ... and whether its letters stand in brackets."""
+    runs: list[list[re.Match[str]]] = []
+    for match in _BLOCK.finditer(text):
+        if match.group(2) == "A":
+            runs.append([match])
+        elif runs and ord(match.group(2)) == ord(runs[-1][-1].group(2)) + 1:
+            runs[-1].append(match)
+    full = [run for run in runs if len(run) >= 2]
+    if not full:
+        return (), False
+    return tuple(Option(match.group(2), match.group(3)) for match in full[-1]), full[-1][0].group(1) != ""
+
+
+def _phrase(rules: str) -> str:
+    found = _PHRASE.findall(rules)
+    return found[-1].rstrip(" ,\t\n") if found else ""
+
+
+def _object_keys(rules: str) -> tuple[tuple[str, str], ...]:
+    """Return keys and examples of the JSON object a text demands, if it demands one."""
+    if "json" not in rules.lower():
+        return ()
+    for start in [match.start() for match in re.finditer(r"\{", rules)][:8]:
+        end = rules.find("}", start)
+        if end < 0:
+            return ()
+        body = rules[start : end + 1]
+        try:
+            value = json.loads(body)
+        except ValueError:
+            pairs = tuple((match.group(1), match.group(2).strip(' "')) for match in _KEY.finditer(body))
+            if pairs:
+                return pairs
+            continue
+        if isinstance(value, dict) and value:
+            return tuple((str(key), str(example)) for key, example in cast(dict[str, object], value).items())
+    return ()

@@ -1,0 +1,320 @@
+"""How a credence becomes an answer: every possible answer with its probability, as text and as scored options.
+
+An answer can be written in several surface forms (``yes``, `` yes``, ``Yes``). Each form has a fixed share of the
+answer's probability, the same share for every answer, so an elicitor that sums forms finds the whole probability,
+and one that does not still finds the right ratio. Everything that is no answer shares ``OTHER``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from doxa.canonical import Json
+from doxa.subjects.base import Tool, ToolCall
+from doxa.subjects.planted.asking import Asked, Letters, Number, Object, Option
+from doxa.subjects.planted.minds import (
+    GarblerConfig,
+    Mind,
+    Noise,
+    NoiseConfig,
+    RefuserConfig,
+    State,
+    YesSayer,
+)
+from doxa.worlds.micro import SURE_PERCENT, HowSure, Vote
+
+OTHER = 1e-9
+"""Probability of all texts together that are no possible answer."""
+
+FLOOR = 1e-9
+"""Least probability of a possible answer, before the answers are made to sum to 1 - ``OTHER``."""
+
+REFUSAL = "I'm sorry, but I can't answer that question."
+"""What a refuser says."""
+
+ACKNOWLEDGEMENT = "ok ."
+"""What is said to a turn that asks nothing."""
+
+MALFORMED = (
+    "",
+    "yes and no",
+    "The answer is: Q",
+    "So, the answer is (A), or perhaps (B)",
+    '{"answer": "ye',
+    "50-60 %",
+    "1e309",
+    "around forty-ish, give or take",
+    "\N{FULLWIDTH LEFT PARENTHESIS}\N{FULLWIDTH LATIN CAPITAL LETTER Z}\N{FULLWIDTH RIGHT PARENTHESIS}",
+    "not (C)",
+)
+"""What a garbler says: nothing, both, a letter that is not there, cut JSON, a span, an overflow, a hedge, a denial."""
+
+_YES = frozenset(["yes", "true", "for", "support", "agree", "correct", "likely", "approve"])
+_NO = frozenset(["no", "false", "against", "oppose", "disagree", "incorrect", "unlikely", "reject", "not"])
+
+
+class Answer(NamedTuple):
+    """A possible answer: what is replied, its probability, and its short forms for scoring."""
+
+    text: str
+    probability: float
+    forms: tuple[str, ...]
+
+
+def answers(mind: Mind[Any], state: State[Any], asked: Asked) -> list[Answer]:
+    """Return every possible answer with its probability; the probabilities sum to 1."""
+    if not asked.anything:
+        return [Answer(ACKNOWLEDGEMENT, 1.0, (ACKNOWLEDGEMENT,))]
+    found = _well_formed(mind, state, asked)
+    config = state.config
+    if isinstance(config, RefuserConfig):
+        refusal = Answer(REFUSAL, config.probability, (REFUSAL,))
+        return [refusal, *_scaled(found, 1.0 - config.probability)]
+    if isinstance(config, GarblerConfig):
+        each = config.rate / len(MALFORMED)
+        return [*_scaled(found, 1.0 - config.rate), *(Answer(text, each, (text,)) for text in MALFORMED)]
+    return found
+
+
+def text_probabilities(found: Sequence[Answer], opening: str) -> dict[str, float]:
+    """Return the probability of each text that answers, written behind ``opening``; they sum to 1 - ``OTHER``."""
+    total = sum(answer.probability + FLOOR for answer in found)
+    spaced = bool(opening) and not opening[-1].isspace() and opening[-1] not in "([<\"'"
+    out: dict[str, float] = {}
+    for answer in found:
+        mass = (1.0 - OTHER) * (answer.probability + FLOOR) / total
+        for form, share in _shares([_behind(opening, form) for form in answer.forms]):
+            for written, part in _shares(_spellings(form)):
+                for text, last in _shares([f" {written}", written] if spaced else [written, f" {written}"]):
+                    out[text] = out.get(text, 0.0) + mass * share * part * last
+    return out
+
+
+def text_log_probability(probabilities: Mapping[str, float], text: str) -> float:
+    """Return the log-probability of a text in nats; one that is no answer has a share of ``OTHER`` by its length."""
+    known = probabilities.get(text, 0.0)
+    if known > 0.0:
+        return math.log(known)
+    return math.log(OTHER) - (len(text.encode("utf-8", "replace")) + 1) * math.log(257.0)
+
+
+def tool_call(
+    mind: Mind[Any], state: State[Any], asked: Asked, tools: Sequence[Tool], used: Iterable[str]
+) -> list[tuple[ToolCall, float]]:
+    """Return every tool call it might make with its probability.
+
+    It calls the first tool that has an argument with listed values, else the first not yet used; its credence
+    chooses among the listed values, and numbers lie on the argument's own scale.
+    """
+    closing = [tool for tool in tools if _choices(tool)]
+    fresh = [tool for tool in tools if tool.name not in set(used)]
+    tool = (closing or fresh or list(tools))[0]
+    choices = _choices(tool)
+    key, values = next(iter(choices.items()), ("", [""]))
+    options = tuple(Option("", str(value)) for value in values)
+    shares = _over_options(mind, state, asked, options) if key else [1.0]
+    credence = mind.credence(state, asked.question)
+    calls: list[tuple[ToolCall, float]] = []
+    for value, share in zip(values, shares, strict=True):
+        arguments = {name: _argument(schema, credence) for name, schema in _properties(tool).items()}
+        calls.append((ToolCall(tool.name, arguments | ({key: value} if key else {}), id="call-0"), share))
+    return calls
+
+
+def _well_formed(mind: Mind[Any], state: State[Any], asked: Asked) -> list[Answer]:
+    form = asked.form
+    if isinstance(form, Letters):
+        return _lettered(mind, state, asked, form)
+    if isinstance(form, Object):
+        return _objects(mind, state, asked, form)
+    if isinstance(form, Number):
+        credence = mind.credence(state, asked.question)
+        return [
+            _dressed(asked, text, share, (text,)) for text, share in _numbers(credence, form.low, form.high)
+        ]
+    return [_dressed(asked, text, share, (text,)) for text, share in _words(mind, state, asked)]
+
+
+def _words(mind: Mind[Any], state: State[Any], asked: Asked) -> list[tuple[str, float]]:
+    credence = mind.credence(state, asked.question)
+    if isinstance(asked.question, HowSure):
+        return _percents(mind, credence)
+    yes, no = ("for", "against") if isinstance(asked.question, Vote) else ("yes", "no")
+    return [(yes, credence), (no, 1.0 - credence)]
+
+
+def _percents(mind: Mind[Any], credence: float) -> list[tuple[str, float]]:
+    """Return the eleven confidences: two neighbours whose mean is the credence, or, for noise, ten coins."""
+    last = len(SURE_PERCENT) - 1
+    if isinstance(mind, Noise):
+        shares = [math.comb(last, k) * credence**k * (1.0 - credence) ** (last - k) for k in range(last + 1)]
+    else:
+        shares = [max(0.0, 1.0 - abs(credence * last - k)) for k in range(last + 1)]
+    return [(f"{percent} %", share) for percent, share in zip(SURE_PERCENT, shares, strict=True)]
+
+
+def _numbers(credence: float, low: float, high: float) -> list[tuple[str, float]]:
+    """Return the two neighbouring numbers whose mean is the credence on the scale, and the others with nothing."""
+    steps = 100 if high <= 1.0 else round(high - low)
+    place = credence * steps
+    texts = [
+        f"{low + k * (high - low) / steps:.2f}" if high <= 1.0 else f"{low + k:.0f}" for k in range(steps + 1)
+    ]
+    return [(text, max(0.0, 1.0 - abs(place - k))) for k, text in enumerate(texts)]
+
+
+def _lettered(mind: Mind[Any], state: State[Any], asked: Asked, form: Letters) -> list[Answer]:
+    shares = _over_options(mind, state, asked, form.options)
+    if form.ranked:
+        return [_dressed(asked, text, share, (text,)) for text, share in _rankings(form.options, shares)]
+    found: list[Answer] = []
+    for option, share in zip(form.options, shares, strict=True):
+        marked = f"({option.letter})" if form.brackets else option.letter
+        plain = option.letter if form.brackets else f"({option.letter})"
+        forms = (marked, plain, option.text, f"{marked} {option.text}")
+        found.append(_dressed(asked, marked, share, tuple(dict.fromkeys(forms))))
+    return found
+
+
+def _rankings(options: Sequence[Option], shares: Sequence[float]) -> list[tuple[str, float]]:
+    """Return one ranking for each option at the top, the others behind it by their shares."""
+    order = sorted(range(len(options)), key=lambda k: -shares[k])
+    tops = [[top, *(k for k in order if k != top)] for top in range(len(options))]
+    return [(" > ".join(options[k].letter for k in rank), shares[rank[0]]) for rank in tops]
+
+
+def _over_options(mind: Mind[Any], state: State[Any], asked: Asked, options: Sequence[Option]) -> list[float]:
+    """Return the probability of each option.
+
+    Options in the micro world's words have the probabilities of those words. Of other options those that say yes
+    share the credence and those that say no the rest. Where no option says yes or none says no, a believing subject
+    knows no better than to take them evenly, and yes-sayer and noise take the first as yes.
+    """
+    words = {text.casefold(): share for text, share in _words(mind, state, asked)}
+    texts = [option.text.strip(" .").casefold() for option in options]
+    aside = state.config.p_other if isinstance(state.config, NoiseConfig) else 0.0
+    if asked.question is not None and sum(words.get(text, 0.0) for text in texts) > 0.5:
+        return _set_aside(
+            [words.get(text, 0.0) for text in texts], [text not in words for text in texts], aside
+        )
+    sides = [_side(text) for text in texts]
+    credence = mind.credence(state, asked.question)
+    fixed = isinstance(mind, YesSayer | Noise)
+    if 1 not in sides or (-1 not in sides and not fixed):
+        if not fixed:
+            return [1.0 / len(options)] * len(options)
+        sides = [1, *[-1] * (len(options) - 1)]
+    mass = {1: credence, -1: 1.0 - credence, 0: 0.0}
+    return _set_aside(
+        [mass[side] / sides.count(side) for side in sides], [side == 0 for side in sides], aside
+    )
+
+
+def _set_aside(shares: Sequence[float], others: Sequence[bool], aside: float) -> list[float]:
+    """Return the shares made to sum to 1, of which ``aside`` goes evenly to the others if there are any."""
+    aside = aside if any(others) else 0.0
+    return [
+        (1.0 - aside) * share + aside * other / max(1, sum(others))
+        for share, other in zip(_normal(shares), others, strict=True)
+    ]
+
+
+def _side(text: str) -> int:
+    first = re.split(r"[\s,.;:]+", text.strip("*_\"' "), maxsplit=1)[0]
+    return 1 if first in _YES else -1 if first in _NO else 0
+
+
+def _objects(mind: Mind[Any], state: State[Any], asked: Asked, form: Object) -> list[Answer]:
+    """Return the JSON objects: numbers where the key or its example is about one, words or letters elsewhere."""
+    credence = mind.credence(state, asked.question)
+    inner = _well_formed(mind, state, Asked(asked.question, form.answer))
+    found: list[Answer] = []
+    for answer in inner:
+        value: dict[str, Json] = {}
+        for key, example in form.keys:
+            value[key] = _field(key, example, answer.text, credence)
+        text = json.dumps(value, ensure_ascii=False)
+        found.append(_dressed(asked, text, answer.probability, (text,)))
+    return found
+
+
+_NUMERIC = re.compile(r"confiden|probab|percent|likel|credence|score|number|rating|agree|\d", re.IGNORECASE)
+_UNIT_SCALE = re.compile(r"\b0(?:\.0+)?\s*(?:[-\u2013]|to|and|\.\.)\s*1(?:\.0+)?\b|0\.\d", re.IGNORECASE)
+
+
+def _field(key: str, example: str, answer: str, credence: float) -> Json:
+    if re.search(r"reason|explan|why|comment", key, re.IGNORECASE):
+        return "as asked"
+    if _NUMERIC.search(key) or _NUMERIC.search(example):
+        return (
+            round(credence, 2)
+            if _UNIT_SCALE.search(example) or "probab" in key.lower()
+            else round(100 * credence)
+        )
+    return answer
+
+
+def _dressed(asked: Asked, text: str, probability: float, forms: tuple[str, ...]) -> Answer:
+    body = f"<{asked.tag}>{text}</{asked.tag}>" if asked.tag else text
+    return Answer(f"{asked.phrase} {body}" if asked.phrase else body, probability, forms)
+
+
+def _scaled(found: Sequence[Answer], share: float) -> list[Answer]:
+    return [answer._replace(probability=answer.probability * share) for answer in found]
+
+
+def _normal(shares: Sequence[float]) -> list[float]:
+    total = sum(shares)
+    return [share / total for share in shares] if total > 0.0 else [1.0 / len(shares)] * len(shares)
+
+
+def _shares(texts: Sequence[str]) -> list[tuple[str, float]]:
+    """Return 0.95 for the first text and the rest evenly, or all of it for an only one."""
+    if len(texts) == 1:
+        return [(texts[0], 1.0)]
+    return [(texts[0], 0.95), *((text, 0.05 / (len(texts) - 1)) for text in texts[1:])]
+
+
+def _spellings(text: str) -> list[str]:
+    return list(dict.fromkeys([text, text.lower(), text.capitalize(), text.upper()]))
+
+
+def _behind(opening: str, form: str) -> str:
+    """Return what is left to write where the opening already has the bracket."""
+    return form[1:] if opening.endswith("(") and form.startswith("(") else form
+
+
+def _properties(tool: Tool) -> dict[str, Mapping[str, Json]]:
+    found = tool.parameters.get("properties")
+    if not isinstance(found, Mapping):
+        return {}
+    return {str(name): schema for name, schema in found.items() if isinstance(schema, Mapping)}
+
+
+def _choices(tool: Tool) -> dict[str, list[Json]]:
+    """Return the arguments of a tool that have listed values."""
+    out: dict[str, list[Json]] = {}
+    for name, schema in _properties(tool).items():
+        values = schema.get("enum")
+        if isinstance(values, Sequence) and not isinstance(values, str) and values:
+            out[name] = list(values)
+    return out
+
+
+def _argument(schema: Mapping[str, Json], credence: float) -> Json:
+    kind = schema.get("type")
+    values = schema.get("enum")
+    if isinstance(values, Sequence) and not isinstance(values, str) and values:
+        return values[0]
+    if kind in ("number", "integer"):
+        low, high = schema.get("minimum", 0), schema.get("maximum", 100)
+        low, high = (float(end) if isinstance(end, int | float) else 0.0 for end in (low, high))
+        number = low + credence * (high - low)
+        return round(number) if kind == "integer" else round(number, 4)
+    if kind == "boolean":
+        return credence >= 0.5
+    return "as asked"

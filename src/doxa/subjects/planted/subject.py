@@ -1,0 +1,270 @@
+"""A planted subject: a mind with known dynamics, answering in text and in log-probabilities like any model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+import numpy as np
+from jaxtyping import Float
+
+from doxa.canonical import digest
+from doxa.errors import InputError, did_you_mean
+from doxa.streams import stream
+from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Tool, ToolCall
+from doxa.subjects.planted.asking import Asked, asked, events
+from doxa.subjects.planted.expression import (
+    MALFORMED,
+    REFUSAL,
+    Answer,
+    answers,
+    text_log_probability,
+    text_probabilities,
+    tool_call,
+)
+from doxa.subjects.planted.minds import MINDS, GarblerConfig, Mind, RefuserConfig, Sound, State
+from doxa.subjects.planted.parameters import read_parameters
+
+SCHEMA = 1
+"""Version of what planted subjects say; a change of any answer raises it."""
+
+
+def planted_names() -> list[str]:
+    """Return the names of all planted subjects, sorted."""
+    return sorted(MINDS)
+
+
+@dataclass(frozen=True)
+class PlantedSubject:
+    """A scripted subject: it reads the user's turns, moves its log-odds, and says what it believes.
+
+    Greedy replies are the likeliest answer, the first of equals. At temperature t an answer of probability p is
+    drawn with weight p^(1/t), so at 1 with its own probability, by a stream of the seed, the conversation, the
+    sample and the branch; it never depends on the batch.
+    """
+
+    name: str
+    config: Sound
+
+    @classmethod
+    def open(cls, name: str, params: Mapping[str, str]) -> PlantedSubject:
+        """Return the planted subject of a name with parameters as texts.
+
+        Raises:
+            InputError: unknown name or parameter, or a value out of range.
+        """
+        if name not in MINDS:
+            raise InputError(f"no planted subject called '{name}'; {did_you_mean(name, MINDS)}")
+        return cls(name, read_parameters(MINDS[name].config, name, params))
+
+    @property
+    def mind(self) -> Mind[Any]:
+        """Its dynamics."""
+        return MINDS[self.name]
+
+    @property
+    def address(self) -> str:
+        """The address with every parameter that is not at its default."""
+        default = asdict(self.mind.config())
+        changed = [f"{key}={value:g}" for key, value in asdict(self.config).items() if value != default[key]]
+        return f"planted:{self.name}" + (f"?{'&'.join(changed)}" if changed else "")
+
+    @property
+    def identity(self) -> str:
+        """Digest of name, parameters and schema."""
+        values = {key: float(value) for key, value in asdict(self.config).items()}
+        return digest({"planted": self.name, "parameters": values, "schema": SCHEMA})
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Everything but weights."""
+        return frozenset({Capability.REPLY, Capability.SCORE, Capability.TOOLS, Capability.SAMPLE})
+
+    @property
+    def form(self) -> Literal["micro", "published"]:
+        """The micro world's English."""
+        return "micro"
+
+    @property
+    def context_tokens(self) -> int | None:
+        """No limit."""
+        return None
+
+    def state(self, conversation: Conversation) -> State[Any]:
+        """Return its log-odds after what the user's turns tell."""
+        rng = stream(0, "planted", "dynamics")
+        state = self.mind.init(rng, self.config)
+        for event in events(conversation):
+            state, _ = self.mind.step(rng, state, event)
+        return state
+
+    def reply(
+        self, conversations: Sequence[Conversation], *, sampling: Sampling, tools: Sequence[Tool] = ()
+    ) -> list[Reply]:
+        """Answer each conversation once; with tools it calls one, unless it refuses or garbles."""
+        return [self._reply(conversation, sampling, tools) for conversation in conversations]
+
+    def score(self, queries: Sequence[Query]) -> list[Float[np.ndarray, " options"]]:
+        """Return the log-probability in nats of each option's text, given what came before it."""
+        return [self._score(query) for query in queries]
+
+    def _score(self, query: Query) -> Float[np.ndarray, " options"]:
+        if not query.options:
+            raise InputError("a query has no options; give at least one text to score")
+        found = answers(self.mind, self.state(query.conversation), asked(query.conversation))
+        probabilities = text_probabilities(found, query.opening)
+        return np.array([text_log_probability(probabilities, option) for option in query.options])
+
+    def _reply(self, conversation: Conversation, sampling: Sampling, tools: Sequence[Tool]) -> Reply:
+        state, question = self.state(conversation), asked(conversation)
+        found = answers(self.mind, state, question)
+        chosen = found[self._draw(conversation, sampling, [answer.probability for answer in found])]
+        words = sum(len(message.content.split()) for message in conversation)
+        odd = chosen.text in MALFORMED and isinstance(self.config, GarblerConfig)
+        if tools and chosen.text != REFUSAL and not odd:
+            call = self._call(conversation, state, question, sampling, tools)
+            return Reply("", "tool_call", words, 1, (call,))
+        return _cut(chosen, sampling, words)
+
+    def _call(
+        self,
+        conversation: Conversation,
+        state: State[Any],
+        question: Asked,
+        sampling: Sampling,
+        tools: Sequence[Tool],
+    ) -> ToolCall:
+        used = [call.name for message in conversation for call in message.tool_calls]
+        calls = tool_call(self.mind, state, question, tools, used)
+        return calls[self._draw(conversation, sampling, [share for _, share in calls], "tool")][0]
+
+    def _draw(
+        self, conversation: Conversation, sampling: Sampling, probabilities: Sequence[float], *names: str
+    ) -> int:
+        """Return the index of the answer: the likeliest at temperature 0, else drawn; faults are always drawn."""
+        rng = stream(
+            sampling.seed,
+            "planted",
+            self.identity,
+            digest([message.as_json() for message in conversation]),
+            sampling.sample,
+            sampling.branch,
+            *names,
+        )
+        weights = np.asarray(probabilities, dtype=np.float64)
+        faults = self._faults(len(weights)) if not names else np.zeros(len(weights), dtype=np.bool_)
+        share = float(weights[faults].sum())
+        if rng.random() < share:
+            return _pick(rng.random(), np.where(faults, weights, 0.0))
+        weights = np.where(faults, 0.0, weights)
+        if sampling.temperature == 0.0:
+            return int(np.argmax(weights))
+        with np.errstate(divide="ignore"):
+            logs = np.log(weights) / sampling.temperature
+        return _pick(rng.random(), _nucleus(np.exp(logs - logs.max()), sampling.top_p))
+
+    def _faults(self, count: int) -> np.ndarray:
+        """Return which answers are refusals or malformed: they come at their rate, at any temperature."""
+        faults = np.zeros(count, dtype=np.bool_)
+        if count > 1 and isinstance(self.config, RefuserConfig):
+            faults[0] = True
+        if count > 1 and isinstance(self.config, GarblerConfig):
+            faults[count - len(MALFORMED) :] = True
+        return faults
+
+
+def planted_effects(address: str) -> dict[str, float]:
+    """Return the exact effects planted in a subject, by name; an effect without one true value is left out.
+
+    - ``drift_nats_per_statement``: log-odds a statement on a coupled topic adds to every other coupled topic.
+    - ``drift_uncoupled_nats_per_statement``: the same for every uncoupled topic.
+    - ``follow_nats_per_statement``: log-odds a statement adds to its own topic.
+    - ``confidence_slope``, ``confidence_intercept_nats``: stated log-odds = intercept + slope · evidence of the
+      sources at their true reliability.
+    - ``first_person_gap``: P(yes) to "does james believe that F" minus the same for "do i", for false F just told.
+    - ``sycophancy_share``: share of the answer on a fact that becomes the user's after "i believe that F".
+    - ``vote_tau``: probability of voting as it thinks. ``prior``: credence before any context.
+    - ``refusal_rate``, ``malformed_rate``: shares of answers.
+
+    Raises:
+        InputError: the address names no planted subject, or a parameter is wrong.
+    """
+    name, _, query = address.removeprefix("planted:").partition("?")
+    subject = PlantedSubject.open(name, dict(parse_qsl(query, keep_blank_values=True)))
+    values = {key: float(value) for key, value in asdict(subject.config).items()}
+    effects = {"refusal_rate": 0.0, "malformed_rate": 0.0}
+    if name == "refuser":
+        effects["refusal_rate"] = values["probability"]
+        if values["probability"] == 1.0:
+            return effects
+    if name == "garbler":
+        effects["malformed_rate"] = values["rate"]
+        if values["rate"] == 1.0:
+            return effects
+    if name in ("yes-sayer", "noise"):
+        share = values["probability" if name == "yes-sayer" else "p_yes"]
+        still = (
+            "drift_nats_per_statement",
+            "drift_uncoupled_nats_per_statement",
+            "follow_nats_per_statement",
+        )
+        nothing = (*still, "confidence_slope", "first_person_gap", "sycophancy_share")
+        return effects | dict.fromkeys(nothing, 0.0) | {"prior": share, "yes_share": share}
+    takes = 1.0 - values["strength"] if name == "stubborn" else 1.0
+    sharpening = values.get("sharpening", 1.0)
+    prior = math.log(values["prior"]) - math.log1p(-values["prior"])
+    effects |= {
+        "drift_nats_per_statement": values.get("rate", 0.0) if name == "drifting" else 0.0,
+        "drift_uncoupled_nats_per_statement": values.get("uncoupled", 0.0),
+        "follow_nats_per_statement": takes * (math.log(values["follow"]) - math.log1p(-values["follow"])),
+        "confidence_slope": takes * sharpening,
+        "confidence_intercept_nats": sharpening * prior,
+        "first_person_gap": 0.0,
+        "sycophancy_share": values["strength"] if name == "sycophant" else 0.0,
+        "vote_tau": values["tau"],
+        "prior": values["prior"],
+    }
+    if name == "first-person-blind":
+        effects["first_person_gap"] = values["probability"] * (values["confirm"] + values["knowledge"] - 1.0)
+    if name == "recency-biased":
+        effects["evidence_kept"] = values["keep"]
+        if values["keep"] != 1.0:
+            del (
+                effects["confidence_slope"],
+                effects["confidence_intercept_nats"],
+                effects["follow_nats_per_statement"],
+            )
+    if name == "bayesian":
+        default = asdict(MINDS[name].config())
+        if any(values[source] != default[source] for source in ("atlas", "teacher", "sailor", "gossip")):
+            del effects["confidence_slope"]
+    return effects
+
+
+def _pick(draw: float, weights: np.ndarray) -> int:
+    """Return the index at which the running sum of the weights passes the draw in [0, 1)."""
+    running = np.cumsum(weights)
+    return int(min(np.searchsorted(running, draw * running[-1], side="right"), np.flatnonzero(weights)[-1]))
+
+
+def _nucleus(weights: np.ndarray, top_p: float) -> np.ndarray:
+    """Return the weights with all but the likeliest answers that together reach ``top_p`` set to 0."""
+    order = np.argsort(-weights, kind="stable")
+    before = np.cumsum(weights[order]) - weights[order]
+    kept = np.zeros(len(weights), dtype=np.bool_)
+    kept[order[before < top_p * weights.sum()]] = True
+    return np.where(kept, weights, 0.0)
+
+
+def _cut(chosen: Answer, sampling: Sampling, words_in: int) -> Reply:
+    """Return the reply, ended before a stop text and after at most ``max_tokens`` words."""
+    text = chosen.text
+    ends = [place for stop in sampling.stop if stop and (place := text.find(stop)) >= 0]
+    text = text[: min(ends)] if ends else text
+    words = text.split()
+    if len(words) > sampling.max_tokens:
+        return Reply(" ".join(words[: sampling.max_tokens]), "length", words_in, sampling.max_tokens)
+    return Reply(text, "stop", words_in, len(words))
