@@ -61,6 +61,9 @@ class Registry(Generic[T]):
             if name.replace("-", "").replace("_", "").isalnum() and _exists(module):
                 self._load(module, lambda: importlib.import_module(module))
         if name not in self._known:
+            for entry in importlib.metadata.entry_points(group=f"doxa.{self.kind}", name=name):
+                self._load(f"entry point {entry.name} = {entry.value}", entry.load)
+        if name not in self._known:
             self.load_all()
         if name not in self._known:
             raise InputError(f"no {self.kind} called '{name}'; {did_you_mean(name, self._known)}")

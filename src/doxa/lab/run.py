@@ -46,6 +46,8 @@ class RunResult:
         folder: where it is kept.
         computed: how many cells this call computed; the others were kept from before.
         cells: how many cells there are.
+        tables: the tables of all cells.
+        config: the study's config.
     """
 
     run: str
@@ -56,6 +58,8 @@ class RunResult:
     folder: Path
     computed: int
     cells: int
+    tables: Tables
+    config: Any
 
     @property
     def report(self) -> Path:
@@ -188,6 +192,8 @@ def conclude(folder: RunFolder, todo: Plan, *, seconds: float, computed: int) ->
         folder=folder.path,
         computed=computed,
         cells=len(todo.cells),
+        tables=tables,
+        config=todo.config,
     )
 
 

@@ -15,7 +15,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast, dataclass_transform
+from typing import Any, Protocol, TypeVar, cast, dataclass_transform, runtime_checkable
 
 from doxa.canonical import Json
 from doxa.errors import InputError, did_you_mean
@@ -115,8 +115,9 @@ class Cell:
     subjects: tuple[str, ...] = ()
 
 
+@runtime_checkable
 class StudyModule(Protocol):
-    """The functions a study's file has beside its Config."""
+    """The functions a study's file has beside its Config; ``blocks`` may be left out."""
 
     def cells(self, config: Any) -> Iterable[Cell]:
         """Yield the units of work."""
@@ -132,6 +133,10 @@ class StudyModule(Protocol):
 
     def figures(self, tables: Tables, config: Any) -> list[Figure]:
         """Draw the tables of all cells."""
+        ...
+
+    def blocks(self, tables: Tables, config: Any) -> list[Any]:
+        """Return blocks of ``doxa.lab.report`` that open the report."""
         ...
 
 

@@ -37,7 +37,9 @@ def study_page(
             Fact("cells", f"{len(todo.cells):,}"),
             Fact("seeds", f"{len({cell.seed for cell in todo.cells.values()})}"),
         ],
-        blocks=[Prose("", summary(study))],
+        blocks=study.code.blocks(tables, todo.config)
+        if hasattr(study.code, "blocks")
+        else [Prose("", summary(study))],
         findings=findings,
         figures=figures,
         counts=missing_counts(tables),

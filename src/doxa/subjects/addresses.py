@@ -10,11 +10,11 @@ openai/model, vllm/model, ...           short names for well-known servers
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from urllib.parse import parse_qsl
 
 from doxa.errors import InputError, did_you_mean
-from doxa.subjects.base import Capability, Subject
+from doxa.subjects.base import Subject
 
 SCHEMES = ("planted", "organism", "hf", "http", "https")
 
@@ -116,9 +116,16 @@ def identity(address: str) -> str:
     return open_subject(address).identity
 
 
-def capabilities(address: str) -> frozenset[Capability]:
-    """Return what the subject at an address can be asked for."""
-    return open_subject(address).capabilities
+def form(address: str) -> Literal["micro", "published"]:
+    """Return the form of the subject at an address, without loading weights into memory."""
+    parts = parse_address(address)
+    if parts.scheme in ("planted", "organism"):
+        return "micro"
+    if parts.scheme == "hf":
+        from doxa.subjects.transformers import form_of
+
+        return form_of(parts.name)
+    return "published"
 
 
 def _folder(parts: Address) -> str:

@@ -30,7 +30,7 @@ from doxa.worlds.micro import SURE_PERCENT, HowSure, Vote
 OTHER = 1e-9
 """Probability of all texts together that are no possible answer."""
 
-FLOOR = 1e-9
+FLOOR = 1e-12
 """Least probability of a possible answer, before the answers are made to sum to 1 - ``OTHER``."""
 
 REFUSAL = "I'm sorry, but I can't answer that question."
@@ -82,11 +82,11 @@ def answers(mind: Mind[Any], state: State[Any], asked: Asked) -> list[Answer]:
 
 def text_probabilities(found: Sequence[Answer], opening: str) -> dict[str, float]:
     """Return the probability of each text that answers, written behind ``opening``; they sum to 1 - ``OTHER``."""
-    total = sum(answer.probability + FLOOR for answer in found)
+    total = sum(max(answer.probability, FLOOR) for answer in found)
     spaced = bool(opening) and not opening[-1].isspace() and opening[-1] not in "([<\"'"
     out: dict[str, float] = {}
     for answer in found:
-        mass = (1.0 - OTHER) * (answer.probability + FLOOR) / total
+        mass = (1.0 - OTHER) * max(answer.probability, FLOOR) / total
         for form, share in _shares([_behind(opening, form) for form in answer.forms]):
             for written, part in _shares(_spellings(form)):
                 for text, last in _shares([f" {written}", written] if spaced else [written, f" {written}"]):
@@ -117,7 +117,7 @@ def tool_call(
     key, values = next(iter(choices.items()), ("", [""]))
     options = tuple(Option("", str(value)) for value in values)
     shares = _over_options(mind, state, asked, options) if key else [1.0]
-    credence = mind.credence(state, asked.question)
+    credence = mind.said_credence(state, asked.question)
     calls: list[tuple[ToolCall, float]] = []
     for value, share in zip(values, shares, strict=True):
         arguments = {name: _argument(schema, credence) for name, schema in _properties(tool).items()}
@@ -132,7 +132,7 @@ def _well_formed(mind: Mind[Any], state: State[Any], asked: Asked) -> list[Answe
     if isinstance(form, Object):
         return _objects(mind, state, asked, form)
     if isinstance(form, Number):
-        credence = mind.credence(state, asked.question)
+        credence = mind.said_credence(state, asked.question)
         return [
             _dressed(asked, text, share, (text,)) for text, share in _numbers(credence, form.low, form.high)
         ]
@@ -140,7 +140,7 @@ def _well_formed(mind: Mind[Any], state: State[Any], asked: Asked) -> list[Answe
 
 
 def _words(mind: Mind[Any], state: State[Any], asked: Asked) -> list[tuple[str, float]]:
-    credence = mind.credence(state, asked.question)
+    credence = mind.said_credence(state, asked.question)
     if isinstance(asked.question, HowSure):
         return _percents(mind, credence)
     yes, no = ("for", "against") if isinstance(asked.question, Vote) else ("yes", "no")
@@ -202,7 +202,7 @@ def _over_options(mind: Mind[Any], state: State[Any], asked: Asked, options: Seq
             [words.get(text, 0.0) for text in texts], [text not in words for text in texts], aside
         )
     sides = [_side(text) for text in texts]
-    credence = mind.credence(state, asked.question)
+    credence = mind.said_credence(state, asked.question)
     fixed = isinstance(mind, YesSayer | Noise)
     if 1 not in sides or (-1 not in sides and not fixed):
         if not fixed:
@@ -230,7 +230,7 @@ def _side(text: str) -> int:
 
 def _objects(mind: Mind[Any], state: State[Any], asked: Asked, form: Object) -> list[Answer]:
     """Return the JSON objects: numbers where the key or its example is about one, words or letters elsewhere."""
-    credence = mind.credence(state, asked.question)
+    credence = mind.said_credence(state, asked.question)
     inner = _well_formed(mind, state, Asked(asked.question, form.answer))
     found: list[Answer] = []
     for answer in inner:

@@ -79,6 +79,13 @@ class Sound:
     tau: float = parameter(
         0.7, "probability of voting as it thinks", minimum=0.5, maximum=1.0, unit="probability"
     )
+    jitter: float = parameter(
+        0.0,
+        "standard deviation of a random shift of each answer's log-odds, fixed by the conversation",
+        minimum=0.0,
+        maximum=5.0,
+        unit="nats",
+    )
 
 
 C = TypeVar("C", bound=Sound)
@@ -86,10 +93,11 @@ C = TypeVar("C", bound=Sound)
 
 @dataclass(frozen=True)
 class State(Generic[C]):
-    """Log-odds by proposition, in nats; a proposition not in it stands at its prior."""
+    """Log-odds by proposition, in nats; one not in it stands at its prior. ``shift`` moves the answer given now."""
 
     config: C
     log_odds: Mapping[Question, float]
+    shift: float = 0.0
 
 
 class Change(NamedTuple):
@@ -166,6 +174,11 @@ class Mind(Generic[C]):
             support, tau = self.credence(state, Supports(question.topic)), state.config.tau
             return support * tau + (1.0 - support) * (1.0 - tau)
         return expit(self.log_odds(state, question))
+
+    def said_credence(self, state: State[C], question: Question | None) -> float:
+        """Return the credence as it is said: its log-odds moved by the state's shift."""
+        credence = self.credence(state, question)
+        return credence if state.shift == 0.0 else expit(logit(credence) + state.shift)
 
 
 def signed(nats: float, up: bool) -> float:

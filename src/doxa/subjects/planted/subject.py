@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
@@ -99,7 +99,11 @@ class PlantedSubject:
         state = self.mind.init(rng, self.config)
         for event in events(conversation):
             state, _ = self.mind.step(rng, state, event)
-        return state
+        if self.config.jitter == 0.0:
+            return state
+        words = digest([message.as_json() for message in conversation])
+        normal = float(stream(0, "planted", self.identity, words, "jitter").normal())
+        return replace(state, shift=self.config.jitter * normal)
 
     def reply(
         self, conversations: Sequence[Conversation], *, sampling: Sampling, tools: Sequence[Tool] = ()

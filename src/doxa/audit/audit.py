@@ -1,0 +1,224 @@
+"""``doxa audit``: the belief card of a subject, and the zoo's matrix."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from doxa.audit.card import BeliefCard, card_text, protocol_card
+from doxa.audit.study import judged
+from doxa.errors import InputError
+from doxa.lab.progress import Meter
+from doxa.lab.run import RunResult, run_study
+from doxa.lab.store import RunFolder
+from doxa.subjects.addresses import identity, parse_address
+from doxa.subjects.organisms import member, members
+
+DEFAULT_SUBJECT = "organism:leaning"
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """A finished audit: the subject's card with its twin's inside, and what it cost."""
+
+    card: BeliefCard
+    seconds: float
+    computed: int
+    cells: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what ``--json`` prints."""
+        return self.card.model_dump()
+
+    def as_text(self) -> str:
+        """Return what a person reads."""
+        asked = sum(item.asked for item in self.card.protocols)
+        missing = sum(item.missing for item in self.card.protocols)
+        refused = sum(item.refused for item in self.card.protocols)
+        head = (
+            f"seed {self.card.seed} · {self.seconds:.0f} s · {refused} refused · {missing} missing of {asked}"
+        )
+        return card_text(self.card, head)
+
+
+@dataclass(frozen=True)
+class ZooResult:
+    """Every organism's audit on several evaluation seeds.
+
+    Attributes:
+        expected: each organism's own defect, None for a sound one.
+        named: the defects each audit named, by organism and seed.
+        unresolved: how many verdicts read unresolved.
+        report: path of the report.
+    """
+
+    expected: dict[str, str | None]
+    named: dict[str, dict[int, list[str]]]
+    unresolved: int
+    report: Path
+
+    @property
+    def diagonal(self) -> bool:
+        """Whether each organism was named its own defect and nothing else, on every seed."""
+        return all(
+            names == ([] if self.expected[organism] is None else [self.expected[organism]])
+            for organism, seeds in self.named.items()
+            for names in seeds.values()
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what ``--json`` prints."""
+        return {
+            "organisms": {
+                organism: {
+                    "expected": self.expected[organism],
+                    "named": sorted({name for names in seeds.values() for name in names}),
+                    "by_seed": {str(seed): names for seed, names in seeds.items()},
+                }
+                for organism, seeds in self.named.items()
+            },
+            "unresolved": self.unresolved,
+            "diagonal": self.diagonal,
+            "report": str(self.report),
+        }
+
+    def as_text(self) -> str:
+        """Return the matrix organism × defect: on how many seeds each was named."""
+        defects = sorted({name for name in self.expected.values() if name is not None})
+        width = max(map(len, self.named))
+        lines = [" " * width + "  " + "  ".join(f"{defect:>16}" for defect in defects)]
+        for organism, seeds in self.named.items():
+            counts = [sum(defect in names for names in seeds.values()) for defect in defects]
+            marks = [
+                f"{f'{count}/{len(seeds)}' if count else '·'}{' *' if self.expected[organism] == defect else '  '}"
+                for count, defect in zip(counts, defects, strict=True)
+            ]
+            lines.append(f"{organism:<{width}}  " + "  ".join(f"{mark:>16}" for mark in marks))
+        lines.append("* its own defect; counts are seeds on which it was named")
+        lines.append(f"diagonal: {'yes' if self.diagonal else 'NO'}   unresolved verdicts: {self.unresolved}")
+        lines.append(f"report  {self.report}")
+        return "\n".join(lines)
+
+
+def audit_subject(
+    subject: str | None = None,
+    *,
+    twin: str | None = None,
+    preset: str = "embedded",
+    overrides: Mapping[str, Any] | None = None,
+    out: Path | str = "runs",
+    executor: str = "inline",
+    workers: int | None = None,
+    fresh: bool = False,
+    meter: Meter | None = None,
+) -> AuditResult:
+    """Measure a subject's beliefs with every protocol it can take and write its belief card.
+
+    Args:
+        subject: address; None audits ``organism:leaning``, a small model with a known defect.
+        twin: address of a sound twin shown beside it; an organism's own twin by default.
+        preset: ``quick``, ``embedded`` or ``paper``.
+        overrides: settings of the audit by name.
+        out: folder that holds the runs.
+        executor: ``inline``, ``processes`` or ``ray``.
+        workers: how many cells at once.
+        fresh: put an earlier audit of the same name aside.
+        meter: shows progress.
+
+    Raises:
+        InputError: an address or a setting was wrong; nothing was started.
+        CellsFailedError: the subject could not be asked.
+    """
+    started = time.monotonic()
+    subject = subject or DEFAULT_SUBJECT
+    twin = twin if twin is not None else _own_twin(subject)
+    if "subjects" in (overrides or {}):
+        raise InputError("--set subjects=...: name the subject as the argument and its twin with --twin")
+    subjects = (subject,) if twin is None or twin == subject else (subject, twin)
+    result = run_study(
+        "audit",
+        preset=preset,
+        overrides={**(overrides or {}), "subjects": subjects},
+        out=out,
+        executor=executor,
+        workers=workers,
+        fresh=fresh,
+        meter=meter,
+    )
+    cards = _cards(result)
+    card = cards[subject]
+    if len(subjects) == 2:
+        card = card.model_copy(update={"twin": cards[subjects[1]]})
+    RunFolder(result.folder).write_json("card.json", card.model_dump(mode="json"))
+    return AuditResult(card, time.monotonic() - started, result.computed, result.cells)
+
+
+def belief_card(subject: str | None = None, **settings: Any) -> BeliefCard:
+    """Return the belief card of a subject; see ``audit_subject`` for the arguments.
+
+    Raises:
+        InputError: an address or a setting was wrong; nothing was started.
+    """
+    return audit_subject(subject, **settings).card
+
+
+def audit_zoo(
+    *,
+    preset: str = "embedded",
+    overrides: Mapping[str, Any] | None = None,
+    out: Path | str = "runs",
+    executor: str = "inline",
+    workers: int | None = None,
+    fresh: bool = False,
+    meter: Meter | None = None,
+) -> ZooResult:
+    """Audit every organism on three evaluation seeds (or ``seeds``) and compare with its known defect."""
+    zoo = members()
+    result = run_study(
+        "audit",
+        preset=preset,
+        overrides={"seeds": 3, **(overrides or {}), "subjects": tuple(f"organism:{name}" for name in zoo)},
+        out=out,
+        executor=executor,
+        workers=workers,
+        fresh=fresh,
+        meter=meter,
+    )
+    named: dict[str, dict[int, list[str]]] = {name: {} for name in zoo}
+    unresolved = 0
+    for seed in range(result.config.seed, result.config.seed + result.config.seeds):
+        for item in judged(result.tables, dataclasses.replace(result.config, seed=seed, seeds=1)):
+            names = named[parse_address(item.subject).name].setdefault(seed, [])
+            unresolved += item.verdict == "unresolved"
+            if item.verdict == "defect":
+                names.append(item.protocol.defect)
+    return ZooResult({name: member.defect for name, member in zoo.items()}, named, unresolved, result.report)
+
+
+def _cards(result: RunResult) -> dict[str, BeliefCard]:
+    """Return the card of each subject of a finished audit."""
+    items = judged(result.tables, result.config)
+    return {
+        address: BeliefCard(
+            subject=address,
+            identity=identity(address),
+            seed=result.config.seed,
+            seeds=result.config.seeds,
+            protocols=[protocol_card(item) for item in items if item.subject == address],
+            report=str(result.report),
+        )
+        for address in result.config.subjects
+    }
+
+
+def _own_twin(subject: str) -> str | None:
+    """Return the address of an organism's sound twin; other subjects have none."""
+    parts = parse_address(subject)
+    if parts.scheme != "organism":
+        return None
+    twin = member(parts.name).twin
+    return None if twin is None else f"organism:{twin}"

@@ -1,0 +1,229 @@
+"""The belief card: what an audit says of a subject, as text, as JSON with a schema, and as a block of the report.
+
+The JSON's schema is ``docs/design/belief-card.schema.json``; its version is ``SCHEMA``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from doxa.audit.protocol import Reading
+from doxa.audit.study import Judged
+from doxa.lab.report import Badge, Card, CardRow, Fact, Number
+from doxa.lab.report.page import Tone
+
+SCHEMA = 1
+"""Version of the card's JSON; it changes when a field is renamed, removed or changes its meaning."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Measure(_Strict):
+    """One number of a protocol."""
+
+    name: str = Field(description="stable name, unique within the protocol")
+    label: str = Field(description="a few words for people")
+    value: float | None = Field(
+        description="the number; null if it could not be measured, then note says why"
+    )
+    interval: tuple[float, float] | None = Field(description="lower and upper end of the 95 % interval")
+    unit: str = Field(description="its unit, or empty for a pure number")
+    readout: Literal["stated", "behavioural"] = Field(description="said, or shown by an action")
+    reference: float | None = Field(description="where it would be if nothing were wrong")
+    noise_floor: float | None = Field(description="half-width within which it strays without any effect")
+    note: str = Field(description="small print")
+
+
+class Instrument(_Strict):
+    """How well the protocol recovers what is planted."""
+
+    slope: float = Field(description="of recovered against planted effect; 1 is exact")
+    bias: float = Field(description="mean of recovered minus planted, in the effect's unit")
+    coverage: float = Field(description="share of 95 % intervals that hold the planted effect", ge=0, le=1)
+    intercept: float = Field(description="of the same line as slope, in the effect's unit")
+    sizes: int = Field(description="how many different effects were planted", ge=2)
+    n: int = Field(description="how many planted subjects were asked", ge=2)
+    threshold: float = Field(
+        description="recovered size of the smallest planted effect that counts as the defect"
+    )
+
+
+class ProtocolCard(_Strict):
+    """One protocol's verdict."""
+
+    protocol: str = Field(description="slug of the protocol")
+    title: str = Field(description="what it is called")
+    verdict: Literal["sound", "defect", "unresolved"]
+    defect: str | None = Field(description="name of the defect if the verdict is defect, else null")
+    reason: str = Field(description="why the verdict is unresolved, or empty")
+    effect: Measure | None = Field(description="the number the verdict is read from")
+    measures: list[Measure] = Field(description="the numbers of the card")
+    asked: int = Field(description="questions put in plain text", ge=0)
+    refused: int = Field(description="of them, refused", ge=0)
+    missing: int = Field(description="of them, unreadable", ge=0)
+    agree: int = Field(description="of them, where the text says what the log-probabilities say", ge=0)
+    instrument: Instrument
+
+
+class BeliefCard(_Strict):
+    """What an audit says of one subject."""
+
+    schema_version: Literal[1] = Field(default=SCHEMA, description="version of this layout")
+    subject: str = Field(description="address of the subject")
+    identity: str = Field(description="digest of what makes its answers")
+    seed: int = Field(description="seed of the first evaluation")
+    seeds: int = Field(description="evaluations with fresh contexts", ge=1)
+    protocols: list[ProtocolCard]
+    twin: BeliefCard | None = Field(
+        default=None, description="the card of the sound twin, where there is one"
+    )
+    report: str = Field(description="path of the report")
+
+    @property
+    def named(self) -> list[str]:
+        """The defects found, in the order of the protocols."""
+        return [item.defect for item in self.protocols if item.defect is not None]
+
+
+def protocol_card(item: Judged) -> ProtocolCard:
+    """Return one protocol's part of a card."""
+    check, read = item.instrument, item.assessment
+    return ProtocolCard(
+        protocol=item.protocol.slug,
+        title=item.protocol.title,
+        verdict=item.verdict,
+        defect=item.protocol.defect if item.verdict == "defect" else None,
+        reason=item.reason,
+        effect=None if read is None else _measure(read.effect),
+        measures=[] if read is None else [_measure(reading) for reading in read.readings],
+        asked=0 if read is None else read.text.asked,
+        refused=0 if read is None else read.text.refused,
+        missing=0 if read is None else read.text.missing,
+        agree=0 if read is None else read.text.agree,
+        instrument=Instrument(
+            slope=check.slope,
+            bias=check.bias,
+            coverage=check.coverage,
+            intercept=check.intercept,
+            sizes=check.sizes,
+            n=check.n,
+            threshold=check.threshold,
+        ),
+    )
+
+
+def card_block(address: str, items: Sequence[Judged]) -> Card:
+    """Return a subject's card as a block of the report."""
+    rows: list[CardRow] = []
+    for item in items:
+        tones: dict[str, tuple[str, Tone]] = {
+            "sound": ("sound", "good"),
+            "defect": (item.protocol.phrase, "bad"),
+            "unresolved": ("unresolved", "open"),
+        }
+        facts: list[Fact] = []
+        numbers: list[Number] = []
+        if item.assessment is not None:
+            effect, text = item.assessment.effect, item.assessment.text
+            numbers = [_number(reading) for reading in item.assessment.readings]
+            if effect.span is not None and effect not in item.assessment.readings:
+                facts.append(Fact("effect", f"{_interval(effect)} {effect.unit}"))
+            facts.append(Fact("threshold", f"{item.instrument.threshold:.3g} {effect.unit}".rstrip()))
+            facts.append(Fact("refused", f"{text.refused} of {text.asked}"))
+            facts.append(Fact("missing", f"{text.missing} of {text.asked}"))
+            facts.append(Fact("text agrees", f"{text.agree} of {text.asked}"))
+        facts.append(Fact("instrument", instrument_text(item)))
+        rows.append(CardRow(item.protocol.title, Badge(*tones[item.verdict]), numbers, facts, item.reason))
+    return Card(f"belief card · {address}", rows)
+
+
+def card_text(card: BeliefCard, head: str) -> str:
+    """Return the card as people read it on a terminal."""
+    width = max(len(item.title) for item in card.protocols)
+    bodies = {item.protocol: _body(item) for item in card.protocols}
+    body_width = min(max(map(len, bodies.values())), 120)
+    lines = [f"belief card · {card.subject} · {head}"]
+    phrases = {"sound": "sound", "unresolved": "unresolved"}
+    for item in card.protocols:
+        said = phrases.get(item.verdict, (item.defect or "").upper())
+        floors = [measure.noise_floor for measure in item.measures if measure.noise_floor is not None]
+        floor = f"  noise floor ±{floors[0]:.2f}" if floors else ""
+        lines.append(f"  {item.title:<{width}}  {bodies[item.protocol]:<{body_width}}{floor}  {said}")
+        if item.reason:
+            lines.append(f"  {'':<{width}}  ({item.reason})")
+    worst = [
+        f"{item.title}: recovered = {item.instrument.intercept:.2f} + {item.instrument.slope:.2f} · planted, "
+        f"coverage {item.instrument.coverage:.0%}"
+        for item in card.protocols
+    ]
+    lines += [
+        f"  {'instrument check' if index == 0 else '':<{width}}  {text}" for index, text in enumerate(worst)
+    ]
+    if card.twin is not None:
+        named = ", ".join(card.twin.named) or "no defect named"
+        open_ones = [item.title for item in card.twin.protocols if item.verdict == "unresolved"]
+        note = f" (unresolved: {', '.join(open_ones)})" if open_ones else ""
+        lines.append(f"  {'twin ' + card.twin.subject:<{width}}  {named}{note}")
+    lines.append(f"  {'report':<{width}}  {card.report}")
+    return "\n".join(lines)
+
+
+def instrument_text(item: Judged) -> str:
+    """Return the check of a protocol's instrument in a few words."""
+    check = item.instrument
+    return (
+        f"recovered = {check.intercept:.2f} + {check.slope:.2f} · planted, bias {check.bias:+.2g}, "
+        f"coverage {check.coverage:.0%} over {check.sizes} sizes, n = {check.n}"
+    )
+
+
+def _body(item: ProtocolCard) -> str:
+    parts: list[str] = []
+    for measure in item.measures:
+        if measure.value is None:
+            parts.append(f"{measure.label} n/a")
+            continue
+        text = f"{measure.value:.2f}"
+        if measure.interval is not None and measure.interval[0] != measure.interval[1]:
+            text += f" [{measure.interval[0]:.2f}, {measure.interval[1]:.2f}]"
+        parts.append(f"{measure.label} {text}")
+    return "  ".join(parts)
+
+
+def _measure(reading: Reading) -> Measure:
+    span = reading.span
+    return Measure(
+        name=reading.name,
+        label=reading.label,
+        value=None if span is None else span.value,
+        interval=None if span is None else span.interval,
+        unit=reading.unit,
+        readout="behavioural" if reading.readout == "behavioural" else "stated",
+        reference=reading.reference,
+        noise_floor=reading.floor,
+        note=reading.note,
+    )
+
+
+def _number(reading: Reading) -> Number:
+    span = reading.span
+    return Number(
+        label=reading.label,
+        value=None if span is None else span.value,
+        interval=None if span is None or span.low == span.high else span.interval,
+        unit=reading.unit,
+        start=reading.start,
+        reference=reading.reference,
+        floor=reading.floor,
+        note=reading.note,
+    )
+
+
+def _interval(reading: Reading) -> str:
+    span = reading.span
+    return "n/a" if span is None else f"{span.value:.2f} [{span.low:.2f}, {span.high:.2f}]"

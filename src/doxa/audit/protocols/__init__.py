@@ -1,0 +1,1 @@
+"""The protocols of the audit, one file each; each registers itself."""

@@ -1,0 +1,263 @@
+"""The audit as a study: every protocol on every subject, and on planted subjects of known defect beside them.
+
+A protocol's verdict is read from the interval of its effect. The threshold is not chosen: it is what the
+protocol recovers, in the same run, from the planted subject with the smallest effect that counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import polars as pl
+
+from doxa.audit.instrument import InstrumentCheck, Recovery, check_instrument
+from doxa.audit.protocol import Assessment, AuditProtocol, protocols
+from doxa.lab import Cell, Context, Figure, Finding, Tables, judge, setting, study
+from doxa.lab.figures import scatter
+from doxa.lab.report import Block
+from doxa.streams import stream
+from doxa.subjects.addresses import form
+
+Named = Literal["sound", "defect", "unresolved"]
+
+
+@study(
+    "audit",
+    paper="",
+    room="audit",
+    claim="the subject's beliefs show a named defect, larger than the smallest planted one that counts",
+    presets={
+        "quick": {"size": 2, "instrument_seeds": 1},
+        "paper": {"size": 16, "instrument_seeds": 10},
+    },
+)
+class Config:
+    """What is audited, how closely, and how well the instruments are checked."""
+
+    subjects: tuple[str, ...] = setting(("organism:leaning", "organism:sound"), "addresses of the subjects")
+    protocols: tuple[str, ...] = setting((), "protocols to run; empty runs all that are registered")
+    size: int = setting(
+        6, "contexts for each point; more gives shorter intervals", unit="contexts", minimum=2
+    )
+    seed: int = setting(0, "seed of the first evaluation")
+    seeds: int = setting(1, "evaluations with fresh contexts", unit="seeds", minimum=1)
+    instrument_seeds: int = setting(
+        4, "recoveries of each planted size; 0 is not possible, for thresholds rest on them", minimum=1
+    )
+
+
+def chosen(config: Any) -> dict[str, AuditProtocol]:
+    """Return the protocols a config asks for, by slug.
+
+    Raises:
+        InputError: one of them is not registered.
+    """
+    return {slug: protocols.get(slug) for slug in config.protocols or protocols.names()}
+
+
+def cells(config: Any) -> Iterable[Cell]:
+    """Yield a cell for each protocol, subject and seed, then the instrument's planted subjects."""
+    for slug, protocol in chosen(config).items():
+        for address in config.subjects:
+            spoken = form(address)
+            reason = unavailable(protocol, spoken)
+            for seed in range(config.seed, config.seed + config.seeds):
+                yield _cell(slug, address, seed, spoken, reason)
+    for slug, protocol in chosen(config).items():
+        for address in protocol.planted:
+            for seed in range(config.instrument_seeds):
+                yield _cell(slug, address, _INSTRUMENT_SEED + seed, "micro", "")
+
+
+def run(cell: Cell, ctx: Context) -> Tables:
+    """Ask one subject by one protocol."""
+    recorder = ctx.recorder()
+    slug, address = str(cell.params["protocol"]), cell.subjects[0]
+    if cell.params["unavailable"]:
+        recorder.measure("effect", None, subject=address, missing=cell.params["unavailable"])
+        return recorder.tables()
+    protocol = protocols.get(slug)
+    ask = protocol.micro if cell.params["form"] == "micro" else protocol.published
+    assert ask is not None
+    ask(
+        ctx.subject(address),
+        recorder,
+        rng=ctx.rng(slug, "contexts"),
+        size=ctx.config.size,
+        step=lambda done, total, note: ctx.progress(done, total, note),
+    )
+    return recorder.tables()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One protocol's verdict on one subject.
+
+    Attributes:
+        protocol: the protocol.
+        subject: address of the subject.
+        assessment: what was read; None if the protocol cannot be taken.
+        verdict: ``sound``, ``defect`` or ``unresolved``.
+        reason: why it is unresolved, or "".
+        instrument: the check of the protocol's instrument in this run.
+    """
+
+    protocol: AuditProtocol
+    subject: str
+    assessment: Assessment | None
+    verdict: Named
+    reason: str
+    instrument: InstrumentCheck
+
+
+def judged(tables: Tables, config: Any) -> list[Judged]:
+    """Return every protocol's verdict on every subject, pooled over the evaluation seeds."""
+    checks = {slug: instrument(tables, config, protocol) for slug, protocol in chosen(config).items()}
+    evaluations = range(config.seed, config.seed + config.seeds)
+    return [
+        _judge(protocol, address, _select(tables, slug, address, evaluations), checks[slug])
+        for address in config.subjects
+        for slug, protocol in chosen(config).items()
+    ]
+
+
+def instrument(tables: Tables, config: Any, protocol: AuditProtocol) -> InstrumentCheck:
+    """Return what a protocol recovered from its planted subjects."""
+    recoveries: list[Recovery] = []
+    for address, planted in protocol.planted.items():
+        for seed in range(_INSTRUMENT_SEED, _INSTRUMENT_SEED + config.instrument_seeds):
+            part = _select(tables, protocol.slug, address, range(seed, seed + 1))
+            span = protocol.assess(part, stream(seed, "audit", protocol.slug, address)).effect.span
+            if span is not None:
+                recoveries.append(Recovery(address, planted, span.value, span.low, span.high))
+    return check_instrument(recoveries, protocol.smallest)
+
+
+def findings(tables: Tables, config: Any) -> list[Finding]:
+    """Return one finding for each subject and protocol, and one for each instrument."""
+    found: list[Finding] = []
+    seen: dict[str, InstrumentCheck] = {}
+    for item in judged(tables, config):
+        protocol, span = item.protocol, item.assessment.effect.span if item.assessment else None
+        seen[protocol.slug] = item.instrument
+        found.append(
+            Finding(
+                id=f"{protocol.slug} {item.subject}",
+                claim=f"{item.subject} {protocol.defect} ({protocol.title}): effect above {item.instrument.threshold:.3g}",
+                estimate=None if span is None else span.value,
+                interval=None if span is None else span.interval,
+                unit=item.assessment.effect.unit if item.assessment else "",
+                verdict={"defect": "holds", "sound": "fails", "unresolved": "unresolved"}[item.verdict],
+                note=item.reason,
+            )
+        )
+    for slug, check in seen.items():
+        found.append(
+            Finding(
+                id=f"{slug} instrument",
+                claim=f"{slug} recovers planted effects: intervals cover the planted size",
+                estimate=check.coverage,
+                interval=None,
+                verdict="holds" if check.coverage >= 0.8 and abs(check.slope - 1) < 0.15 else "fails",
+                control=True,
+                n=check.n,
+                note=f"recovered = {check.intercept:.3g} + {check.slope:.3g} · planted over {check.sizes} sizes",
+            )
+        )
+    return found
+
+
+def figures(tables: Tables, config: Any) -> list[Figure]:
+    """Draw recovered against planted effects for each protocol."""
+    drawn: list[Figure] = []
+    for slug, protocol in chosen(config).items():
+        check = instrument(tables, config, protocol)
+        rows = [
+            {
+                "planted": one.planted,
+                "recovered": one.recovered,
+                "low": one.low,
+                "high": one.high,
+                "who": one.address,
+            }
+            for one in check.recoveries
+        ]
+        caption = (
+            f"Each point is one planted subject with its 95 % interval; on the dashed diagonal the protocol recovers "
+            f"exactly what was planted. Slope {check.slope:.2f}, bias {check.bias:.2g}, coverage {check.coverage:.0%}. "
+            f"The line is the threshold, the recovered size of {protocol.smallest}."
+        )
+        figure = scatter(
+            f"instrument-{slug}",
+            f"Instrument check: {protocol.title}",
+            caption,
+            pl.DataFrame(rows),
+            x="planted",
+            y="recovered",
+            low="low",
+            high="high",
+            label="who",
+            x_title=f"planted {protocol.effect}",
+            y_title="recovered",
+            diagonal=True,
+            references={"threshold": check.threshold},
+        )
+        drawn.append(figure)
+    return drawn
+
+
+def blocks(tables: Tables, config: Any) -> list[Block]:
+    """Return the belief cards that open the report, one for each subject."""
+    from doxa.audit.card import card_block
+
+    items = judged(tables, config)
+    return [
+        card_block(address, [item for item in items if item.subject == address])
+        for address in config.subjects
+    ]
+
+
+def unavailable(protocol: AuditProtocol, spoken: str) -> str:
+    """Return why a protocol cannot be put to a subject of this form here, or ""."""
+    if spoken == "micro":
+        return ""
+    if protocol.published is None:
+        return "this protocol has no published form"
+    return protocol.needs()
+
+
+_INSTRUMENT_SEED = 1_000_000
+"""Seeds of the instrument's contexts: apart from any evaluation's, and the same for every audit."""
+
+
+def _cell(slug: str, address: str, seed: int, spoken: str, reason: str) -> Cell:
+    return Cell(
+        condition=f"{slug} {address}",
+        seed=seed,
+        uses=("size",),
+        params={"protocol": slug, "form": spoken, "unavailable": reason},
+        subjects=(address,),
+    )
+
+
+def _select(tables: Tables, slug: str, address: str, seeds: range) -> Tables:
+    mine = (pl.col("condition") == f"{slug} {address}") & pl.col("seed").is_in(list(seeds))
+    return Tables(*(frame.filter(mine) for frame in tables))
+
+
+def _judge(protocol: AuditProtocol, address: str, tables: Tables, check: InstrumentCheck) -> Judged:
+    away = tables.measures.filter(pl.col("measure") == "effect", pl.col("value").is_null())
+    if away.height:
+        reason = str(away["extra"].str.json_path_match("$.missing")[0])
+        return Judged(protocol, address, None, "unresolved", reason, check)
+    rng = stream(int(tables.measures["seed"][0]), "audit", protocol.slug, address)
+    assessment = protocol.assess(tables, rng)
+    if assessment.blocked or assessment.effect.span is None:
+        reason = assessment.blocked or assessment.effect.note
+        return Judged(protocol, address, assessment, "unresolved", reason, check)
+    verdict = judge(assessment.effect.span.interval, above=check.threshold)
+    named: Named = {"holds": "defect", "fails": "sound", "unresolved": "unresolved"}[verdict]  # type: ignore[assignment]
+    reason = f"the interval holds the threshold {check.threshold:.3g}" if named == "unresolved" else ""
+    return Judged(protocol, address, assessment, named, reason, check)

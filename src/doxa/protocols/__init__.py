@@ -1,0 +1,1 @@
+"""Protocols: conversations as scripts that show how a subject's beliefs behave."""
