@@ -1,0 +1,1 @@
+"""How a belief is asked for and read back."""
