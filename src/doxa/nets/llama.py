@@ -69,24 +69,27 @@ def llama_config(shape: NetShape) -> LlamaConfig:
     )
 
 
+LLAMA_NAMES = {
+    "attention_norm": "input_layernorm",
+    "query": "self_attn.q_proj",
+    "key": "self_attn.k_proj",
+    "value": "self_attn.v_proj",
+    "out": "self_attn.o_proj",
+    "gated_norm": "post_attention_layernorm",
+    "gate": "mlp.gate_proj",
+    "up": "mlp.up_proj",
+    "down": "mlp.down_proj",
+}
+
+
 def _llama_state(shape: NetShape, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     state = {"model.embed_tokens.weight": weights["embedding"], "model.norm.weight": weights["norm"]}
     state["lm_head.weight"] = weights["embedding"] if shape.tied else weights["head"].T
     for layer in range(shape.layers):
-        there, here = f"model.layers.{layer}", f"{layer}."
-        query, key, value = weights[here + "attention_in"].T.chunk(3)
-        gate, up = weights[here + "gated_in"].T.chunk(2)
-        state |= {
-            f"{there}.input_layernorm.weight": weights[here + "attention_norm"],
-            f"{there}.self_attn.q_proj.weight": query,
-            f"{there}.self_attn.k_proj.weight": key,
-            f"{there}.self_attn.v_proj.weight": value,
-            f"{there}.self_attn.o_proj.weight": weights[here + "attention_out"].T,
-            f"{there}.post_attention_layernorm.weight": weights[here + "gated_norm"],
-            f"{there}.mlp.gate_proj.weight": gate,
-            f"{there}.mlp.up_proj.weight": up,
-            f"{there}.mlp.down_proj.weight": weights[here + "gated_out"].T,
-        }
+        for here, there in LLAMA_NAMES.items():
+            tensor = weights[f"{layer}.{here}"]
+            rows = tensor if tensor.ndim == 1 else tensor.T
+            state[f"model.layers.{layer}.{there}.weight"] = _halves(rows, shape) if here in TURNED else rows
     return state
 
 
@@ -95,18 +98,24 @@ def _stack_state(shape: NetShape, state: Mapping[str, torch.Tensor]) -> dict[str
     if not shape.tied:
         weights["head"] = state["lm_head.weight"].T
     for layer in range(shape.layers):
-        there, here = f"model.layers.{layer}", f"{layer}."
-        attention = [state[f"{there}.self_attn.{name}_proj.weight"] for name in "qkv"]
-        gated = [state[f"{there}.mlp.{name}_proj.weight"] for name in ("gate", "up")]
-        weights |= {
-            here + "attention_norm": state[f"{there}.input_layernorm.weight"],
-            here + "attention_in": torch.cat(attention).T,
-            here + "attention_out": state[f"{there}.self_attn.o_proj.weight"].T,
-            here + "gated_norm": state[f"{there}.post_attention_layernorm.weight"],
-            here + "gated_in": torch.cat(gated).T,
-            here + "gated_out": state[f"{there}.mlp.down_proj.weight"].T,
-        }
+        for here, there in LLAMA_NAMES.items():
+            rows = state[f"model.layers.{layer}.{there}.weight"]
+            turned = _pairs(rows, shape) if here in TURNED else rows
+            weights[f"{layer}.{here}"] = turned if turned.ndim == 1 else turned.T
     return weights
+
+
+TURNED = ("query", "key")
+
+
+def _halves(rows: torch.Tensor, shape: NetShape) -> torch.Tensor:
+    """Reorder each head's rows from neighbouring rotary pairs to Llama's first and second halves."""
+    return rows.unflatten(0, (shape.heads, shape.head_width // 2, 2)).transpose(1, 2).flatten(0, 2)
+
+
+def _pairs(rows: torch.Tensor, shape: NetShape) -> torch.Tensor:
+    """Undo ``_halves``."""
+    return rows.unflatten(0, (shape.heads, 2, shape.head_width // 2)).transpose(1, 2).flatten(0, 2)
 
 
 def _shape_of(config: Any) -> NetShape:

@@ -28,7 +28,7 @@ ROWS_PER_DRAW = (
     4096  # rows a sampler is asked for at once, so that a draw's overhead is shared by several steps
 )
 SMALLEST_NORM = 1e-12
-DECAYED = ("_in", "_out", "head")  # norms and embeddings are not decayed
+UNDECAYED = ("norm", "embedding")
 
 
 @dataclass(frozen=True)
@@ -189,8 +189,8 @@ class _Optimiser:
     def __init__(self, net: StackedTransformer, state: TrainingState, plan: TrainingPlan) -> None:
         self._clip_norm = plan.clip_norm
         self._weights = [weight.requires_grad_(True) for weight in net.weights.values()]
-        decayed = [weight for name, weight in net.weights.items() if name.endswith(DECAYED)]
-        others = [weight for name, weight in net.weights.items() if not name.endswith(DECAYED)]
+        decayed = [weight for name, weight in net.weights.items() if not name.endswith(UNDECAYED)]
+        others = [weight for name, weight in net.weights.items() if name.endswith(UNDECAYED)]
         groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
         self._adam = torch.optim.AdamW(
             groups, lr=plan.peak_rate, betas=plan.betas, eps=1e-8, weight_decay=plan.weight_decay, fused=True

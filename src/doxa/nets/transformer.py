@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
-from jaxtyping import Float, Int
+from jaxtyping import Complex, Float, Int
 
 from doxa.errors import InputError
 from doxa.nets.plan import NetShape
@@ -33,6 +33,7 @@ class StackedTransformer:
     Attributes:
         shape: the shape they share.
         weights: parameter name to tensor [replicates, ...]; matrices map from the second to the last dimension.
+            The two numbers of a rotary pair are neighbours in each head's queries and keys.
         bfloat16: whether matrix products run in bfloat16.
     """
 
@@ -90,13 +91,17 @@ class StackedTransformer:
         replicates, _, positions = tokens.shape
         every = list(range(positions))
         wanted = every if columns is None else list(columns)
+        if not wanted or any(
+            late <= early for early, late in zip([-1, *wanted], [*wanted, positions], strict=True)
+        ):
+            raise InputError(f"columns={wanted}: must be increasing and in 0 .. {positions - 1}")
         embedding = self.weights["embedding"]
         offset = (torch.arange(replicates) * self.shape.vocabulary).view(-1, 1, 1)
         stream = F.embedding(tokens + offset, embedding.reshape(-1, self.shape.width))
-        rotary = _rotary(self.shape, positions)
+        turns = _turns(self.shape, positions)
         for layer in range(self.shape.layers):
             queries = wanted if layer == self.shape.layers - 1 else every
-            stream = self._block(layer, stream, rotary, queries)
+            stream = self._block(layer, stream, turns, queries)
         return self._norm(stream) * self.weights["norm"].view(replicates, 1, 1, -1)
 
     def logits(
@@ -157,39 +162,38 @@ class StackedTransformer:
         self,
         layer: int,
         stream: Float[torch.Tensor, "replicates batch positions width"],
-        rotary: tuple[torch.Tensor, torch.Tensor],
+        turns: Complex[torch.Tensor, "positions half"],
         queries: Sequence[int],
     ) -> Float[torch.Tensor, "replicates batch columns width"]:
         weight = {name: self.weights[f"{layer}.{name}"] for name in BLOCK_PARAMETERS}
-        replicates, batch, positions, width = stream.shape
-        normed = self._norm(stream)
-        # A norm's gain folds into the next matrix: one small product instead of a pass over the activations.
-        into = weight["attention_norm"].unsqueeze(2) * weight["attention_in"]
-        if len(queries) == positions:
-            mixed = self._product(normed.view(replicates, -1, width), into)
-            query, key, value = mixed.view(replicates, batch, positions, 3, width).unbind(3)
-        else:
-            pair = self._product(normed.view(replicates, -1, width), into[:, :, width:])
-            key, value = pair.view(replicates, batch, positions, 2, width).unbind(3)
-            stream = stream[:, :, queries]
-            asked = normed[:, :, queries].reshape(replicates, -1, width)
-            query = self._product(asked, into[:, :, :width]).view(replicates, batch, len(queries), width)
-        attended = _attention(query, key, value, rotary, queries, self.shape.heads)
-        stream = stream + self._product(
-            attended.reshape(replicates, -1, width), weight["attention_out"]
-        ).view_as(stream)
-        normed = self._norm(stream).view(replicates, -1, width)
-        gate, up = self._product(normed, weight["gated_norm"].unsqueeze(2) * weight["gated_in"]).chunk(2, -1)
-        return stream + self._product(F.silu(gate) * up, weight["gated_out"]).view_as(stream)
+        normed, flat = self._norm(stream), stream.flatten(1, 2).shape
+        # A norm's gain folds into the next matrices: small products instead of a pass over the activations.
+        gain = weight["attention_norm"].unsqueeze(2)
+        key, value = (
+            self._product(normed.view(flat), gain * weight[name]).view_as(stream) for name in ("key", "value")
+        )
+        key = _turn(key, turns)
+        if len(queries) < stream.shape[2]:
+            columns = _slice(queries)
+            stream, normed, turns = stream[:, :, columns], normed[:, :, columns], turns[columns]
+        query = _turn(self._product(normed.flatten(1, 2), gain * weight["query"]).view_as(stream), turns)
+        attended = causal_attention(query, key, value, queries, self.shape.heads).flatten(1, 2)
+        stream = stream + self._product(attended, weight["out"]).view_as(stream)
+        normed, gain = self._norm(stream).flatten(1, 2), weight["gated_norm"].unsqueeze(2)
+        gated = F.silu(self._product(normed, gain * weight["gate"])) * self._product(
+            normed, gain * weight["up"]
+        )
+        return stream + self._product(gated, weight["down"]).view_as(stream)
 
 
-BLOCK_PARAMETERS = ("attention_norm", "attention_in", "attention_out", "gated_norm", "gated_in", "gated_out")
+BLOCK_PARAMETERS = ("attention_norm", "query", "key", "value", "out", "gated_norm", "gate", "up", "down")
 
 
 def parameter_sizes(shape: NetShape) -> dict[str, tuple[int, ...]]:
     """Return each parameter's size without the replicate dimension, in a fixed order."""
     width, hidden = shape.width, shape.hidden_width
-    block = ((width,), (width, 3 * width), (width, width), (width,), (width, 2 * hidden), (hidden, width))
+    square, wide = (width, width), (width, hidden)
+    block = ((width,), square, square, square, square, (width,), wide, wide, (hidden, width))
     sizes: dict[str, tuple[int, ...]] = {"embedding": (shape.vocabulary, width)}
     for layer in range(shape.layers):
         sizes |= {f"{layer}.{name}": size for name, size in zip(BLOCK_PARAMETERS, block, strict=True)}
@@ -199,53 +203,54 @@ def parameter_sizes(shape: NetShape) -> dict[str, tuple[int, ...]]:
     return sizes
 
 
-def _rotary(shape: NetShape, positions: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return cosine and signed sine [positions, 1, head width] of the rotary angles."""
+def _turns(shape: NetShape, positions: int) -> Complex[torch.Tensor, "positions half"]:
+    """Return the rotary turns exp(i position theta^(-2 pair / head width)) of every head's pairs."""
     half = shape.head_width // 2
     frequency = shape.rope_theta ** (-torch.arange(half, dtype=torch.float32) / half)
     angle = torch.arange(positions, dtype=torch.float32)[:, None] * frequency
-    cosine, sine = angle.cos(), angle.sin()
-    return torch.cat([cosine, cosine], 1)[:, None], torch.cat([-sine, sine], 1)[:, None]
+    return torch.polar(torch.ones_like(angle), angle).repeat(1, shape.heads)
 
 
-def _rotate(x: torch.Tensor, rotary: tuple[torch.Tensor, torch.Tensor], columns: Any) -> torch.Tensor:
-    """Turn [..., positions, heads, head width] by its positions' angles."""
-    return x * rotary[0][columns] + x.roll(x.shape[-1] // 2, -1) * rotary[1][columns]
+def _turn(x: Float[torch.Tensor, "*rows width"], turns: Complex[torch.Tensor, ...]) -> torch.Tensor:
+    """Turn each pair of neighbouring numbers, read as a complex one (a quarter of the time of sine and cosine)."""
+    pairs = torch.view_as_complex(x.unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * turns).flatten(-2)
 
 
-def _attention(
+def causal_attention(
     query: Float[torch.Tensor, "replicates batch columns width"],
     key: Float[torch.Tensor, "replicates batch positions width"],
     value: Float[torch.Tensor, "replicates batch positions width"],
-    rotary: tuple[torch.Tensor, torch.Tensor],
     queries: Sequence[int],
     heads: int,
 ) -> Float[torch.Tensor, "replicates batch columns width"]:
-    """Return causal attention of the queried columns over all positions."""
-    replicates, batch, positions, width = key.shape
-    columns = len(queries)
-    everything = slice(None)
-    q = _rotate(query.reshape(-1, columns, heads, width // heads), rotary, list(queries))
-    k = _rotate(key.reshape(-1, positions, heads, width // heads), rotary, everything)
-    v = value.reshape(-1, positions, heads, width // heads)
+    """Return softmax(q k / sqrt(head width)) v of each head, each queried position over those up to it."""
+    batch, positions = key.shape[1:3]
     mask = torch.tensor(list(queries))[:, None] >= torch.arange(positions)
-    if columns == 1:
+    if len(queries) == 1:
         # One query: three elementwise passes are several times cheaper than the attention kernel.
-        score = (q * k).sum(-1) * (width // heads) ** -0.5
-        share = score.masked_fill(~mask.view(1, positions, 1), -torch.inf).softmax(1)
-        return (share.unsqueeze(-1) * v).sum(1).view(replicates, batch, 1, width)
+        q, k, v = (x.unflatten(-1, (heads, -1)) for x in (query, key, value))
+        score = (q * k).sum(-1) * q.shape[-1] ** -0.5
+        share = score.masked_fill(~mask.view(1, 1, positions, 1), -torch.inf).softmax(2)
+        return (share.unsqueeze(-1) * v).sum(2, keepdim=True).flatten(-2)
     pack = _rows_per_pack(batch, positions)
-    if pack > 1:
-        mask = torch.block_diag(*[mask.float()] * pack) > 0
-        q, k, v = (x.reshape(-1, pack * x.shape[1], heads, width // heads) for x in (q, k, v))
-    bias = torch.zeros(mask.shape).masked_fill(~mask, -torch.inf)
-    out = F.scaled_dot_product_attention(
-        q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=bias
+    bias = torch.block_diag(*[mask.float()] * pack).log()
+    q, k, v = (
+        x.reshape(-1, pack * x.shape[2], heads, x.shape[3] // heads).transpose(1, 2)
+        for x in (query, key, value)
     )
-    return out.transpose(1, 2).reshape(replicates, batch, columns, width)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).reshape(query.shape)
 
 
 def _rows_per_pack(batch: int, positions: int) -> int:
     """Return how many rows of one replicate share an attention call; it divides the batch."""
     most = max(1, PACKED_POSITIONS // positions)
     return next(size for size in range(most, 0, -1) if batch % size == 0)
+
+
+def _slice(columns: Sequence[int]) -> Any:
+    """Return evenly spaced columns as a slice, whose gradient is cheap, others as they are."""
+    step = columns[1] - columns[0] if len(columns) > 1 else 1
+    if step > 0 and list(columns) == list(range(columns[0], columns[-1] + 1, step)):
+        return slice(columns[0], columns[-1] + 1, step)
+    return list(columns)
