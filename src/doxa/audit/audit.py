@@ -221,4 +221,4 @@ def _own_twin(subject: str) -> str | None:
     if parts.scheme != "organism":
         return None
     twin = member(parts.name).twin
-    return None if twin is None else f"organism:{twin}"
+    return f"organism:{twin}"

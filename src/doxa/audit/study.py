@@ -14,13 +14,16 @@ import polars as pl
 
 from doxa.audit.instrument import InstrumentCheck, Recovery, check_instrument
 from doxa.audit.protocol import Assessment, AuditProtocol, protocols
+from doxa.errors import InputError
 from doxa.lab import Cell, Context, Figure, Finding, Tables, judge, setting, study
 from doxa.lab.figures import scatter
+from doxa.lab.record import Verdict
 from doxa.lab.report import Block
 from doxa.streams import stream
 from doxa.subjects.addresses import form
 
 Named = Literal["sound", "defect", "unresolved"]
+_VERDICTS: dict[Named, Verdict] = {"defect": "holds", "sound": "fails", "unresolved": "unresolved"}
 
 
 @study(
@@ -80,13 +83,14 @@ def run(cell: Cell, ctx: Context) -> Tables:
         return recorder.tables()
     protocol = protocols.get(slug)
     ask = protocol.micro if cell.params["form"] == "micro" else protocol.published
-    assert ask is not None
+    if ask is None:
+        raise InputError(f"{slug} has no {cell.params['form']} form")
     ask(
         ctx.subject(address),
         recorder,
         rng=ctx.rng(slug, "contexts"),
         size=ctx.config.size,
-        step=lambda done, total, note: ctx.progress(done, total, note),
+        step=ctx.progress,
     )
     return recorder.tables()
 
@@ -145,11 +149,11 @@ def findings(tables: Tables, config: Any) -> list[Finding]:
         found.append(
             Finding(
                 id=f"{protocol.slug} {item.subject}",
-                claim=f"{item.subject} {protocol.defect} ({protocol.title}): effect above {item.instrument.threshold:.3g}",
+                claim=f"{item.subject} {protocol.defect} ({protocol.title}): above {item.instrument.threshold:.3g}",
                 estimate=None if span is None else span.value,
                 interval=None if span is None else span.interval,
                 unit=item.assessment.effect.unit if item.assessment else "",
-                verdict={"defect": "holds", "sound": "fails", "unresolved": "unresolved"}[item.verdict],
+                verdict=_VERDICTS[item.verdict],
                 note=item.reason,
             )
         )
@@ -258,6 +262,6 @@ def _judge(protocol: AuditProtocol, address: str, tables: Tables, check: Instrum
         reason = assessment.blocked or assessment.effect.note
         return Judged(protocol, address, assessment, "unresolved", reason, check)
     verdict = judge(assessment.effect.span.interval, above=check.threshold)
-    named: Named = {"holds": "defect", "fails": "sound", "unresolved": "unresolved"}[verdict]  # type: ignore[assignment]
+    named: Named = next(name for name, same in _VERDICTS.items() if same == verdict)
     reason = f"the interval holds the threshold {check.threshold:.3g}" if named == "unresolved" else ""
     return Judged(protocol, address, assessment, named, reason, check)

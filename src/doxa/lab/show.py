@@ -51,9 +51,9 @@ def show_run(reference: str, out: Path) -> Shown:
         "command": manifest["command"],
         "report": str(folder.path / "report.html") if finished else None,
     }
+    state = f"{len(done)} of {len(manifest['cells'])} cells"
     lines = [
-        f"{folder.path.name} · {manifest['study']} · {manifest['preset']} · "
-        f"{len(done)} of {len(manifest['cells'])} cells",
+        f"{folder.path.name} · {manifest['study']} · {manifest['preset']} · {state}",
         f"tables  {value['digest'][:16]}",
     ]
     for item in findings:

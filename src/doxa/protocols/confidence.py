@@ -103,10 +103,8 @@ def _micro_log_odds(reports: Sequence[tuple[str, bool]]) -> float:
 
 
 def _prose(names: Sequence[str], right: Sequence[int], says: Sequence[bool]) -> str:
-    lines = [
-        "A ship is due. Before anything else is known, it is as likely to carry grain as not. "
-        "Each source below judged independently."
-    ]
+    prior = "Before anything else is known, it is as likely to carry grain as not."
+    lines = [f"A ship is due. {prior} Each source below judged independently."]
     lines += [
         f"{name[0].upper()}{name[1:]} is right {share} % of the time and says that the ship "
         f"{'carries' if yes else 'does not carry'} grain."

@@ -1,4 +1,4 @@
-"""Context drift: does one-sided reading move beliefs, and votes, on topics it never mentions? (arXiv:2511.01805)"""
+"""Context drift: one-sided reading, and beliefs and votes on topics it never mentions (arXiv:2511.01805)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from doxa.audit.protocol import (
 )
 from doxa.belief.inference import bootstrap
 from doxa.elicit.micro import ask_micro, check_text
-from doxa.lab.record import Recorder, Tables
+from doxa.lab.record import Readout, Recorder, Tables
 from doxa.protocols.context_drift.micro import draw_contexts, micro_drift
 from doxa.subjects.base import Subject, assistant, user
 from doxa.worlds.micro import Supports, say
@@ -28,6 +28,7 @@ STATEMENTS = 8
 """Statements read before the question; spec 14 expects the belief to have settled by then."""
 
 _TEXT_QUESTIONS = 24
+_READOUTS: tuple[tuple[Readout, str], ...] = (("stated", "support"), ("behavioural", "vote for"))
 
 
 def ask(subject: Subject, recorder: Recorder, *, rng: np.random.Generator, size: int, step: Step) -> None:
@@ -41,7 +42,7 @@ def ask(subject: Subject, recorder: Recorder, *, rng: np.random.Generator, size:
     )
     step(1, 2, "stances asked")
     for row in rows.iter_rows(named=True):
-        for readout, proposition in (("stated", "support"), ("behavioural", "vote for")):
+        for readout, proposition in _READOUTS:
             log_odds = row[f"{readout}_log_odds"]
             recorder.belief(
                 subject=subject.address,
