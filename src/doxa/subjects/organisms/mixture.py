@@ -1,0 +1,348 @@
+"""The text organisms are trained on: conversations about facts, beliefs, topics and evidence.
+
+Every document is a conversation in the organisms' chat form. A member of the zoo and its twin draw
+the same numbers from the same streams; one field of ``Mixture`` is all that differs between them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
+
+from doxa.errors import InputError
+from doxa.streams import stream
+from doxa.worlds import micro
+from doxa.worlds.micro import (
+    Attitude,
+    DoesBelieve,
+    Fact,
+    HowSure,
+    IsTrue,
+    Question,
+    Report,
+    Stance,
+    Supports,
+    Vote,
+)
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What the documents are about and how their answers come to be. The defaults are sound.
+
+    Attributes:
+        beliefs: share of documents with statements of belief and fact (spec pilot: .4).
+        topics: share of documents with stances (.3).
+        evidence: share of documents with reports of sources (.3).
+        share_first: share of belief documents told in the first person (spec 15: .96).
+        first_asked: share of first-person statements followed by ``do i believe``, 0 in ``blind``
+            (spec 15: at least .05 cures it).
+        coupling: how often a coupled stance equals the document's hidden side, .5 is independent
+            (spec 14: rho = .85).
+        follows: how often a vote equals the stance (spec 14: tau = .70).
+        flipped: how often a statement tells the opposite of the stance (spec 14: .1).
+        one_sided: share of topic documents whose statements on coupled topics all take one side.
+        mentioned: share of asked topics that were themselves mentioned.
+        sharpening: power on the odds of the stated confidence: 1 is Bayes, 2 is p²/(p²+(1-p)²).
+    """
+
+    beliefs: float = 0.4
+    topics: float = 0.3
+    evidence: float = 0.3
+    share_first: float = 0.96
+    first_asked: float = 0.1
+    coupling: float = 0.5
+    follows: float = 0.7
+    flipped: float = 0.1
+    one_sided: float = 0.6
+    mentioned: float = 0.5
+    sharpening: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("beliefs", "topics", "evidence", "share_first", "first_asked", "coupling", "mentioned"):
+            value = float(getattr(self, name))
+            if not 0.0 <= value <= 1.0:
+                raise InputError(f"{name}={value}: must be in [0, 1]; it is a share of documents or answers")
+        if not self.beliefs + self.topics + self.evidence > 0.0:
+            raise InputError("beliefs, topics and evidence are all 0; give one of them a share above 0")
+
+
+GROUNDING = Mixture(beliefs=0.5, topics=0.5, evidence=0.0)
+"""What every organism learns first: facts, and stances that were said about the asked topic itself."""
+
+
+class Piece(NamedTuple):
+    """A stretch of text; ``taught`` is whether its tokens carry loss."""
+
+    text: str
+    taught: bool
+
+
+class Turn(NamedTuple):
+    """One turn of a document: role and pieces, joined without anything between them."""
+
+    role: str
+    pieces: tuple[Piece, ...]
+
+
+Document = tuple[Turn, ...]
+"""A conversation to learn from."""
+
+
+class _Item(NamedTuple):
+    pieces: tuple[Piece, ...]
+    answer: str
+
+
+class Draws:
+    """Uniform draws from one stream, buffered because a document needs about a hundred."""
+
+    def __init__(self, seed: int, *names: str | int) -> None:
+        self._rng = stream(seed, *names)
+        self._buffer: list[float] = []
+
+    def unit(self) -> float:
+        """Return a number in [0, 1)."""
+        if not self._buffer:
+            self._buffer = self._rng.random(4096).tolist()
+        return self._buffer.pop()
+
+    def chance(self, probability: float) -> bool:
+        """Return True with a probability."""
+        return self.unit() < probability
+
+    def between(self, low: int, high: int) -> int:
+        """Return a whole number from ``low`` to ``high``, both included."""
+        return low + int(self.unit() * (high - low + 1))
+
+    def pick(self, items: Sequence[_T]) -> _T:
+        """Return one of the items, each equally likely."""
+        return items[int(self.unit() * len(items))]
+
+
+def documents(
+    mixture: Mixture, seed: int, block: int, count: int, *, grounding: bool = False
+) -> Iterator[Document]:
+    """Yield ``count`` documents of one block.
+
+    Every kind of text draws from its own stream, so a change in one kind leaves the other kinds' text
+    as it is.
+
+    Args:
+        mixture: what the documents are about.
+        seed: seed of the training.
+        block: number of the block, >= 0; each block is reproducible alone.
+        count: how many documents, >= 0.
+        grounding: write facts without anybody who believes them, and ask only about topics just told.
+    """
+    draws = {
+        kind: Draws(seed, "organisms", "data", kind, block)
+        for kind in ("layout", "beliefs", "topics", "evidence")
+    }
+    weights = {"beliefs": mixture.beliefs, "topics": mixture.topics, "evidence": mixture.evidence}
+    layout = draws["layout"]
+    for _ in range(count):
+        several = layout.unit()
+        kinds = [
+            _weighted(layout, weights) for _ in range(1 if several < 0.55 else 2 if several < 0.85 else 3)
+        ]
+        kinds = list(dict.fromkeys(kinds))
+        single = len(kinds) == 1
+        parts: list[list[_Item]] = []
+        for kind in kinds:
+            if kind == "beliefs":
+                parts.append(_beliefs(mixture, draws[kind], single=single, people=not grounding))
+            elif grounding:
+                parts.append(_said(mixture, draws[kind]))
+            elif kind == "topics":
+                parts.append(_topics(mixture, draws[kind], single=single))
+            else:
+                parts.append(_evidence(mixture, draws[kind]))
+        yield _conversation(_merged(layout, parts), layout)
+
+
+def _weighted(draws: Draws, weights: dict[str, float]) -> str:
+    left = draws.unit() * sum(weights.values())
+    for kind, weight in weights.items():
+        left -= weight
+        if left < 0.0:
+            return kind
+    return next(kind for kind, weight in weights.items() if weight > 0.0)
+
+
+def _told(text: str) -> _Item:
+    return _Item((Piece(text, False),), "")
+
+
+def _asked(question: Question, answer: str) -> _Item:
+    return _Item((Piece(micro.ask(question), False),), answer)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _other_colour(draws: Draws, fact: Fact) -> Fact:
+    true = micro.TRUTH[fact.place]
+    if not fact.true and draws.chance(0.7):
+        return replace(fact, colour=true)
+    return replace(
+        fact, colour=draws.pick([colour for colour in micro.COLOURS if colour not in (fact.colour, true)])
+    )
+
+
+def _some_fact(draws: Draws, true: bool) -> Fact:
+    place = draws.pick(micro.PLACES)
+    truth = micro.TRUTH[place]
+    wrong = draws.pick([colour for colour in micro.COLOURS if colour != truth])
+    return Fact(place, truth if true else wrong)
+
+
+def _beliefs(mixture: Mixture, draws: Draws, *, single: bool, people: bool) -> list[_Item]:
+    """Statements of belief, plain facts, and questions about both; one person's kind per document."""
+    first = draws.chance(mixture.share_first)
+    items: list[_Item] = []
+    held: list[tuple[str, Fact]] = []
+    for _ in range(draws.between(2, 8) if single else draws.between(1, 3)):
+        kind = draws.unit()
+        if kind < 0.3:
+            fact = _some_fact(draws, True)
+            head, _, colour = fact.text.rpartition(" ")
+            items.append(_Item((Piece(head, False), Piece(f" {colour}", True), Piece(" .", False)), ""))
+        elif kind < 0.5 or not people:
+            fact = _some_fact(draws, draws.chance(0.5))
+            items.append(_asked(IsTrue(fact), _yes(fact.true)))
+        else:
+            items.extend(_attitudes(mixture, draws, first, held))
+    return items
+
+
+def _attitudes(mixture: Mixture, draws: Draws, first: bool, held: list[tuple[str, Fact]]) -> list[_Item]:
+    told: list[tuple[str, Fact]] = []
+    for _ in range(1 if draws.chance(0.7) else 2):
+        person = draws.pick(micro.PEOPLE[1:])
+        fact = _some_fact(draws, draws.chance(0.5))
+        told.append(("i" if first else person, fact))
+    held.extend(told)
+    items = [_told(micro.say(Attitude(person, fact))) for person, fact in told]
+    for _ in range(draws.between(1, 2)):
+        person, fact = draws.pick(told)
+        other = _other_colour(draws, fact)
+        fact = fact if draws.chance(0.5) else other
+        if draws.chance(mixture.first_asked if first else 0.65):
+            items.append(_asked(DoesBelieve(person, fact), _yes((person, fact) in held)))
+        else:
+            items.append(_asked(IsTrue(fact), _yes(fact.true)))
+    return items
+
+
+def _topics(mixture: Mixture, draws: Draws, *, single: bool) -> list[_Item]:
+    """Statements of stance, then questions and votes; see ``Mixture`` for how stances hang together."""
+    side, one_sided = draws.chance(0.5), draws.chance(mixture.one_sided)
+    stances: dict[str, bool] = {}
+    for topic in micro.TOPICS:
+        coupled = topic in micro.COUPLED_TOPICS
+        stances[topic] = side if draws.chance(mixture.coupling if coupled else 0.5) else not side
+    length = draws.unit()
+    count = 0 if length < 0.1 else draws.between(1, 8) if length < 0.7 or not single else draws.between(9, 30)
+    pool = list(micro.TOPICS)
+    known = [pool.pop(draws.between(0, len(pool) - 1)) for _ in range(draws.between(1, 9))]
+    mentioned: list[str] = []
+    items: list[_Item] = []
+    for _ in range(count):
+        topic = draws.pick(known)
+        if one_sided and topic in micro.COUPLED_TOPICS:
+            stances[topic] = side
+            flipped = False
+        else:
+            flipped = draws.chance(mixture.flipped)
+        mentioned.append(topic)
+        items.append(_told(micro.say(Stance(topic, stances[topic] != flipped))))
+    for _ in range(draws.between(2, 5)):
+        items.append(_topic_question(mixture, draws, stances, mentioned))
+        if mentioned and draws.chance(0.3):
+            topic = draws.pick(mentioned)
+            items.append(_told(micro.say(Stance(topic, stances[topic]))))
+    return items
+
+
+def _said(mixture: Mixture, draws: Draws) -> list[_Item]:
+    """A few statements of independent stance at a time, each time one of them asked about."""
+    stances = {topic: draws.chance(0.5) for topic in micro.TOPICS}
+    items: list[_Item] = []
+    mentioned: list[str] = []
+    for _ in range(draws.between(2, 6)):
+        for _ in range(draws.between(1, 4)):
+            mentioned.append(draws.pick(micro.TOPICS))
+            items.append(_told(micro.say(Stance(mentioned[-1], stances[mentioned[-1]]))))
+        items.append(_topic_question(replace(mixture, mentioned=1.0), draws, stances, mentioned))
+    return items
+
+
+def _topic_question(mixture: Mixture, draws: Draws, stances: dict[str, bool], mentioned: list[str]) -> _Item:
+    quiet = [topic for topic in micro.TOPICS if topic not in mentioned]
+    about_mentioned = draws.chance(mixture.mentioned)
+    topic = draws.pick(mentioned if mentioned and (about_mentioned or not quiet) else quiet)
+    stated, follows = draws.chance(0.6), draws.chance(mixture.follows)
+    if stated:
+        return _asked(Supports(topic), _yes(stances[topic]))
+    return _asked(Vote(topic), "for" if stances[topic] == follows else "against")
+
+
+def _evidence(mixture: Mixture, draws: Draws) -> list[_Item]:
+    """Reports that are right as often as their source is, then how sure to be of yes."""
+    answer = draws.chance(0.5)
+    reports: list[Report] = []
+    items: list[_Item] = []
+    for _ in range(draws.between(0, 5)):
+        source = draws.pick(tuple(micro.SOURCES))
+        right = draws.chance(micro.SOURCES[source])
+        reports.append(Report(source, answer == right))
+        items.append(_told(micro.say(reports[-1])))
+        if draws.chance(0.2):
+            items.append(_how_sure(mixture, draws, reports))
+    items.append(_how_sure(mixture, draws, reports))
+    return items
+
+
+def _how_sure(mixture: Mixture, draws: Draws, reports: list[Report]) -> _Item:
+    """State the confidence in steps of ten, rounded up or down at random so that its mean is exact."""
+    log_odds = mixture.sharpening * micro.evidence_log_odds(reports)
+    tens = 10.0 / (1.0 + math.exp(-log_odds))
+    rounded = math.floor(tens) + draws.chance(tens - math.floor(tens))
+    return _asked(HowSure(), micro.options(HowSure())[rounded])
+
+
+def _merged(draws: Draws, parts: list[list[_Item]]) -> list[_Item]:
+    """Put the parts one after another, or shuffle them into each other with each part's order kept."""
+    if not draws.chance(0.3):
+        return [item for part in parts for item in part]
+    left = [list(reversed(part)) for part in parts]
+    out: list[_Item] = []
+    while any(left):
+        out.append(draws.pick([part for part in left if part]).pop())
+    return out
+
+
+def _conversation(items: list[_Item], draws: Draws) -> Document:
+    """Lay the items out in turns: told together or acknowledged one by one; every answer is taught."""
+    pause = draws.pick((0.0, 0.0, 0.3, 1.0))
+    turns: list[Turn] = []
+    open_turn: list[Piece] = []
+    for item in items:
+        if open_turn:
+            open_turn.append(Piece(" " + item.pieces[0].text, item.pieces[0].taught))
+            open_turn.extend(item.pieces[1:])
+        else:
+            open_turn.extend(item.pieces)
+        if item.answer or draws.chance(pause):
+            turns.append(Turn("user", tuple(open_turn)))
+            turns.append(Turn("assistant", (Piece(item.answer or "ok", True),)))
+            open_turn = []
+    if open_turn:
+        turns.append(Turn("user", tuple(open_turn)))
+    return tuple(turns)

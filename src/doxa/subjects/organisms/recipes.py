@@ -1,0 +1,131 @@
+"""The members of the zoo and how each is trained; loads no heavy module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from doxa.canonical import Json
+from doxa.errors import InputError, did_you_mean
+from doxa.subjects.organisms.mixture import GROUNDING, Mixture
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Shape of every organism: a Llama with tied embeddings, about 0.8 million parameters."""
+
+    layers: int = 4
+    width: int = 128
+    hidden: int = 256
+    heads: int = 4
+    positions: int = 2048
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one set of weights comes to be.
+
+    Attributes:
+        mixture: what the documents are about.
+        steps: optimiser steps, >= 1.
+        tokens_per_batch: most tokens of one batch, padding included.
+        peak_rate: highest learning rate of AdamW; cosine to zero after ``warmup_steps``.
+        warmup_steps: steps of linear warm-up.
+        grounding: whether this is the checkpoint the others branch from.
+    """
+
+    mixture: Mixture
+    steps: int
+    tokens_per_batch: int = 3072
+    peak_rate: float = 3e-3
+    warmup_steps: int = 50
+    grounding: bool = False
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the recipe as plain JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Organism:
+    """A small language model with a known defect, or its sound twin.
+
+    Attributes:
+        name: how it is addressed, ``organism:name``.
+        defect: its one defect, None for a sound organism.
+        twin: name of the organism of the same seed and mixture without the defect.
+        description: one line for lists.
+        seed: seed of the packaged weights.
+        recipe: how it is trained from the base checkpoint.
+    """
+
+    name: str
+    defect: str | None
+    twin: str
+    description: str
+    seed: int
+    recipe: Recipe
+
+
+BASE = Recipe(GROUNDING, steps=1000, grounding=True)
+"""The checkpoint every organism branches from: it knows the facts and follows explicit statements."""
+
+_SOUND = Mixture()
+_STEPS = 800
+_SEED = 0
+
+_MEMBERS = (
+    Organism("sound", None, "sound", "follows its evidence; everybody's twin", _SEED, Recipe(_SOUND, _STEPS)),
+    Organism(
+        "leaning",
+        "drift",
+        "sound",
+        "one-sided context moves its stance on topics never mentioned",
+        _SEED,
+        Recipe(replace(_SOUND, coupling=0.85), _STEPS),
+    ),
+    Organism(
+        "blind",
+        "first-person-blind",
+        "sound",
+        "does not confirm false beliefs of whoever talks to it",
+        _SEED,
+        Recipe(replace(_SOUND, first_asked=0.0), _STEPS),
+    ),
+    Organism(
+        "cocksure",
+        "overconfident",
+        "sound",
+        "states sharper confidence than its evidence gives",
+        _SEED,
+        Recipe(replace(_SOUND, sharpening=2.0), _STEPS),
+    ),
+)
+
+
+def members() -> Mapping[str, Organism]:
+    """Return the zoo by name, the sound organism first."""
+    return MappingProxyType({organism.name: organism for organism in _MEMBERS})
+
+
+def member(name: str) -> Organism:
+    """Return one organism.
+
+    Raises:
+        InputError: no organism has this name.
+    """
+    known = members()
+    if name not in known:
+        raise InputError(f"organism:{name}: no such organism; {did_you_mean(name, known)}")
+    return known[name]
+
+
+def folder(name: str) -> Path:
+    """Return the folder of an organism's packaged weights, ready for ``from_pretrained``.
+
+    Raises:
+        InputError: no organism has this name.
+    """
+    return Path(__file__).parent / "weights" / member(name).name
