@@ -32,6 +32,7 @@ class Measure(_Strict):
         description="the number; null if it could not be measured, then note says why"
     )
     interval: tuple[float, float] | None = Field(description="lower and upper end of the 95 % interval")
+    start: float | None = Field(description="where it began, for a movement, else null")
     unit: str = Field(description="its unit, or empty for a pure number")
     readout: Literal["stated", "behavioural"] = Field(description="said, or shown by an action")
     reference: float | None = Field(description="where it would be if nothing were wrong")
@@ -60,6 +61,7 @@ class ProtocolCard(_Strict):
     title: str = Field(description="what it is called")
     verdict: Literal["sound", "defect", "unresolved"]
     defect: str | None = Field(description="name of the defect if the verdict is defect, else null")
+    phrase: str = Field(description="the verdict in a few words")
     reason: str = Field(description="why the verdict is unresolved, or empty")
     effect: Measure | None = Field(description="the number the verdict is read from")
     measures: list[Measure] = Field(description="the numbers of the card")
@@ -98,6 +100,7 @@ def protocol_card(item: Judged) -> ProtocolCard:
         title=item.protocol.title,
         verdict=item.verdict,
         defect=item.protocol.defect if item.verdict == "defect" else None,
+        phrase=item.protocol.phrase if item.verdict == "defect" else item.verdict,
         reason=item.reason,
         effect=None if read is None else _measure(read.effect),
         measures=[] if read is None else [_measure(reading) for reading in read.readings],
@@ -145,25 +148,17 @@ def card_block(address: str, items: Sequence[Judged]) -> Card:
 def card_text(card: BeliefCard, head: str) -> str:
     """Return the card as people read it on a terminal."""
     width = max(len(item.title) for item in card.protocols)
-    bodies = {item.protocol: _body(item) for item in card.protocols}
-    body_width = min(max(map(len, bodies.values())), 120)
+    said = max(len(item.phrase) for item in card.protocols)
     lines = [f"belief card · {card.subject} · {head}"]
-    phrases = {"sound": "sound", "unresolved": "unresolved"}
     for item in card.protocols:
-        said = phrases.get(item.verdict, (item.defect or "").upper())
-        floors = [measure.noise_floor for measure in item.measures if measure.noise_floor is not None]
-        floor = f"  noise floor ±{floors[0]:.2f}" if floors else ""
-        lines.append(f"  {item.title:<{width}}  {bodies[item.protocol]:<{body_width}}{floor}  {said}")
+        lines.append(f"  {item.title:<{width}}  {item.phrase:<{said}}  {_body(item)}".rstrip())
         if item.reason:
-            lines.append(f"  {'':<{width}}  ({item.reason})")
-    worst = [
-        f"{item.title}: recovered = {item.instrument.intercept:.2f} + {item.instrument.slope:.2f} · planted, "
-        f"coverage {item.instrument.coverage:.0%}"
-        for item in card.protocols
-    ]
-    lines += [
-        f"  {'instrument check' if index == 0 else '':<{width}}  {text}" for index, text in enumerate(worst)
-    ]
+            lines.append(f"  {'':<{width}}  {'':<{said}}  ({item.reason})")
+    lines.append("  instrument check: what was planted in scripted subjects, and what was recovered")
+    for item in card.protocols:
+        check = item.instrument
+        line = f"recovered = {check.intercept:.2f} + {check.slope:.2f} · planted"
+        lines.append(f"  {item.title:<{width}}  {line}, coverage {check.coverage:.0%} of {check.n}")
     if card.twin is not None:
         named = ", ".join(card.twin.named) or "no defect named"
         open_ones = [item.title for item in card.twin.protocols if item.verdict == "unresolved"]
@@ -188,11 +183,14 @@ def _body(item: ProtocolCard) -> str:
         if measure.value is None:
             parts.append(f"{measure.label} n/a")
             continue
-        text = f"{measure.value:.2f}"
+        text = (
+            f"{measure.value:.2f}" if measure.start is None else f"{measure.start:.2f} → {measure.value:.2f}"
+        )
         if measure.interval is not None and measure.interval[0] != measure.interval[1]:
             text += f" [{measure.interval[0]:.2f}, {measure.interval[1]:.2f}]"
         parts.append(f"{measure.label} {text}")
-    return "  ".join(parts)
+    floors = [measure.noise_floor for measure in item.measures if measure.noise_floor is not None]
+    return "  ".join(parts + [f"noise floor ±{max(floors):.2f}"] * bool(floors))
 
 
 def _measure(reading: Reading) -> Measure:
@@ -202,6 +200,7 @@ def _measure(reading: Reading) -> Measure:
         label=reading.label,
         value=None if span is None else span.value,
         interval=None if span is None else span.interval,
+        start=reading.start,
         unit=reading.unit,
         readout="behavioural" if reading.readout == "behavioural" else "stated",
         reference=reading.reference,

@@ -14,6 +14,7 @@ import polars as pl
 
 from doxa.audit.instrument import InstrumentCheck, Recovery, check_instrument
 from doxa.audit.protocol import Assessment, AuditProtocol, protocols
+from doxa.belief.inference import wilson
 from doxa.errors import InputError
 from doxa.lab import Cell, Context, Figure, Finding, Tables, judge, setting, study
 from doxa.lab.figures import scatter
@@ -21,6 +22,8 @@ from doxa.lab.record import Verdict
 from doxa.lab.report import Block
 from doxa.streams import stream
 from doxa.subjects.addresses import form
+
+_LEAST_COVERAGE = 0.8
 
 Named = Literal["sound", "defect", "unresolved"]
 _VERDICTS: dict[Named, Verdict] = {"defect": "holds", "sound": "fails", "unresolved": "unresolved"}
@@ -158,13 +161,14 @@ def findings(tables: Tables, config: Any) -> list[Finding]:
             )
         )
     for slug, check in seen.items():
+        coverage = wilson(round(check.coverage * check.n), check.n)
         found.append(
             Finding(
                 id=f"{slug} instrument",
-                claim=f"{slug} recovers planted effects: intervals cover the planted size",
+                claim=f"{slug}: more than {_LEAST_COVERAGE:.0%} of the 95 % intervals hold the planted effect",
                 estimate=check.coverage,
-                interval=None,
-                verdict="holds" if check.coverage >= 0.8 and abs(check.slope - 1) < 0.15 else "fails",
+                interval=(coverage.low, coverage.high),
+                verdict=judge((coverage.low, coverage.high), above=_LEAST_COVERAGE),
                 control=True,
                 n=check.n,
                 note=f"recovered = {check.intercept:.3g} + {check.slope:.3g} · planted over {check.sizes} sizes",

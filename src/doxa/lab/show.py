@@ -57,8 +57,7 @@ def show_run(reference: str, out: Path) -> Shown:
         f"tables  {value['digest'][:16]}",
     ]
     for item in findings:
-        ends = None if item["interval"] is None else (item["interval"][0], item["interval"][1])
-        number = interval_text(item["estimate"], ends, item["unit"])
+        number = interval_text(item["estimate"], item["interval"], item["unit"])
         lines.append(f"{MARKS[item['verdict']]} {item['verdict']:<10}  {item['claim']}  {number}")
     lines.append(f"report  {value['report']}" if finished else f"resume  {manifest['command']}")
     return Shown(value, lines)

@@ -19,7 +19,7 @@ def plain(text: str) -> str:
     return "".join(mark if mark == "\n" or mark.isprintable() else repr(mark)[1:-1] for mark in text)
 
 
-def interval_text(estimate: float | None, interval: tuple[float, float] | None, unit: str = "") -> str:
+def interval_text(estimate: float | None, interval: Sequence[float] | None, unit: str = "") -> str:
     """Return ``0.86 [0.83, 0.89] unit`` with three significant digits.
 
     >>> interval_text(0.861, (0.83, 0.89))
