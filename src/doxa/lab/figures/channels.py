@@ -30,6 +30,7 @@ def figure(
             "description": f"{title}. {caption}",
             "width": "container",
             "height": height,
+            "autosize": {"type": "fit-x" if isinstance(height, Mapping) else "fit", "contains": "padding"},
             "data": {"values": lines},
             "layer": layers,
             "config": THEME,

@@ -1,0 +1,97 @@
+"""Numbers as a reader wants them: as many digits as the interval bears, and a scale to draw them on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def shown(value: float | None, decimals: int | None = None) -> str:
+    """Return a number as text; without ``decimals``, three significant digits and whole numbers in full.
+
+    >>> shown(0.8612, 2), shown(13000.0), shown(-0.00031), shown(None)
+    ('0.86', '13,000', '−0.00031', '–')
+    """
+    if value is None or math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    size = abs(value)
+    if size >= 1e7 or 0 < size < 1e-4:
+        mantissa, exponent = f"{value:.2g}".split("e") if "e" in f"{value:.2g}" else f"{value:.1e}".split("e")
+        return f"{mantissa}×10{str(int(exponent)).translate(_SUPERSCRIPTS)}".replace("-", "−")
+    if decimals is not None:
+        rounded = f"{value:,.{decimals}f}"
+    elif value == int(value):
+        rounded = f"{value:,.0f}"
+    else:
+        rounded = f"{value:,.{max(0, 2 - math.floor(math.log10(size)))}f}".rstrip("0").rstrip(".")
+    negative = rounded.startswith("-") and any(digit in rounded for digit in "123456789")
+    return ("−" if negative else "") + rounded.lstrip("-")
+
+
+def decimals_for(interval: tuple[float, float] | None) -> int | None:
+    """Return the decimals that an interval bears: its half-width is 2 to 20 units of the last one.
+
+    >>> decimals_for((0.83, 0.89)), decimals_for((0.0, 40.0))
+    (2, 0)
+    """
+    if interval is None:
+        return None
+    half = abs(interval[1] - interval[0]) / 2
+    if not math.isfinite(half) or half == 0:
+        return None
+    return min(max(math.ceil(-math.log10(half / 2)), 0), 6)
+
+
+def with_interval(value: float | None, interval: tuple[float, float] | None) -> tuple[str, str]:
+    """Return a number and its interval as text, with the same decimals; "" if there is no interval."""
+    decimals = decimals_for(interval)
+    if interval is None:
+        return shown(value), ""
+    return shown(value, decimals), f"[{shown(interval[0], decimals)}, {shown(interval[1], decimals)}]"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The two ends of a bar."""
+
+    low: float
+    high: float
+
+    def percent(self, value: float) -> float:
+        """Return where a value lies, in per cent of the way, held within 0 to 100."""
+        return min(max((value - self.low) / (self.high - self.low), 0.0), 1.0) * 100
+
+
+def scale_for(values: Sequence[float | None]) -> Scale:
+    """Return a scale with round ends that holds zero and all finite values; shares get 0 to 1."""
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    low, high = min([0.0, *known]), max([0.0, *known])
+    if low == high:
+        return Scale(-1.0, 1.0)
+    if low == 0 and 0.5 <= high <= 1:
+        return Scale(0.0, 1.0)
+    step = 10 ** math.floor(math.log10(high - low)) / 2
+    return Scale(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step)
+
+
+def shared_scales(rows: Sequence[tuple[str, Sequence[float | None]]]) -> list[Scale]:
+    """Return a scale per row (unit, values): rows of one unit and like size share one, so that bars compare."""
+    sizes = [
+        max((abs(v) for v in values if v is not None and math.isfinite(v)), default=0.0) for _, values in rows
+    ]
+    scales: list[Scale] = [Scale(0.0, 1.0)] * len(rows)
+    for unit in dict.fromkeys(unit for unit, _ in rows):
+        order = sorted((i for i, row in enumerate(rows) if row[0] == unit), key=lambda i: sizes[i])
+        while order:
+            # a row five times larger than another would make its bar unreadable
+            together = [i for i in order if sizes[i] <= 5 * max(sizes[order[0]], 1e-12) or sizes[i] == 0]
+            scale = scale_for([value for i in together for value in rows[i][1]])
+            for i in together:
+                scales[i] = scale
+            order = [i for i in order if i not in together]
+    return scales
