@@ -10,9 +10,10 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Meter(Protocol):
     """What a run tells while it works."""
 
