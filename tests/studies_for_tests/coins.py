@@ -81,6 +81,7 @@ def findings(tables: Tables, config: Config) -> list[Finding]:
             interval,
             verdict,
             unit="fraction",
+            control=True,
             n=heads.size,
         )
     ]

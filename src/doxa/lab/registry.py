@@ -86,10 +86,18 @@ class Registry(Generic[T]):
         self.load_all()
         return sorted(self._known)
 
+    def loaded(self) -> list[T]:
+        """Return the components registered so far, without importing anything."""
+        return list(self._known.values())
+
     def items(self) -> Iterator[tuple[str, T]]:
         """Yield every name with its component, sorted by name."""
         for name in self.names():
             yield name, self._known[name]
+
+    def registered(self) -> list[T]:
+        """Return what has been registered so far, loading nothing."""
+        return list(self._known.values())
 
     def _load(self, what: str, load: Callable[[], object]) -> None:
         try:
