@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 
 from doxa.elicit.reading import (
     DENIED,
@@ -119,14 +120,15 @@ class Labels:
 
     def alone(self, reply: ReplyText) -> Found | Unparsed | None:
         """Return the label on a line of its own, or else the first word, unless a later sentence differs."""
-        found = [Token(self.value(m.group(1)), *m.span(1)) for m in self._alone.finditer(reply.lower)]
+        one = single(Token(self.value(m.group(1)), *m.span(1)) for m in self._alone.finditer(reply.lower))
         first = self._first.match(reply.lower)
-        if first and not found:
-            found = [Token(self.value(first.group(1)), *first.span(1))]
-            found += [
-                token for token in self._named(reply, first.end(), len(reply.lower)) if _closed(reply, token)
-            ]
-        return single(found)
+        if one or not first:
+            return one
+        opening = Token(self.value(first.group(1)), *first.span(1))
+        later = (
+            token for token in self._named(reply, first.end(), len(reply.lower)) if _closed(reply, token)
+        )
+        return single(chain([opening], later))
 
     def last(self, reply: ReplyText) -> Found | Unparsed | None:
         """Return the label that is the reply's last word, unless its sentence denies it or names another."""
@@ -143,8 +145,8 @@ class Labels:
             return Unparsed(SEVERAL, token.span())
         return Found(value, token.span())
 
-    def _named(self, reply: ReplyText, start: int, end: int) -> list[Token]:
-        return [Token(self.value(m.group()), *m.span()) for m in self._word.finditer(reply.lower, start, end)]
+    def _named(self, reply: ReplyText, start: int, end: int) -> Iterator[Token]:
+        return (Token(self.value(m.group()), *m.span()) for m in self._word.finditer(reply.lower, start, end))
 
 
 @lru_cache(maxsize=64)

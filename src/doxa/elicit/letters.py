@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 
 from doxa.elicit.labels import GAP, distinct, labelled
 from doxa.elicit.reading import (
     DENIED,
+    MOST,
     SEVERAL,
     UNREADABLE,
     Found,
@@ -107,7 +109,7 @@ class _Letters:
             letter = self.known(match.group(1))
             if letter:
                 found.append(Token(letter, *match.span()))
-                if letter != found[0].value:
+                if letter != found[0].value or len(found) > MOST:
                     break
         return found
 
@@ -140,10 +142,10 @@ class _Letters:
         """Return the letter on a line of its own or before its label; another one in brackets makes two answers."""
         found = [
             Token(letter, match.start(1), match.end(1))
-            for match in self.alone.finditer(reply.clean)
+            for match in islice(self.alone.finditer(reply.clean), MOST + 1)
             if (letter := self.known(match.group(1)))
         ]
-        for match in self.before_label.finditer(reply.lower):
+        for match in islice(self.before_label.finditer(reply.lower), MOST + 1):
             letter = match.group(1).upper()
             if self.labels and self.labels.value(match.group(2)) != letter:
                 return Unparsed(SEVERAL, match.span())
@@ -182,7 +184,7 @@ class _Rankings:
         self.letters = letters
         item = rf"[(\[\"']?([{''.join(letters)}])[)\]\"']?"
         self.chain = re.compile(
-            rf"\s{{0,4}}{item}(?:\s{{0,3}}(?:>{{1,2}}|,|;|->)\s{{0,3}}{item}){{{len(letters) - 1}}}"
+            rf"(?<!\w){item}(?:\s{{0,3}}(?:>{{1,2}}|,|;|->)\s{{0,3}}{item}){{{len(letters) - 1}}}"
             r"(?![\w>,;=<~-])(?!\s{0,3}[><=~,;])"
         )
         self.numbered = re.compile(
@@ -198,7 +200,8 @@ class _Rankings:
         return Token(order, match.start(), match.end()) if complete else None
 
     def at(self, reply: ReplyText, start: int) -> Token | None:
-        match = self.chain.match(reply.clean, start)
+        gap = _GAP.match(reply.clean, start)
+        match = self.chain.match(reply.clean, gap.end() if gap else start)
         return self.order(match) if match else None
 
     def others(self, reply: ReplyText, start: int, end: int, value: Order) -> bool:
@@ -206,19 +209,21 @@ class _Rankings:
         return any(token is None or token.value != value for token in found)
 
     def on_lines(self, reply: ReplyText) -> Found | Unparsed | None:
+        if _SIGN.search(reply.clean) is None:
+            return self.on_numbered_lines(reply)
         found: list[Token] = []
-        for line in _LINE.finditer(reply.clean):
-            begin = _RANKING.match(reply.clean, line.start())
-            match = self.chain.match(reply.clean, begin.end() if begin else line.start(), line.end())
-            if match and not reply.clean[match.end() : line.end()].strip(" \t.!"):
+        for match in islice(self.chain.finditer(reply.clean), MOST + 1):
+            before = reply.clean[max(0, match.start() - 40) : match.start()].rpartition("\n")[2]
+            after = reply.clean[match.end() : match.end() + 8].partition("\n")[0]
+            if _RANKING.fullmatch(before) and not after.strip(" \t.!"):
                 token = self.order(match)
                 if token is None:
-                    return Unparsed(SEVERAL, line.span())
+                    return Unparsed(SEVERAL, match.span())
                 found.append(token)
         return single(found) if found else self.on_numbered_lines(reply)
 
     def on_numbered_lines(self, reply: ReplyText) -> Found | Unparsed | None:
-        rows = list(self.numbered.finditer(reply.clean))
+        rows = list(islice(self.numbered.finditer(reply.clean), MOST + 1))
         if not rows:
             return None
         order = tuple(row.group(2) for row in rows)
@@ -227,11 +232,9 @@ class _Rankings:
         return Found(order, span) if counted and len(set(order)) == len(rows) else Unparsed(UNREADABLE, span)
 
 
+_GAP = re.compile(r"\s{0,4}")
 _SIGN = re.compile(r"->|[>,;]")
-_LINE = re.compile(r"[^\n]{1,200}")
-_RANKING = re.compile(
-    r"\s{0,4}(?:(?:my |the )?(?:final )?(?:ranking|order)(?: is)?\s{0,2}:?)\s{0,3}", re.IGNORECASE
-)
+_RANKING = re.compile(r"\s{0,4}(?:(?:my |the )?(?:final )?(?:ranking|order)(?: is)?\s{0,2}:?\s{0,3})?", re.I)
 
 
 @lru_cache(maxsize=64)

@@ -13,8 +13,10 @@ A reader is a total function of a text: it never raises, never guesses and takes
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
 from doxa.elicit.refusals import last_refusal
@@ -55,6 +57,10 @@ SEVERAL = "more than one answer"
 DENIED = "the answer is denied, conditional or reported"
 UNREADABLE = "the words behind the answer marker are no answer"
 TAKEN_BACK = "an answer and a refusal after it"
+REPETITION = "the same over and over"
+
+MOST = 64
+"""A reply that gives the same sign of an answer more often than this is a loop, and no answer."""
 
 
 class Token(NamedTuple):
@@ -104,8 +110,21 @@ _MARKER_ANCHORS = (
         "likelihood",
         "credence",
     ),
-    *("agreement", "estimate", "choose", "pick", "select", "opt for", "go with", "vote", "boxed", "<final>"),
+    *(
+        "agreement",
+        "estimate",
+        "choose",
+        "pick",
+        "select",
+        "opt for",
+        "go with",
+        "vote",
+        "boxed",
+        "<final>",
+        "<number>",
+    ),
 )
+_CLOSING = re.compile(r"\s{0,4}</")
 _FILLER = re.compile(
     r"(?:[\s,:=\"'-]{1,4}|most likely\b|(?:definitely|clearly|simply|probably|likely|therefore|thus|option|choice"
     r"|letter|answer|the|for)\b){0,6}"
@@ -170,14 +189,14 @@ def last_marked(reply: ReplyText, grammar: Grammar) -> Found | Unparsed | None:
     """Return the last marked answer; Unparsed where the last marker is denied or names several; None if unmarked."""
     if not any(anchor in reply.lower for anchor in _MARKER_ANCHORS):
         return None
-    markers = list(MARKER.finditer(reply.lower))
+    markers = deque(MARKER.finditer(reply.lower), maxlen=MOST)
     unreadable: Unparsed | None = None
     for marker in reversed(markers):
         if marker.group().endswith("n't") or _DENIAL.match(reply.lower, marker.end()):
             return Unparsed(DENIED, marker.span())
         filler = _FILLER.match(reply.lower, marker.end())
         token = grammar.at(reply, filler.end() if filler else marker.end()) or grammar.at(reply, marker.end())
-        if token is None:
+        if token is None or (marker.group()[0] == "<" and not _CLOSING.match(reply.clean, token.end)):
             unreadable = unreadable or Unparsed(UNREADABLE, marker.span())
             continue
         if is_reported(reply, marker.start()):
@@ -206,11 +225,14 @@ def is_denied(reply: ReplyText, start: int, end: int) -> bool:
     )
 
 
-def single(found: list[Token]) -> Found | Unparsed | None:
+def single(places: Iterable[Token]) -> Found | Unparsed | None:
     """Return the one value of some places, at the last of them; None if there is no place."""
+    found = list(islice(places, MOST + 1))
     if not found:
         return None
     last = found[-1]
+    if len(found) > MOST:
+        return Unparsed(REPETITION, (found[0].start, last.end))
     if any(token.value != last.value for token in found):
         return Unparsed(SEVERAL, (found[0].start, last.end))
     return Found(last.value, (last.start, last.end))

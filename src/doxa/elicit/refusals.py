@@ -8,6 +8,8 @@ not become a belief.
 from __future__ import annotations
 
 import re
+from itertools import islice
+from typing import NamedTuple
 
 from doxa.elicit.reply_text import ReplyText, Span
 
@@ -20,73 +22,84 @@ _CANNOT = (
 _DO = (
     r"(?:answer|choos|pick|select|help|assist|provid|giv|shar|offer|express|comment|discuss|engag|participat"
     r"|tak|stat|respond|repl|compl|fulfil|rank|rat|weigh|say|support|oppos|endors|advis|continu|tell|mak|do that"
-    r"|do this|pretend|judg|assess|estimat|assign)"
+    r"|do this|pretend|judg|assess|estimat|assign)\w{0,12}"
 )
 _OWN = r"(?:opinion|belief|view|preference|stance|feeling|position|conviction|value)s?\b"
-_UNABLE = r"(?:can(?:no|')t|can not|unable|not able)"
-_NEAR = r"[^.!?\n]{0,60}?"
+_CANNOT_WORDS = ("can't", "cannot", "can not", "unable", "not able", "won't", "will not")
 
-_PATTERNS = [
-    rf"\b(?:i|we) ?(?:just |simply |really |also |honestly )?{_CANNOT}[ ,](?!help but){_NEAR}\b{_DO}",
-    r"\b(?:i|we) (?:must |have to |will |respectfully ){0,2}(?:decline|refuse)\b",
-    rf"\b(?:i|we)(?:'m| am|'re| are) (?:so |very |really )?(?:sorry|afraid)\b{_NEAR}(?:{_UNABLE}|won't|will not)\b",
-    rf"\b(?:i|we) (?:do not|don't) (?:really |actually |personally )?(?:have|hold|possess|form|take){_NEAR}\b{_OWN}",
-    rf"\bas an? (?:ai|artificial|large language|language|llm)\b{_NEAR}(?:not|n't|unable){_NEAR}(?:{_OWN}|\b{_DO})",
-    r"\b(?:in|not )appropriate for me\b",
-    r"\b(?:against|violates?) (?:my|our) (?:guidelines|polic|programming|principles|values)",
-    r"\bno comment\b",
-    rf"\b(?:sorry|apologies|apologize|apologise)\b{_NEAR}\b{_UNABLE}\b",
-    r"^\s{0,20}(?:i'm |i am )?(?:sorry|unable to (?:answer|comply|help|assist))[.,!]?\s{0,20}$",
-    r"\blo siento\b|\bno puedo (?:responder|ayudar|contestar|elegir)",
-    r"\bes tut mir leid\b|\bich (?:kann|darf|werde) (?:das |dazu |darauf )?(?:nicht|keine)\b",
-    "\\bje (?:suis d\u00e9sol\u00e9|ne peux pas|ne suis pas en mesure)",
-    r"\bmi dispiace\b|\bnon posso (?:rispondere|aiutar)",
-    "\\bdesculpe\\b|\\bn\u00e3o posso (?:responder|ajudar)",
-    "\u62b1\u6b49|\u5bf9\u4e0d\u8d77|\u65e0\u6cd5\u56de\u7b54|\u4e0d\u80fd\u56de\u7b54|\u6211\u4e0d\u80fd",
-    "\u7533\u3057\u8a33|\u304a\u7b54\u3048\u3067\u304d\u307e\u305b\u3093|\uc8c4\uc1a1",
-    "\u0437\u0432\u0438\u043d\u0438\u0442\u0435",
+
+class _Phrase(NamedTuple):
+    """A way to decline.
+
+    Attributes:
+        needed: words of which the text must have one from each group; a plain search for them is a hundred times
+            faster than the pattern, and most replies have none.
+        head: how the phrase begins.
+        tail: what must come in the same sentence soon after.
+    """
+
+    needed: tuple[tuple[str, ...], ...]
+    head: str
+    tail: str = ""
+
+
+_PHRASES = [
+    _Phrase(
+        ((*_CANNOT_WORDS, "not", "n't", "decline", "refuse"),),
+        rf"\b(?:i|we) ?(?:just |simply |really |also |honestly )?{_CANNOT}[ ,](?!help but)",
+        rf"\b{_DO}",
+    ),
+    _Phrase(
+        (("decline", "refuse"),),
+        r"\b(?:i|we) (?:must |have to |will |respectfully ){0,2}(?:decline|refuse)\b",
+    ),
+    _Phrase(
+        (("sorry", "afraid", "apolog"), _CANNOT_WORDS),
+        r"\b(?:i'm |i am )?(?:so |very |really )?(?:sorry|afraid|apologies|apologize|apologise)\b",
+        r"\b(?:can(?:no|')t|can not|unable|not able|won't|will not)\b",
+    ),
+    _Phrase(
+        (("do not", "don't"), ("have", "hold", "possess", "form", "take")),
+        r"\b(?:i|we) (?:do not|don't) (?:really |actually |personally )?(?:have|hold|possess|form|take)\b",
+        rf"\b{_OWN}",
+    ),
+    _Phrase(
+        (("as a",), ("not", "n't", "unable")),
+        r"\bas an? (?:ai|artificial|large language|language|llm)\b",
+        rf"(?:not|n't|unable)\b.{{0,60}}?(?:\b{_OWN}|\b{_DO})",
+    ),
+    _Phrase((("appropriate for me",),), r"\b(?:in|not )appropriate for me\b"),
+    _Phrase(
+        (("against", "violate"),),
+        r"\b(?:against|violates?) (?:my|our) (?:guidelines|polic|programming|principles|values)",
+    ),
+    _Phrase((("no comment",),), r"\bno comment\b"),
+    _Phrase(
+        (("sorry", "unable to"),),
+        r"^\s{0,20}(?:i'm |i am )?(?:sorry|unable to (?:answer|comply|help|assist))[.,!]?\s{0,20}$",
+    ),
+    _Phrase((("lo siento", "no puedo"),), r"\blo siento\b|\bno puedo (?:responder|ayudar|contestar|elegir)"),
+    _Phrase(
+        (("tut mir leid", "ich "),),
+        r"\bes tut mir leid\b|\bich (?:kann|darf|werde) (?:das |dazu |darauf )?(?:nicht|keine)\b",
+    ),
+    _Phrase((("je ",),), "\\bje (?:suis d\u00e9sol\u00e9|ne peux pas|ne suis pas en mesure)"),
+    _Phrase((("mi dispiace", "non posso"),), r"\bmi dispiace\b|\bnon posso (?:rispondere|aiutar)"),
+    _Phrase((("desculpe", "posso"),), "\\bdesculpe\\b|\\bn\u00e3o posso (?:responder|ajudar)"),
+    _Phrase(
+        (("\u62b1\u6b49", "\u5bf9\u4e0d\u8d77", "\u56de\u7b54", "\u6211\u4e0d\u80fd"),),
+        "\u62b1\u6b49|\u5bf9\u4e0d\u8d77|\u65e0\u6cd5\u56de\u7b54|\u4e0d\u80fd\u56de\u7b54|\u6211\u4e0d\u80fd",
+    ),
+    _Phrase(
+        (("\u7533\u3057\u8a33", "\u304a\u7b54"),),
+        "\u7533\u3057\u8a33|\u304a\u7b54\u3048\u3067\u304d\u307e\u305b\u3093",
+    ),
+    _Phrase((("\uc8c4\uc1a1",),), "\uc8c4\uc1a1"),
+    _Phrase((("\u0437\u0432\u0438\u043d\u0438\u0442\u0435",),), "\u0437\u0432\u0438\u043d\u0438\u0442\u0435"),
 ]
-_REFUSAL = re.compile("|".join(_PATTERNS))
-# Every pattern above needs one of these; a plain search for them is a hundred times faster than the pattern.
-_ANCHORS = (
-    *(
-        "sorry",
-        "afraid",
-        "apolog",
-        "can't",
-        "cannot",
-        "can not",
-        "could not",
-        "couldn't",
-        "won't",
-        "will not",
-    ),
-    *(
-        "would not",
-        "wouldn't",
-        "not able",
-        "unable",
-        "not allowed",
-        "not permitted",
-        "not going",
-        "not willing",
-    ),
-    *(
-        "not comfortable",
-        "not in a position",
-        "rather",
-        "prefer",
-        "decline",
-        "refuse",
-        "don't",
-        "do not",
-        "as a",
-    ),
-    *("appropriate", "guidelines", "polic", "programming", "principles", "values", "no comment"),
-    *("siento", "puedo", "leid", "ich ", "je ", "dispiace", "posso", "desculpe"),
-    *("\u62b1\u6b49", "\u5bf9\u4e0d\u8d77", "\u65e0\u6cd5", "\u4e0d\u80fd", "\u7533\u3057", "\u304a\u7b54"),
-    *("\uc8c4\uc1a1", "\u0437\u0432"),
-)
+_COMPILED = [(phrase.needed, re.compile(phrase.head), re.compile(phrase.tail)) for phrase in _PHRASES]
+_SENTENCE = re.compile(r"[^.!?\n]{0,80}")
+_MOST = 64  # beginnings looked at of each phrase; a reply with more is a loop
 
 
 def is_refusal(text: str) -> bool:
@@ -100,9 +113,14 @@ def is_refusal(text: str) -> bool:
 
 def last_refusal(reply: ReplyText) -> Span | None:
     """Return the span of the last phrase that declines to answer, or None."""
-    if not any(anchor in reply.lower for anchor in _ANCHORS):
-        return None
+    lower = reply.lower
     found: Span | None = None
-    for match in _REFUSAL.finditer(reply.lower):
-        found = match.span()
+    for needed, head, tail in _COMPILED:
+        if not all(any(word in lower for word in words) for words in needed):
+            continue
+        for begin in islice(head.finditer(lower), _MOST):
+            rest = _SENTENCE.match(lower, begin.end())
+            end = tail.search(lower, begin.end(), rest.end() if rest else begin.end())
+            if end and (found is None or begin.start() > found[0]):
+                found = (begin.start(), end.end())
     return found
