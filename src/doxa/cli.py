@@ -196,32 +196,42 @@ def show(
 @data_app.command("list")
 def data_list(*, as_json: AsJson = False) -> None:
     """List the data sets, their licences, and whether they are here."""
-    from doxa.lab.data import catalogue
+    from doxa.lab.data import check_all
 
-    rows = [entry.as_json() for entry in catalogue()]
+    reports = check_all()
     if as_json:
-        _print_json(rows)
-    else:
-        _table(
-            ("data", "licence", "here", "source"),
-            [(r["name"], r["licence"], r["here"], r["source"]) for r in rows],
-        )
+        _print_json([report.as_json() for report in reports])
+        return
+    head = ("data", "title", "licence", "here")
+    _table(head, [(r.data.slug, r.data.title, r.data.licence, r.folder if r.good else "no") for r in reports])
 
 
 @data_app.command("get")
-def data_get(name: str, *, fresh: Fresh = False) -> None:
-    """Download a data set from its source and check it."""
+def data_get(name: str, *, as_json: AsJson = False) -> None:
+    """Fetch a data set from its source at a pinned commit and check every file; what is here is kept."""
     from doxa.lab.data import get
+    from doxa.lab.terminal import step_progress
 
-    _say(str(get(name, fresh=fresh)))
+    with step_progress(f"fetching {name}") as progress:
+        report = get(name, progress=progress)
+    if as_json:
+        _print_json(report.as_json())
+    else:
+        _say(f"{name}: {len(report.files)} files in {report.folder}")
 
 
 @data_app.command("check")
-def data_check(name: str) -> None:
-    """Check the files of a data set against their digests."""
+def data_check(name: str, *, as_json: AsJson = False) -> None:
+    """Compare the files of a data set with their published digests."""
     from doxa.lab.data import check
 
-    _say(str(check(name)))
+    report = check(name)
+    if as_json:
+        _print_json(report.as_json())
+    else:
+        _table(("file", "state"), [(file.name, file.state) for file in report.files])
+    if not report.good:
+        raise DoxaError(f"{name} is not whole here; get it with: doxa data get {name}")
 
 
 @organism_app.command("list")
@@ -250,11 +260,17 @@ def organism_train(
     fresh: Fresh = False,
 ) -> None:
     """Reproduce an organism from its recipe and seed; an interrupted training goes on."""
-    from doxa.lab.terminal import training_progress
+    from doxa.lab.terminal import step_progress
     from doxa.subjects.organisms import train
 
-    with training_progress(name) as progress:
-        folder = train(name, seed=seed, out=out, progress=progress, resume=not fresh)
+    with step_progress(f"training {name}") as show:
+        folder = train(
+            name,
+            seed=seed,
+            out=out,
+            progress=lambda now: show(now.step, now.steps, f"{now.phase} loss {now.loss:.3f}"),
+            resume=not fresh,
+        )
     _say(f"{folder}  (use it as hf:{folder})")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -81,6 +81,7 @@ class Assessment:
     blocked: str = ""
 
 
+@runtime_checkable
 class Ask(Protocol):
     """Asks a subject and records what it answered; a function of subject, rng and size alone."""
 
@@ -125,7 +126,7 @@ class AuditProtocol:
 protocols: Registry[AuditProtocol] = Registry("protocols", "doxa.audit.protocols")
 
 
-def extras(frame: pl.DataFrame, **fields: pl.DataType) -> pl.DataFrame:
+def extras(frame: pl.DataFrame, **fields: Any) -> pl.DataFrame:
     """Return a table of the record with fields of its ``extra`` as columns."""
     return frame.with_columns(
         pl.col("extra").str.json_decode(pl.Struct(fields)).struct.unnest(),

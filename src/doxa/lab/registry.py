@@ -95,10 +95,6 @@ class Registry(Generic[T]):
         for name in self.names():
             yield name, self._known[name]
 
-    def registered(self) -> list[T]:
-        """Return what has been registered so far, loading nothing."""
-        return list(self._known.values())
-
     def _load(self, what: str, load: Callable[[], object]) -> None:
         try:
             load()

@@ -151,7 +151,7 @@ def run_study(
     if fresh and folder.path.exists():
         folder.path.rename(_free_name(folder.path))
     _open(folder, todo)
-    missing = _missing(folder, todo)
+    missing = _missing(folder, todo, adopt=not fresh)
     outcomes: list[Outcome] = []
     with meter.cells(todo.study.slug, total=len(todo.cells), done=len(todo.cells) - len(missing)):
         tasks = [_task(folder, todo, key) for key in missing]
@@ -302,7 +302,7 @@ def _open(folder: RunFolder, todo: Plan) -> None:
     )
 
 
-def _missing(folder: RunFolder, todo: Plan) -> list[str]:
+def _missing(folder: RunFolder, todo: Plan, *, adopt: bool) -> list[str]:
     """Return the cells to compute: damaged ones are set aside, finished ones of sister runs taken over."""
     missing: list[str] = []
     sisters = [
@@ -319,7 +319,7 @@ def _missing(folder: RunFolder, todo: Plan) -> list[str]:
                 folder.set_aside(key)
         elif (folder.cells / key).exists():
             folder.set_aside(key)
-        if not any(sister.has(key) and folder.adopt(key, sister) for sister in sisters):
+        if not (adopt and any(sister.has(key) and folder.adopt(key, sister) for sister in sisters)):
             missing.append(key)
     return missing
 

@@ -39,7 +39,7 @@ def show_run(reference: str, out: Path) -> Shown:
     done = [key for key in manifest["cells"] if folder.has(key)]
     finished = len(done) == len(manifest["cells"]) and (folder.path / "findings.json").is_file()
     findings: list[dict[str, Any]] = folder.read_json("findings.json")["findings"] if finished else []
-    value = {
+    value: dict[str, Any] = {
         "run": folder.path.name,
         "study": manifest["study"],
         "preset": manifest["preset"],

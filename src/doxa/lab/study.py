@@ -116,8 +116,12 @@ class Cell:
 
 
 @runtime_checkable
+@runtime_checkable
 class StudyModule(Protocol):
-    """The functions a study's file has beside its Config; ``blocks`` may be left out."""
+    """The functions a study's file has beside its Config.
+
+    A fifth, ``blocks(tables, config)``, may return blocks of ``doxa.lab.report`` that open the report.
+    """
 
     def cells(self, config: Any) -> Iterable[Cell]:
         """Yield the units of work."""
@@ -133,10 +137,6 @@ class StudyModule(Protocol):
 
     def figures(self, tables: Tables, config: Any) -> list[Figure]:
         """Draw the tables of all cells."""
-        ...
-
-    def blocks(self, tables: Tables, config: Any) -> list[Any]:
-        """Return blocks of ``doxa.lab.report`` that open the report."""
         ...
 
 
@@ -249,7 +249,7 @@ def find_study(reference: str) -> Study:
         except Exception:
             del sys.modules[name]
             raise
-    own = [known for _, known in studies.items() if known.module == name]
+    own = [known for known in studies.loaded() if known.module == name]
     if not own:
         raise InputError(f"{reference}: registers no study; decorate its Config with @study(...)")
     return own[0]

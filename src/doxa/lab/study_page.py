@@ -10,7 +10,7 @@ import polars as pl
 
 from doxa.lab.figures import Figure
 from doxa.lab.record import Finding, Tables
-from doxa.lab.report import ConfigRow, Count, Fact, Page, Prose
+from doxa.lab.report import Block, ConfigRow, Count, Fact, Page, Prose
 from doxa.lab.study import Study, summary
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ def study_page(
             Fact("cells", f"{len(todo.cells):,}"),
             Fact("seeds", f"{len({cell.seed for cell in todo.cells.values()})}"),
         ],
-        blocks=study.code.blocks(tables, todo.config)
-        if hasattr(study.code, "blocks")
-        else [Prose("", summary(study))],
+        blocks=_blocks(study, tables, todo.config),
         findings=findings,
         figures=figures,
         counts=missing_counts(tables),
@@ -48,6 +46,12 @@ def study_page(
         provenance=provenance(manifest),
         command=manifest["command"],
     )
+
+
+def _blocks(study: Study, tables: Tables, config: Any) -> list[Block]:
+    """Return what opens the report: the study's own blocks, or what its file says of it."""
+    own = getattr(study.code, "blocks", None)
+    return [Prose("", summary(study))] if own is None else own(tables, config)
 
 
 def config_rows(study: Study, config: Any) -> list[ConfigRow]:

@@ -81,8 +81,8 @@ def print_result(result: RunResult) -> None:
 
 
 @contextlib.contextmanager
-def training_progress(name: str) -> Generator[Callable[[int, int, str], None]]:
-    """Yield a function (step, steps, note) that shows how far a training is."""
+def step_progress(title: str) -> Generator[Callable[[int, int, str], None]]:
+    """Yield a function (step, steps, note) that shows on stderr how far a long task is."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -94,5 +94,5 @@ def training_progress(name: str) -> Generator[Callable[[int, int, str], None]]:
         TextColumn("{task.fields[note]}", style="dim", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(f"training {name}", total=None, note="")
+        task = bar.add_task(title, total=None, note="")
         yield lambda step, steps, note: bar.update(task, completed=step, total=steps, note=note)
