@@ -5,7 +5,9 @@ from __future__ import annotations
 import concurrent.futures
 import functools
 import multiprocessing
+import multiprocessing.connection
 import os
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -118,13 +120,28 @@ _TRIES = 3
 """How often a cell whose worker died is given to another worker before it counts as failed."""
 
 
+def _follow_parent() -> None:
+    """End this worker when its parent dies: a killed run must not leave workers that wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def _processes(tasks: Sequence[Task], workers: int) -> Iterator[Outcome]:
     """Run tasks in a pool of fresh processes; a worker that dies costs its cells one more try."""
     waiting = list(tasks)
     deaths = 0
     while waiting:
         spawn = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+        with concurrent.futures.ProcessPoolExecutor(
+            workers, mp_context=spawn, initializer=_follow_parent
+        ) as pool:
             futures = {pool.submit(execute, task): task for task in waiting}
             broken = False
             for future in concurrent.futures.as_completed(futures):
