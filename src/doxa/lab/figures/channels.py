@@ -19,7 +19,7 @@ _DASHED: Part = {"strokeWidth": 1, "strokeDash": [4, 4], "opacity": 0.55, "color
 
 
 def figure(
-    name: str, title: str, caption: str, layers: Sequence[Part], lines: Sequence[Line], height: Json
+    name: str, title: str, caption: str, layers: Sequence[Part], lines: Sequence[Line], height_px: int
 ) -> Figure:
     """Return the layers as one figure as wide as its page, with its data, theme and spoken description."""
     return Figure(
@@ -29,8 +29,7 @@ def figure(
         {
             "description": f"{title}. {caption}",
             "width": "container",
-            "height": height,
-            "autosize": {"type": "fit-x" if isinstance(height, Mapping) else "fit", "contains": "padding"},
+            "height": height_px,
             "data": {"values": lines},
             "layer": layers,
             "config": THEME,
@@ -96,10 +95,11 @@ def group_channels(lines: Sequence[Line], group: str | None, *, mark: str, besid
     return channels
 
 
-def height_of(lines: Sequence[Line], label: str, row_px: int) -> Json:
-    """Return a height of so many pixels for each name of the upright axis, more where names take several lines."""
-    tallest = max((len(textwrap.wrap(name, _LETTERS)) for name in names_of(lines, label)), default=1)
-    return {"step": max(row_px, 15 * tallest + 6), "for": "position"}
+def height_of(lines: Sequence[Line], label: str, row_px: int) -> int:
+    """Return the height in pixels for all names of the upright axis; rows grow where a name takes several lines."""
+    known = names_of(lines, label)
+    tallest = max((len(textwrap.wrap(name, _LETTERS)) for name in known), default=1)
+    return max(row_px, 15 * tallest + 6) * max(len(known), 1)
 
 
 def pointed_at(lines: Sequence[Line], *columns: str | None) -> list[Part]:

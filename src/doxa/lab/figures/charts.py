@@ -84,7 +84,7 @@ def curves(
     """
     lines = lines_of(rows, x, group, value, low, high)
     scale: Part = {"type": "log", "nice": False} if log_x else {"zero": False, "nice": False}
-    across: Part = {**quantity(x, x_title), "scale": scale, "axis": {"grid": False}}
+    across: Part = {**quantity(x, x_title), "scale": scale, "axis": {"grid": False, "tickCount": 6}}
     up = quantity(value, value_title, domain)
     layers = reference_lines(references, "y") + reference_lines(events, "x")
     if low and high:

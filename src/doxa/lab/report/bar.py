@@ -25,7 +25,6 @@ class Bar:
         reference: an upright tick.
         floor: half-width of a pale band around the reference.
         paper: a diamond.
-        tone: class that sets the colour.
         spoken: what a screen reader says.
 
     """
@@ -37,13 +36,12 @@ class Bar:
     reference: float | None = None
     floor: float | None = None
     paper: float | None = None
-    tone: str = "plain"
     spoken: str = ""
 
     def draw(self) -> Html:
         """Return the bar as inline SVG, as wide as its cell."""
         label = {"role": "img", "aria_label": self.spoken or shown(self.value)}
-        return element("svg", *self._parts(), class_=f"bar {self.tone}", height="32", width="100%", **label)
+        return element("svg", *self._parts(), class_="bar", height="32", width="100%", **label)
 
     def _parts(self) -> Iterable[Html]:
         at = self._at

@@ -36,9 +36,19 @@ def facts(entries: Sequence[Fact], name: str) -> Html | None:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Json]], label: str) -> Html:
     """Return a plain table that scrolls inside its own box."""
-    head = element("tr", *(element("th", column, scope="col") for column in columns))
-    body = [element("tr", *(_entry(value) for value in row)) for row in rows]
-    inside = element("table", element("thead", head), element("tbody", *body), class_="plain")
+    numeric = [
+        any(_is_number(row[index]) for row in rows if index < len(row)) for index in range(len(columns))
+    ]
+    right = ["right" if is_numeric else None for is_numeric in numeric]
+    heads = [
+        element("th", column, scope="col", class_=side) for column, side in zip(columns, right, strict=True)
+    ]
+    head = element("tr", *heads)
+    body = [
+        element("tr", *(element("td", entry_text(v), class_=s) for v, s in zip(row, right, strict=True)))
+        for row in rows
+    ]
+    inside = element("table", element("thead", head), element("tbody", *body), class_="sheet")
     return scroll(inside, label)
 
 
@@ -62,9 +72,8 @@ def entry_text(value: Json) -> str:
     return canonical_json(value)
 
 
-def _entry(value: Json) -> Html:
-    numeric = isinstance(value, int | float) and not isinstance(value, bool)
-    return element("td", entry_text(value), class_="right" if numeric else None)
+def _is_number(value: Json) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _intro(sentence: str) -> Html | None:
@@ -127,5 +136,5 @@ def _matrix(content: Matrix) -> Html:
     for name, badges in content.rows:
         cells = [element("td", badge(b.text, b.tone) if b is not None else None) for b in badges]
         body.append(element("tr", element("th", name, scope="row"), *cells))
-    inside = element("table", element("thead", head), element("tbody", *body), class_="plain matrix")
+    inside = element("table", element("thead", head), element("tbody", *body), class_="sheet matrix")
     return scroll(inside, content.title)

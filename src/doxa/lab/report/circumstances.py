@@ -33,7 +33,7 @@ def config_table(rows: Sequence[ConfigRow]) -> Html:
         )
         for row in rows
     ]
-    inside = element("table", element("thead", head), element("tbody", *body), class_="plain config")
+    inside = element("table", element("thead", head), element("tbody", *body), class_="sheet config")
     return join(element("p", said, class_="intro"), scroll(inside, "Configuration"))
 
 

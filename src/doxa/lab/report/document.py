@@ -64,7 +64,7 @@ def _title(page: Page) -> str:
 
 def _header(page: Page) -> Html:
     kicker = element("p", page.subtitle, class_="kicker") if page.subtitle else None
-    claim = element("p", page.claim, class_="claim") if page.claim else None
+    claim = element("p", page.claim, class_="thesis") if page.claim else None
     paper = None
     if page.paper:
         known = _ARXIV.fullmatch(page.paper)

@@ -39,7 +39,12 @@ def tally(findings: Sequence[Finding]) -> Html | None:
 
 
 def _tally_line(what: str, counts: Counter[str]) -> Html:
-    chips = [badge(f"{counts[v]} {v}", _TONES[v], _SIGNS[v]) for v in _SIGNS if counts[v]]
+    words = {"holds": "hold", "fails": "fail"}
+    chips = [
+        badge(f"{counts[v]} {v if counts[v] == 1 else words.get(v, v)}", _TONES[v], _SIGNS[v])
+        for v in _SIGNS
+        if counts[v]
+    ]
     return element("p", element("span", what, class_="quiet"), " ", *chips)
 
 
@@ -101,8 +106,10 @@ def _row(finding: Finding, scale: Scale, paper: bool) -> Html:
         _cell("drawn", bar_cell),
     ]
     if paper:
-        beside = shown(finding.paper, _beside(finding))
-        cells.append(_cell("paper", element("span", "paper ", class_="narrow"), beside))
+        name = "paper" if finding.paper is not None else "paper none"
+        cells.append(
+            _cell(name, element("span", "paper ", class_="narrow"), shown(finding.paper, _beside(finding)))
+        )
     return element("tr", *cells, role="row", class_="is-control" if finding.control else None)
 
 

@@ -34,7 +34,7 @@ def shown(value: float | None, decimals: int | None = None) -> str:
 
 
 def decimals_for(interval: tuple[float, float] | None) -> int | None:
-    """Return the decimals that an interval bears: its half-width is 2 to 20 units of the last one.
+    """Return the decimals that an interval bears: its half-width is 1.5 to 15 units of the last one.
 
     >>> decimals_for((0.83, 0.89)), decimals_for((0.0, 40.0))
     (2, 0)
@@ -44,7 +44,7 @@ def decimals_for(interval: tuple[float, float] | None) -> int | None:
     half = abs(interval[1] - interval[0]) / 2
     if not math.isfinite(half) or half == 0:
         return None
-    return min(max(math.ceil(-math.log10(half / 2)), 0), 6)
+    return min(max(math.ceil(-math.log10(half / 1.5) - 1e-9), 0), 6)
 
 
 def with_interval(value: float | None, interval: tuple[float, float] | None) -> tuple[str, str]:

@@ -57,7 +57,7 @@
     const place = figure.querySelector(".plot");
     const spec = JSON.parse(figure.querySelector('script[type="application/json"]').textContent);
     const options = {
-      mode: "vega-lite", renderer: "svg", ast: true, actions: false, defaultStyle: false, tooltip: point, loader,
+      mode: "vega-lite", renderer: "svg", ast: true, actions: false, defaultStyle: false, tooltip: point, loader, logLevel: 1,
     };
     try {
       const drawn = await window.vegaEmbed(place, spec, options);
