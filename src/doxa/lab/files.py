@@ -81,9 +81,15 @@ def exclusive(path: Path, *, wait: bool = True) -> Generator[bool]:
     Args:
         path: the lock's file, made if absent.
         wait: whether to wait for another holder; if not, False is yielded when somebody holds it.
+
+    Raises:
+        StoreError: the lock's file cannot be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise _store_error(path, error) from error
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
