@@ -1,0 +1,119 @@
+"""Open weights: loaded from safetensors without remote code, read without a trace, digested in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from doxa.errors import InputError, SubjectError
+from doxa.subjects.transformers_files import check_dtype, first_line
+
+
+class Loaded(NamedTuple):
+    """A model in evaluation mode with its tokenizer."""
+
+    model: Any
+    tokenizer: Any
+
+
+def load(folder: Path, *, dtype: str = "auto", device: str = "cpu") -> Loaded:
+    """Load model and tokenizer from safetensors, without remote code.
+
+    Raises:
+        InputError: an unknown dtype, or a device that is not there.
+        SubjectError: files are missing, damaged, or of a kind that needs remote code.
+    """
+    check_dtype(dtype)
+    place = _device(device)
+    try:
+        with _quiet_loading():
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=dtype if dtype == "auto" else getattr(torch, dtype),
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ImportError,
+        SafetensorError,
+    ) as e:
+        raise SubjectError(f"{folder}: cannot be loaded as a causal language model ({first_line(e)})") from e
+    model, info = loaded
+    missing = sorted(str(name) for name in info["missing_keys"])
+    if missing:
+        raise SubjectError(
+            f"{folder}: {len(missing)} weights are missing, first {missing[0]}; the model is incomplete"
+        )
+    return Loaded(model.to(place).eval(), tokenizer)
+
+
+def content_digest(model: Any, tokenizer: Any) -> str:
+    """Return the SHA-256 over tensors, configuration, vocabulary and template of a model in memory."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        held = tensor.detach().cpu().contiguous()
+        total.update(json.dumps([name, str(held.dtype), list(held.shape)]).encode())
+        total.update(held.reshape(-1).view(torch.uint8).numpy().tobytes())
+    words = tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else json.dumps(tokenizer.get_vocab())
+    for text in (model.config.to_json_string(), words, str(tokenizer.chat_template)):
+        total.update(hashlib.sha256(text.encode()).digest())
+    return total.hexdigest()
+
+
+@contextmanager
+def undisturbed(model: Any) -> Generator[None]:
+    """Hold a model in evaluation mode without gradients, and leave every module's mode as it was."""
+    training = [module for module in model.modules() if module.training]
+    try:
+        if training:
+            model.eval()
+        with torch.inference_mode():
+            yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"device={name!r}: not a device; use cpu or cuda") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device={name!r}: no CUDA device here; leave the option out to use the processor")
+    return device
+
+
+@contextmanager
+def _quiet_loading() -> Generator[None]:
+    """Load without progress bars and warnings on the screen, and without moving the global generator."""
+    bars = transformers_logging.is_progress_bar_enabled()
+    level = transformers_logging.get_verbosity()
+    state = torch.get_rng_state()
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()
