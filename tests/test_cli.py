@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from tests.lab.studies import coin
+
+from doxa import cli
+
+
+def doxa(capsys, *arguments: str) -> tuple[int, str, str]:
+    """Run the command line in this process; return exit status, stdout, stderr."""
+    before = sys.argv
+    sys.argv = ["doxa", *arguments]
+    try:
+        cli.main()
+        status = 0
+    except SystemExit as stop:
+        status = int(stop.code or 0)
+    finally:
+        sys.argv = before
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_run_prints_findings_and_with_json_exactly_one_object(capsys, tmp_path):
+    study = coin(tmp_path, "coin-cli")
+    status, out, err = doxa(capsys, "run", study, "--out", str(tmp_path / "runs"))
+    assert status == 0
+    assert "heads come half the time" in out
+    assert "3 cells, 0 kept" in err
+    status, out, _ = doxa(capsys, "run", study, "--out", str(tmp_path / "runs"), "--json")
+    shown = json.loads(out)
+    assert set(shown) == {"run", "study", "seconds", "findings", "report"}
+    assert shown["findings"][0]["verdict"] in {"holds", "fails", "unresolved"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "kabel"], "did you mean 'kable'"),
+        (["run"], "no study named"),
+        (["run", "kable", "--preset", "fast"], "preset='fast'"),
+        (["run", "kable", "--set", "sedes=3"], "did you mean 'seeds'"),
+        (["run", "kable", "--set", "seeds"], "must be key=value"),
+        (["audit", "planed:noise"], "begins with none of"),
+        (["audit", "planted:noise", "--zoo"], "--zoo audits every organism"),
+        (["show", "nothing"], "no such run"),
+        (["organism", "train", "sond"], "did you mean 'sound'"),
+        (["data", "check", "kabel"], "kable"),
+    ],
+)
+def test_wrong_input_exits_with_2_and_writes_nothing(capsys, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = doxa(capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_option_is_a_usage_error(capsys):
+    status, _, err = doxa(capsys, "run", "kable", "--wrong")
+    assert status == 2
+    assert "--wrong" in err
+
+
+def test_a_failed_cell_exits_with_1_and_says_how_to_go_on(capsys, tmp_path):
+    study = coin(tmp_path, "coin-cli-failing", "raise ValueError('no coin left')")
+    status, _, err = doxa(capsys, "run", study, "--out", str(tmp_path / "runs"))
+    assert status == 1
+    assert "no coin left" in err
+    assert "to go on: " in err
+
+
+def test_python_dash_m_is_the_same_command():
+    shown = subprocess.run(
+        [sys.executable, "-m", "doxa", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "audit" in shown.stdout
+
+
+def test_tables_elsewhere_than_on_a_terminal_are_tab_separated(capsys):
+    status, out, _ = doxa(capsys, "list")
+    assert status == 0
+    assert out.splitlines()[0] == "study\troom\tpaper\tclaim"
+    assert any(line.startswith("kable\t") for line in out.splitlines())
