@@ -1,61 +1,120 @@
-"""Secrets: a type that never shows its value, and a scrubber that every sink runs its text through."""
+"""Secrets: a type that never shows its value, and a scrubber by value for everything that is written."""
 
 from __future__ import annotations
 
+import base64
+import json
 import os
-from typing import NoReturn
+import re
+from collections.abc import Mapping, Sequence
+from typing import NoReturn, SupportsIndex, cast
 from urllib.parse import quote
 
+from doxa.canonical import Json
 from doxa.errors import InputError
 
-_known: set[str] = set()
-_SHORTEST = 6
-"""A shorter value would blank out ordinary words; it is refused as a secret."""
+MASK = "***"
+"""What stands where a secret stood."""
+
+SHORTEST = 8
+"""Values shorter than this are placeholders such as ``EMPTY`` and are not scrubbed, or they would blot out words."""
+
+_spellings: set[str] = set()
+_pattern: re.Pattern[str] | None = None
 
 
 class Secret:
-    """A value that is shown as ``***`` and read only where it is sent.
+    """A value that is shown to nobody but the one it is sent to.
 
-    >>> f"{Secret('sk-0123456789')}"
-    '***'
+    ``str``, ``repr`` and formatting give ``***``; it has no JSON form and cannot be pickled. Its value is known to
+    ``scrub`` from the moment it is made.
+
+    >>> key = Secret("sk-0123456789")
+    >>> f"{key} {key!r:>5}", scrub("Bearer sk-0123456789 refused")
+    ('***   ***', 'Bearer *** refused')
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("__value",)
 
     def __init__(self, value: str) -> None:
-        if len(value) < _SHORTEST:
-            raise InputError(f"a secret of {len(value)} characters: must have at least {_SHORTEST}")
-        self._value = value
-        _known.update({value, quote(value, safe="")})
+        """Keep a value.
 
-    @classmethod
-    def from_environment(cls, *names: str) -> Secret | None:
-        """Return the first of these environment variables that is set, or None."""
-        for name in names:
-            if os.environ.get(name):
-                return cls(os.environ[name])
-        return None
+        Raises:
+            InputError: it is empty or holds a line break or other control character, which no header can carry.
+        """
+        if not value or any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+            raise InputError(
+                "a secret must not be empty or hold control characters; check for a stray line break"
+            )
+        self.__value = value
+        _remember(value)
 
     def reveal(self) -> str:
-        """Return the value; called only where it is sent."""
-        return self._value
+        """Return the value. Call this where it is sent, and keep the result in no variable."""
+        return self.__value
 
     def __repr__(self) -> str:
-        return "***"
+        return MASK
 
-    __str__ = __repr__
+    def __str__(self) -> str:
+        return MASK
 
-    def __format__(self, spec: str) -> str:
-        return "***"
+    def __format__(self, format_spec: str) -> str:
+        return format(MASK, format_spec)
 
-    def __reduce__(self) -> NoReturn:
-        raise InputError(
-            "a secret cannot be copied into a file or another process; read it from the environment there"
-        )
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("a Secret cannot be pickled; read it from the environment where it is needed")
+
+
+def from_environment(*names: str) -> Secret | None:
+    """Return the first of these environment variables that is set and not empty, as a secret."""
+    for name in names:
+        value = os.environ.get(name, "").strip()
+        if value:
+            return Secret(value)
+    return None
 
 
 def scrub(text: str) -> str:
-    """Return the text with every known secret replaced by ``***``."""
-    for value in sorted(_known, key=len, reverse=True):
-        text = text.replace(value, "***")
-    return text
+    """Return the text with every known secret replaced by ``***``, also where it is quoted or encoded."""
+    return text if _pattern is None else _pattern.sub(MASK, text)
+
+
+def scrub_json(value: Json) -> Json:
+    """Return plain JSON with every known secret replaced, in keys and in texts."""
+    if _pattern is None:
+        return value
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, Mapping):
+        return {scrub(key): scrub_json(inner) for key, inner in value.items()}
+    if isinstance(value, Sequence):
+        return [scrub_json(inner) for inner in cast(Sequence[Json], value)]
+    return value
+
+
+def _remember(value: str) -> None:
+    """Add a value and the ways it is commonly written to what is scrubbed, longest first."""
+    global _pattern  # noqa: PLW0603  # one process has one set of secrets
+    if len(value) < SHORTEST:
+        return
+    raw = value.encode()
+    _spellings.update(
+        (
+            value,
+            quote(value),
+            quote(value, safe=""),
+            json.dumps(value)[1:-1],
+            repr(value)[1:-1],
+            base64.b64encode(raw).decode(),
+            base64.urlsafe_b64encode(raw).decode(),
+            base64.b64encode(b":" + raw).decode(),
+        )
+    )
+    _pattern = re.compile("|".join(re.escape(word) for word in sorted(_spellings, key=len, reverse=True)))
