@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +14,9 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from doxa.canonical import digest
+from doxa.canonical import Json, digest
 from doxa.errors import StoreError
 from doxa.lab.files import write_atomic
-from doxa.nets.plan import NetShape, TrainingPlan
 
 
 @dataclass
@@ -27,7 +24,7 @@ class TrainingState:
     """Everything the next step depends on, beside the data streams.
 
     Attributes:
-        identity: digest of shape, plan, seeds and stream names; a checkpoint of another training has another.
+        identity: digest of shape, plan, seeds, first rows and initial weights; another training has another.
         weights: parameter name to tensor, updated in place by the trainer.
         moments: AdamW's first moments, in the order of ``weights``.
         squares: AdamW's second moments, in the order of ``weights``.
@@ -45,18 +42,18 @@ class TrainingState:
     loss_steps: list[int] = field(default_factory=list[int])
 
     @classmethod
-    def fresh(
-        cls,
-        weights: dict[str, torch.Tensor],
-        shape: NetShape,
-        plan: TrainingPlan,
-        seeds: Sequence[int],
-        stream_names: Sequence[str | int],
-    ) -> TrainingState:
-        """Return the state before the first step."""
-        told: Any = [dataclasses.asdict(shape), dataclasses.asdict(plan), list(seeds), list(stream_names)]
+    def fresh(cls, weights: dict[str, torch.Tensor], told: Json, rows: Sequence[np.ndarray]) -> TrainingState:
+        """Return the state before the first step.
+
+        Args:
+            weights: the initial weights; the state refers to them, it does not copy.
+            told: shape, plan, seeds and names.
+            rows: what the first step reads.
+        """
         zeros = [torch.zeros_like(tensor, requires_grad=False) for tensor in weights.values()]
-        return cls(digest(told), weights, zeros, [zero.clone() for zero in zeros])
+        data = hashlib.sha256(b"".join(np.ascontiguousarray(row).tobytes() for row in rows)).hexdigest()
+        identity = digest([told, data, _sha256(weights)])
+        return cls(identity, weights, zeros, [zero.clone() for zero in zeros])
 
     def record(self, loss: Float[np.ndarray, " replicates"]) -> None:
         """Keep the mean loss of the stretch that ends here."""

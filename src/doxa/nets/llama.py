@@ -50,7 +50,7 @@ def llama_config(shape: NetShape) -> LlamaConfig:
     return LlamaConfig(
         vocab_size=shape.vocabulary,
         hidden_size=shape.width,
-        intermediate_size=shape.hidden_width,
+        intermediate_size=shape.hidden,
         num_hidden_layers=shape.layers,
         num_attention_heads=shape.heads,
         num_key_value_heads=shape.heads,

@@ -38,11 +38,11 @@ class NetShape:
         width: size of the residual stream, a multiple of ``2 * heads``.
         layers: number of blocks.
         heads: attention heads per block.
-        hidden: width of the gated unit; 0 means twice the width.
+        hidden: width of the gated unit; 0 becomes twice the width.
         positions: longest sequence the exported model declares.
         rope_theta: base of the rotary frequencies.
         norm_eps: epsilon inside the root mean square.
-        init_std: standard deviation of the initial weights.
+        init_std: standard deviation of the initial weights; 0 becomes 1 / sqrt(width).
         tied: whether the head is the embedding.
     """
 
@@ -54,7 +54,7 @@ class NetShape:
     positions: int = 2048
     rope_theta: float = 10_000.0
     norm_eps: float = 1e-6
-    init_std: float = 0.02
+    init_std: float = 0.0
     tied: bool = True
 
     def __post_init__(self) -> None:
@@ -63,18 +63,17 @@ class NetShape:
                 raise InputError(f"{name}={getattr(self, name)}: must be >= 1")
         if self.width % (2 * self.heads):
             raise InputError(f"width={self.width}: must be a multiple of 2 * heads = {2 * self.heads}")
+        if self.init_std < 0:
+            raise InputError(f"init_std={self.init_std}: must be >= 0; 0 means 1 / sqrt(width)")
         if self.hidden < 0:
             raise InputError(f"hidden={self.hidden}: must be >= 0; 0 means twice the width")
+        object.__setattr__(self, "hidden", self.hidden or 2 * self.width)
+        object.__setattr__(self, "init_std", self.init_std or self.width**-0.5)
 
     @property
     def head_width(self) -> int:
         """Width of one attention head."""
         return self.width // self.heads
-
-    @property
-    def hidden_width(self) -> int:
-        """Width of the gated unit."""
-        return self.hidden or 2 * self.width
 
 
 @dataclass(frozen=True)

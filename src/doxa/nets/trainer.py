@@ -7,14 +7,14 @@ optimiser works per number, so what it becomes does not depend on which others s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from doxa.errors import InputError
 from doxa.nets.checkpoint import TrainingState, load_state, save_state
@@ -80,42 +80,53 @@ def train_stack(
         InputError: samplers, seeds and initial networks differ in number, or a batch is malformed.
         StoreError: the checkpoint is damaged or belongs to another training.
     """
-    if len(samplers) != len(seeds) or not seeds:
-        raise InputError(f"{len(samplers)} samplers for {len(seeds)} seeds: give one of each per replicate")
-    net = (
-        initial.select(range(initial.replicates))
-        if initial
-        else StackedTransformer.initial(shape, seeds, *stream_names)
-    )
-    if net.replicates != len(seeds) or net.shape != shape:
-        raise InputError(f"initial stack of {net.replicates} x {net.shape}: must be {len(seeds)} x {shape}")
+    net = _starting_net(shape, samplers, seeds, stream_names, initial)
     net.bfloat16 = uses_bfloat16(plan.precision)
-    state = TrainingState.fresh(net.weights, shape, plan, seeds, stream_names)
+    feed = _Feed(samplers, seeds, plan, stream_names)
+    # The first rows tell one training's data from another's, whatever their samplers are called.
+    state = TrainingState.fresh(
+        net.weights, [asdict(shape), asdict(plan), [*seeds], [*stream_names]], feed.rows(0)
+    )
     if checkpoint is not None:
         load_state(checkpoint, state)
     optimiser = _Optimiser(net, state, plan)
-    feed = _Feed(samplers, seeds, plan, stream_names)
     sums = torch.zeros(len(seeds), dtype=torch.float64)
     while state.step < plan.steps:
-        loss = _loss(net, feed.batches(state.step))
+        loss = _loss(net, feed.rows(state.step))
         sums += loss.detach().double()
         optimiser.step(loss, plan.rate(state.step))
         state.step += 1
-        if state.step % stretch == 0 or state.step == plan.steps:
-            steps = state.step - (state.loss_steps[-1] if state.loss_steps else 0)
-            state.record(sums.numpy() / steps)
+        ends = state.step % stretch == 0 or state.step == plan.steps
+        if ends:
+            state.record(sums.numpy() / (state.step - max(state.loss_steps, default=0)))
             sums.zero_()
             if progress is not None:
                 progress(state.step, plan.steps)
-        # A saved state holds no half stretch, so that the losses of a resumed run are the same too.
-        due = state.step % checkpoint_every < stretch and state.step % stretch == 0
-        if checkpoint is not None and (due or state.step == plan.steps):
+        # A saved state holds no half stretch, so that a resumed run records the same losses too.
+        due = ends and (state.step % checkpoint_every < stretch or state.step == plan.steps)
+        if checkpoint is not None and due:
             save_state(checkpoint, state)
-    for tensor in net.weights.values():
-        tensor.requires_grad_(False)
-        tensor.grad = None
+    optimiser.release()
     net.bfloat16 = False
     return TrainedStack(net, np.stack(state.loss, 1), tuple(state.loss_steps))
+
+
+def _starting_net(
+    shape: NetShape,
+    samplers: Sequence[Sampler],
+    seeds: Sequence[int],
+    stream_names: Sequence[str | int],
+    initial: StackedTransformer | None,
+) -> StackedTransformer:
+    if len(samplers) != len(seeds) or not seeds:
+        raise InputError(f"{len(samplers)} samplers for {len(seeds)} seeds: give one of each per replicate")
+    if initial is None:
+        return StackedTransformer.initial(shape, seeds, *stream_names)
+    if initial.replicates != len(seeds) or initial.shape != shape:
+        raise InputError(
+            f"initial stack of {initial.replicates} x {initial.shape}: must be {len(seeds)} x {shape}"
+        )
+    return initial.select(range(initial.replicates))
 
 
 def uses_bfloat16(precision: Precision) -> bool:
@@ -123,6 +134,13 @@ def uses_bfloat16(precision: Precision) -> bool:
     if precision == "auto":
         return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
     return precision == "bfloat16"
+
+
+class _Rows(NamedTuple):
+    """The rows of one step of every replicate."""
+
+    tokens: Int[np.ndarray, "replicates batch positions"]
+    targets: Int[np.ndarray, "replicates batch positions"]
 
 
 class _Feed:
@@ -141,15 +159,20 @@ class _Feed:
         self._draw = -1
         self._rows: list[TokenBatch] = []
 
-    def batches(self, step: int) -> TokenBatch:
-        """Return tokens and targets [replicates, batch, positions] of one step, as one stacked pair."""
+    def rows(self, step: int) -> _Rows:
+        """Return what every replicate reads at one step."""
         draw, part = divmod(step, self._steps)
         if draw != self._draw:
             self._draw = draw
             self._rows = [self._sample(index, draw) for index in range(len(self._seeds))]
+            lengths = sorted({batch.tokens.shape[1] for batch in self._rows})
+            if len(lengths) > 1:
+                raise InputError(
+                    f"samplers draw rows of {lengths} tokens; the rows of one stack have one length"
+                )
         rows = slice(part * self._batch, (part + 1) * self._batch)
-        return TokenBatch(
-            np.stack([batch.tokens[rows] for batch in self._rows]),  # pyright: ignore[reportArgumentType]
+        return _Rows(
+            np.stack([batch.tokens[rows] for batch in self._rows]),
             np.stack([batch.targets[rows] for batch in self._rows]),
         )
 
@@ -164,7 +187,7 @@ class _Feed:
         return batch
 
 
-def _loss(net: StackedTransformer, batch: TokenBatch) -> Float[torch.Tensor, " replicates"]:
+def _loss(net: StackedTransformer, batch: _Rows) -> Float[torch.Tensor, " replicates"]:
     """Return each replicate's mean cross-entropy over its positions that carry loss."""
     columns = np.flatnonzero((batch.targets >= 0).any((0, 1)))
     if not columns.size:
@@ -198,6 +221,12 @@ class _Optimiser:
         for weight, first, second in zip(self._weights, state.moments, state.squares, strict=True):
             count = torch.tensor(float(state.step))
             self._adam.state[weight] = {"step": count, "exp_avg": first, "exp_avg_sq": second}
+
+    def release(self) -> None:
+        """Leave plain tensors behind."""
+        for weight in self._weights:
+            weight.requires_grad_(False)
+            weight.grad = None
 
     def step(self, loss: torch.Tensor, rate: float) -> None:
         """Take one step down the gradient of the summed losses."""

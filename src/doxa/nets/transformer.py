@@ -191,7 +191,7 @@ BLOCK_PARAMETERS = ("attention_norm", "query", "key", "value", "out", "gated_nor
 
 def parameter_sizes(shape: NetShape) -> dict[str, tuple[int, ...]]:
     """Return each parameter's size without the replicate dimension, in a fixed order."""
-    width, hidden = shape.width, shape.hidden_width
+    width, hidden = shape.width, shape.hidden
     square, wide = (width, width), (width, hidden)
     block = ((width,), square, square, square, square, (width,), wide, wide, (hidden, width))
     sizes: dict[str, tuple[int, ...]] = {"embedding": (shape.vocabulary, width)}
