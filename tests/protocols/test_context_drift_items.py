@@ -9,7 +9,8 @@ import pytest
 from drift_subjects import item, task
 
 from doxa.errors import InputError
-from doxa.protocols.context_drift.items import BeliefItem, battery_digest, load_items, load_texts
+from doxa.protocols.context_drift.battery import battery_digest, load_items, load_texts
+from doxa.protocols.context_drift.items import BeliefItem
 from doxa.protocols.context_drift.tools import TerminalTool
 
 STATEMENTS = {"support_statement": "Yes.", "oppose_statement": "No.", "neutral_statement": "Maybe."}

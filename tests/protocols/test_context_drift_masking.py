@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doxa.errors import InputError
-from doxa.protocols.context_drift.items import load_texts
+from doxa.protocols.context_drift.battery import load_texts
 from doxa.protocols.context_drift.masking import (
     MiniLM,
     WordOverlap,

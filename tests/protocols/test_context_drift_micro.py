@@ -14,6 +14,8 @@ from doxa.protocols.context_drift.micro import READINGS, SCHEMA, draw_contexts, 
 from doxa.subjects.addresses import open_subject
 from doxa.worlds.micro import COUPLED_TOPICS, TOPICS, UNCOUPLED_TOPICS
 
+SOME = ("tax", "court", "opera")
+
 
 def rng():
     return np.random.default_rng(5)
@@ -21,7 +23,9 @@ def rng():
 
 @pytest.mark.parametrize("rate", [0.0, 0.25, 1.0])
 def test_recovers_the_planted_rate_exactly(rate):
-    rows = micro_drift(open_subject(f"planted:drifting?rate={rate}"), contexts_per_point=2, rng=rng())
+    rows = micro_drift(
+        open_subject(f"planted:drifting?rate={rate}"), contexts_per_point=2, topics=SOME, rng=rng()
+    )
     told = rows.filter(pl.col("reading") == "one-sided")
     expected = pl.when(pl.col("coupled")).then(rate * pl.col("n") * pl.col("side")).otherwise(0.0)
     assert told.select((pl.col("stated_log_odds") - expected).abs().max()).item() < 1e-9
@@ -32,7 +36,9 @@ def test_recovers_the_planted_rate_exactly(rate):
 
 
 def test_controls_move_nothing():
-    rows = micro_drift(open_subject("planted:drifting?rate=1.0"), contexts_per_point=2, rng=rng())
+    rows = micro_drift(
+        open_subject("planted:drifting?rate=1.0"), contexts_per_point=2, topics=SOME, rng=rng()
+    )
     still = rows.filter(pl.col("reading").is_in(["mixed", "uncoupled", "none"]))
     assert still["stated_log_odds"].abs().max() < 1e-9
     assert rows.filter(pl.col("reading") == "resampled", pl.col("coupled"))["stated_log_odds"].abs().min() > 1

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doxa.errors import InputError
-from doxa.protocols.context_drift.shift import MEASURED, shift
+from doxa.protocols.context_drift.shifts import MEASURED, shift
 
 
 def frame(labels, behaviours=None, likert=None, *, sample=0, refused=()):
