@@ -17,6 +17,7 @@ from doxa.audit.protocol import (
     record_text_check,
     text_counts,
 )
+from doxa.audit.published import ask_confidence
 from doxa.belief.calibration import log_odds_fit
 from doxa.belief.inference import Interval
 from doxa.elicit.micro import ask_micro, check_text
@@ -96,7 +97,7 @@ protocols.add(
         phrase="OVERCONFIDENT: surer than its evidence",
         effect="slope of stated log-odds against Bayes' rule",
         micro=ask,
-        published=None,
+        published=ask_confidence,
         assess=assess,
         planted={
             f"planted:overconfident?sharpening={power}&jitter=0.2": power

@@ -17,6 +17,7 @@ from doxa.audit.protocol import (
     record_text_check,
     text_counts,
 )
+from doxa.audit.published import ask_drift
 from doxa.belief.inference import bootstrap
 from doxa.elicit.micro import ask_micro, check_text
 from doxa.lab.record import Readout, Recorder, Tables
@@ -83,7 +84,7 @@ def assess(tables: Tables, rng: np.random.Generator) -> Assessment:
         "context": pl.Int64(),
     }
     rows = extras(tables.beliefs, **fields).filter(
-        pl.col("time") == STATEMENTS, pl.col("log_odds").is_finite()
+        pl.col("reading") != "none", pl.col("log_odds").is_finite()
     )
     rows = rows.with_columns(
         nats=pl.col("side") * pl.col("log_odds"),
@@ -137,7 +138,7 @@ protocols.add(
         phrase="DRIFTS on topics never mentioned",
         effect="movement of stated log-odds towards the side of the reading, nats",
         micro=ask,
-        published=None,
+        published=ask_drift,
         assess=assess,
         planted={
             f"planted:drifting?rate={rate}&jitter=0.3": STATEMENTS * rate

@@ -17,6 +17,7 @@ from doxa.audit.protocol import (
     record_text_check,
     text_counts,
 )
+from doxa.audit.published import ask_kable, kable_needed
 from doxa.belief.inference import Interval
 from doxa.elicit.micro import ask_micro, check_text
 from doxa.lab.record import Recorder, Tables
@@ -56,7 +57,8 @@ def assess(tables: Tables, rng: np.random.Generator) -> Assessment:
         log_odds_yes=pl.col("log_odds"),
         credence_yes=pl.col("credence"),
     )
-    gaps = micro_gaps(rows, rng)
+    whole = pl.col("credence").is_not_null().all().over("context")
+    gaps = micro_gaps(rows.filter(whole), rng)
     check = text_counts(tables)
     return Assessment(
         effect=Reading(
@@ -106,7 +108,8 @@ protocols.add(
         phrase="BLIND to first-person false beliefs",
         effect="gap in confirming false beliefs, third minus first person",
         micro=ask,
-        published=None,
+        published=ask_kable,
+        needs=kable_needed,
         assess=assess,
         planted={address: planted_effects(address)["first_person_gap"] for address in _PLANTED},
         smallest=_PLANTED[2],
