@@ -190,7 +190,7 @@ def _body(item: ProtocolCard) -> str:
             text += f" [{measure.interval[0]:.2f}, {measure.interval[1]:.2f}]"
         parts.append(f"{measure.label} {text}")
     floors = [measure.noise_floor for measure in item.measures if measure.noise_floor is not None]
-    return "  ".join(parts + [f"noise floor ±{max(floors):.2f}"] * bool(floors))
+    return "  ".join([*parts, f"noise floor ±{max(floors):.2f}"] if floors else parts)
 
 
 def _measure(reading: Reading) -> Measure:
