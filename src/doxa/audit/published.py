@@ -62,7 +62,7 @@ def ask_kable(
             subject=subject.address,
             proposition=row["id"],
             readout="stated",
-            log_odds=row["log_odds_yes"],
+            log_odds=None if said is None else row["log_odds_yes"],
             credence=said if row["log_odds_yes"] is None else None,
             context=pairs.setdefault(place, len(pairs)),
             place=place,
@@ -71,15 +71,9 @@ def ask_kable(
             question=question,
             right=right,
             correct=bool(row["correct"]),
-            **(
-                {}
-                if row["log_odds_yes"] is not None or said is not None
-                else {"missing": row["missing"] or "unread"}
-            ),
+            **_missing(None if said is not None else row["missing"] or "unread"),
         )
-    picked = (
-        items if not scored else [items[int(place)] for place in rng.permutation(len(items))[:TEXT_QUESTIONS]]
-    )
+    picked = [items[int(place)] for place in rng.permutation(len(items))[:TEXT_QUESTIONS]]
     plain = kable.ask(subject, picked, "generate").rows if scored else rows
     both = plain.join(rows.select("id", scored="answer"), on="id")
     record_text_check(recorder, subject, _text_check(both, both["answer"] == both["scored"]))

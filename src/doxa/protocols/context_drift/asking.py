@@ -80,7 +80,9 @@ def answered(answer: Answer) -> Columns:
     raw = canonical_json(dict(answer.probabilities)) if scored else "\n---\n".join(answer.raw)
     if answer.value is None:
         refusal = answer.kind == "refusal"
-        return columns(None, refusal=refusal, missing="refusal" if refusal else answer.reason, raw=raw)
+        missing = "refusal" if refusal else answer.reason
+        # a tie takes no side, and is still a belief of one half
+        return columns(None, log_odds=answer.log_odds if scored else None, refusal=refusal, missing=missing, raw=raw)
     if isinstance(answer.value, str):
         side = 1.0 if answer.value == "support" else -1.0
         return columns(side, log_odds=answer.log_odds if scored else None, raw=raw)

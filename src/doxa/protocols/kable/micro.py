@@ -116,7 +116,7 @@ def micro_gaps(rows: pl.DataFrame, rng: np.random.Generator, level: float = 0.95
         return part.group_by("context").agg(pl.col("value").mean()).sort("context")["value"].to_numpy()
 
     def mean(side: np.ndarray) -> Interval:
-        return bootstrap(side, clusters=places, rng=rng, level=level)
+        return bootstrap(side, clusters=places if side.size else None, rng=rng, level=level)
 
     def gap(plus: np.ndarray, minus: np.ndarray) -> Interval:
         return paired_bootstrap(plus, minus, clusters=places, rng=rng, level=level)
