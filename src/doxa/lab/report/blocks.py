@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from doxa.canonical import Json, canonical_json
+from doxa.errors import InputError
 from doxa.lab.report.bar import Bar
 from doxa.lab.report.findings import badge
 from doxa.lab.report.markup import Html, element, join
@@ -35,10 +36,16 @@ def facts(entries: Sequence[Fact], name: str) -> Html | None:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Json]], label: str) -> Html:
-    """Return a plain table that scrolls inside its own box."""
-    numeric = [
-        any(_is_number(row[index]) for row in rows if index < len(row)) for index in range(len(columns))
-    ]
+    """Return a plain table that scrolls inside its own box.
+
+    Raises:
+        InputError: a row has more or fewer entries than there are columns.
+
+    """
+    for row in rows:
+        if len(row) != len(columns):
+            raise InputError(f"table {label!r}: a row has {len(row)} entries; it has {len(columns)} columns")
+    numeric = [any(_is_number(row[index]) for row in rows) for index in range(len(columns))]
     right = ["right" if is_numeric else None for is_numeric in numeric]
     heads = [
         element("th", column, scope="col", class_=side) for column, side in zip(columns, right, strict=True)
@@ -58,7 +65,7 @@ def scroll(inside: Html, label: str) -> Html:
 
 
 def entry_text(value: Json) -> str:
-    """Return a value as a reader wants to see it: strings as they are, numbers short, the rest as JSON."""
+    """Return a value as a reader wants to see it: strings as they are, numbers short, flat lists with commas, the rest as JSON."""
     if value is None:
         return "–"
     if isinstance(value, str):
@@ -69,6 +76,8 @@ def entry_text(value: Json) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:.6g}".replace("-", "−") if math.isfinite(value) else shown(value)
+    if isinstance(value, list | tuple) and all(not isinstance(item, list | tuple | dict) for item in value):
+        return ", ".join(entry_text(item) for item in value)
     return canonical_json(value)
 
 

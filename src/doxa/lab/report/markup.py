@@ -42,11 +42,14 @@ _LINK = re.compile(r"#[a-z0-9-]+|https://arxiv\.org/abs/[0-9]{4}\.[0-9]{4,5}(v[0
 
 # what a reader would not see, or what would reorder what he sees: controls, directions, fillers, tags, lone halves of
 # surrogate pairs. Joiners of emoji and of Indic and Arabic letters (U+200C, U+200D) and U+FE0F stay.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
+_HIDDEN = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
     "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud800-\udfff"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
+# marks set over a letter: a long run of them would be drawn over the rest of the page
+_MARK = "[\u0300-\u034e\u0350-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+_UNSEEN = re.compile(f"[{_HIDDEN}]|(?<={_MARK * 8}){_MARK}+")
 
 
 def visible(raw: str) -> str:
@@ -109,8 +112,10 @@ def _attribute(name: str, value: str | bool | None) -> str:
     return f' {name}="{html.escape(visible(value))}"'
 
 
-def _name(character: str) -> str:
-    code = ord(character)
+def _name(unseen: str) -> str:
+    if len(unseen) > 1 or re.fullmatch(_MARK, unseen):
+        return f"⟨{len(unseen)} marks⟩"
+    code = ord(unseen)
     if code < 0x20:
         return chr(0x2400 + code)
     return "␡" if code == 0x7F else f"⟨U+{code:04X}⟩"

@@ -71,7 +71,7 @@ def scale_for(values: Sequence[float | None]) -> Scale:
     """Return a scale with round ends that holds zero and all finite values; shares get 0 to 1."""
     known = [value for value in values if value is not None and math.isfinite(value)]
     low, high = min([0.0, *known]), max([0.0, *known])
-    if low == high:
+    if high - low < 1e-12:
         return Scale(-1.0, 1.0)
     if low == 0 and 0.5 <= high <= 1:
         return Scale(0.0, 1.0)

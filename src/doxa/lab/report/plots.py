@@ -53,11 +53,13 @@ def _drawable(figure: Figure) -> Json:
 
 def _clean(value: Json) -> Json:
     """Spell out unseen characters; numbers that are not finite become null."""
+    if value == "__proto__":
+        return "'__proto__'"  # Vega keeps names as keys of plain objects, where this one is not a key
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, Mapping):
         return {visible(key): _clean(inner) for key, inner in value.items()}
-    if isinstance(value, Sequence):
+    if isinstance(value, list | tuple):
         return [_clean(inner) for inner in value]
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
