@@ -74,3 +74,9 @@ def test_tables_with_other_columns_are_refused():
 )
 def test_verdicts_come_from_intervals(interval, bounds, verdict):
     assert judge(interval, **bounds) == verdict
+
+
+def test_half_a_surrogate_pair_is_kept_as_text() -> None:
+    recorder = Recorder("a", 0)
+    recorder.utterance(subject="s", conversation="c", turn=0, role="assistant", text="é \ud800 ✓")
+    assert recorder.tables().transcripts["text"].to_list() == ["é \\ud800 ✓"]

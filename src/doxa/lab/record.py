@@ -214,7 +214,9 @@ class Recorder:
 
     def tables(self) -> Tables:
         """Return what was recorded, in the order it was recorded."""
-        return Tables(*(pl.DataFrame(self._rows[name], schema=SCHEMAS[name]) for name in Tables._fields))
+        return Tables(
+            *(pl.DataFrame(_encodable(self._rows[name]), schema=SCHEMAS[name]) for name in Tables._fields)
+        )
 
 
 @dataclass(frozen=True)
@@ -285,6 +287,17 @@ def judge(
     if high <= floor or low >= ceiling:
         return "fails"
     return "unresolved"
+
+
+def _encodable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    r"""Return rows whose texts can be stored: half a surrogate pair, which a model may send, becomes ``\\udXXX``."""
+    return [
+        {
+            name: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
 
 
 def _logit(credence: float) -> float:

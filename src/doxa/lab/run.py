@@ -182,7 +182,7 @@ def conclude(folder: RunFolder, todo: Plan, *, seconds: float, computed: int) ->
             {"title": figure.title, "caption": figure.caption, "spec": figure.spec},
         )
     page = study_page(todo, tables, findings, figures, manifest=folder.read_json("manifest.json"))
-    write_atomic(folder.path / "report.html", render(page).encode())
+    write_atomic(folder.path / "report.html", render(page).encode("utf-8", "backslashreplace"))
     return RunResult(
         run=folder.path.name,
         study=todo.study.slug,

@@ -117,7 +117,7 @@ class RunFolder:
         """Write a JSON object of the run with its digest, whole or not at all."""
         sealed = {"sha256": digest(value), **value}
         text = json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False)
-        write_atomic(self.path / name, f"{text}\n".encode())
+        write_atomic(self.path / name, f"{text}\n".encode("utf-8", "backslashreplace"))
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Return a JSON object of the run.

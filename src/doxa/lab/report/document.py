@@ -132,7 +132,7 @@ def _policy(style: str, scripts: list[str]) -> str:
 
 
 def _hash(content: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode('utf-8', 'backslashreplace')).digest()).decode()}'"
 
 
 @cache
