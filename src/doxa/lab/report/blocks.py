@@ -65,7 +65,7 @@ def scroll(inside: Html, label: str) -> Html:
 
 
 def entry_text(value: Json) -> str:
-    """Return a value as a reader wants to see it: strings as they are, numbers short, flat lists with commas, the rest as JSON."""
+    """Return a value as a reader wants to see it: numbers short, flat lists with commas, the rest as JSON."""
     if value is None:
         return "–"
     if isinstance(value, str):

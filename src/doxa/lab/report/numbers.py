@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_NOTHING = 1e-9
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -36,23 +37,35 @@ def shown(value: float | None, decimals: int | None = None) -> str:
 def decimals_for(interval: tuple[float, float] | None) -> int | None:
     """Return the decimals that an interval bears: its half-width is 1.5 to 15 units of the last one.
 
-    >>> decimals_for((0.83, 0.89)), decimals_for((0.0, 40.0))
-    (2, 0)
+    A needle of an interval bears no more than four significant digits.
+
+    >>> decimals_for((0.83, 0.89)), decimals_for((0.0, 40.0)), decimals_for((0.98201379, 0.98201381))
+    (2, 0, 4)
     """
     if interval is None:
         return None
     half = abs(interval[1] - interval[0]) / 2
+    size = max(abs(interval[0]), abs(interval[1]))
     if not math.isfinite(half) or half == 0:
         return None
-    return min(max(math.ceil(-math.log10(half / 1.5) - 1e-9), 0), 6)
+    if size < _NOTHING:
+        return 2
+    borne = math.ceil(-math.log10(half / 1.5) - 1e-9)
+    return max(min(borne, 3 - math.floor(math.log10(size))), 0)
 
 
 def with_interval(value: float | None, interval: tuple[float, float] | None) -> tuple[str, str]:
     """Return a number and its interval as text, with the same decimals; "" if there is no interval."""
-    decimals = decimals_for(interval)
     if interval is None:
         return shown(value), ""
-    return shown(value, decimals), f"[{shown(interval[0], decimals)}, {shown(interval[1], decimals)}]"
+    decimals = decimals_for(interval)
+    low, high = (shown(_settled(end), decimals) for end in interval)
+    return shown(_settled(value), decimals), f"[{low}, {high}]"
+
+
+def _settled(value: float | None) -> float | None:
+    """Return zero for what is only the rounding of floating point numbers around it."""
+    return 0.0 if value is not None and abs(value) < _NOTHING else value
 
 
 @dataclass(frozen=True)
@@ -71,7 +84,7 @@ def scale_for(values: Sequence[float | None]) -> Scale:
     """Return a scale with round ends that holds zero and all finite values; shares get 0 to 1."""
     known = [value for value in values if value is not None and math.isfinite(value)]
     low, high = min([0.0, *known]), max([0.0, *known])
-    if high - low < 1e-12:
+    if high - low < _NOTHING:
         return Scale(-1.0, 1.0)
     if low == 0 and 0.5 <= high <= 1:
         return Scale(0.0, 1.0)
