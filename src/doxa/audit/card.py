@@ -226,3 +226,10 @@ def _number(reading: Reading) -> Number:
 def _interval(reading: Reading) -> str:
     span = reading.span
     return "n/a" if span is None else f"{span.value:.2f} [{span.low:.2f}, {span.high:.2f}]"
+
+
+if __name__ == "__main__":
+    import json
+    import sys
+
+    sys.stdout.write(json.dumps(BeliefCard.model_json_schema(), indent=1) + "\n")
