@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import warnings
@@ -43,6 +44,9 @@ Fresh = Annotated[bool, typer.Option("--fresh/--resume", help="Put an earlier ru
 
 def main() -> None:
     """Run the command line; exit status 0 finished, 1 failed, 2 wrong input."""
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, io.TextIOWrapper):
+            output.reconfigure(errors="replace")  # a terminal without Unicode must not end a run
     warnings.simplefilter("default", category=UserWarning)
     warnings.showwarning = _warn
     try:
@@ -312,7 +316,8 @@ def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
 
 
 def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+    unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(value, ensure_ascii=not unicode, allow_nan=False) + "\n")
 
 
 def _say(text: str) -> None:
