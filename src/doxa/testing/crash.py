@@ -13,7 +13,7 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -38,12 +38,18 @@ class Fault(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """How a command ended: exit status (negative for a signal), seconds, stdout, stderr."""
+    """How a command ended: exit status (negative for a signal), seconds, what it printed, whether it left children."""
 
     status: int
     seconds: float
     stdout: str
     stderr: str
+    orphans: bool = False
+
+    @property
+    def killed(self) -> bool:
+        """Whether SIGKILL ended it."""
+        return self.status == -signal.SIGKILL
 
 
 class CrashReport(NamedTuple):
@@ -54,6 +60,7 @@ class CrashReport(NamedTuple):
         differences: files that are missing, extra or other than in the undisturbed run.
         leftovers: temporary files that were still there at the end.
         damaged: cells that had to be set aside as unreadable.
+        orphans: how often a killed command left children at work.
         final: how the last, undisturbed command ended.
     """
 
@@ -61,7 +68,18 @@ class CrashReport(NamedTuple):
     differences: tuple[str, ...]
     leftovers: tuple[str, ...]
     damaged: tuple[str, ...]
+    orphans: int
     final: Ended
+
+    @property
+    def problems(self) -> list[str]:
+        """What went wrong, in words; empty if the run came out as if it had never been killed."""
+        found = [f"differs: {name}" for name in self.differences[:3]]
+        found += [f"left behind: {name}" for name in self.leftovers[:3]]
+        found += [f"unreadable: {name}" for name in self.damaged[:3]]
+        found += ["children outlived a killed run"] * (self.orphans > 0)
+        found += [f"exit status {self.final.status}: {self.final.stderr[-300:]}"] * (self.final.status != 0)
+        return found
 
 
 def doxa_command(*arguments: str) -> list[str]:
@@ -77,20 +95,16 @@ def run_command(
     cwd: Path | None = None,
     timeout_s: float = 300.0,
 ) -> Ended:
-    """Run a command to its end, under a fault if one is given."""
+    """Run a command to its end, under a fault if one is given; its children are ended with it."""
     started = time.monotonic()
-    with _environment(environment, fault) as variables:
-        done = subprocess.run(
-            list(command),
-            env=variables,
-            cwd=cwd,
-            timeout=timeout_s,
-            capture_output=True,
-            text=True,
-            check=False,
-            errors="replace",
+    with _environment(environment, fault) as variables, _sink() as out, _sink() as err:
+        process = subprocess.Popen(
+            list(command), env=variables, cwd=cwd, stdout=out, stderr=err, start_new_session=True
         )
-    return Ended(done.returncode, time.monotonic() - started, done.stdout, done.stderr)
+        status = _wait(process, timeout_s)
+        orphans = _orphans(process.pid)
+        texts = [_text(file) for file in (out, err)]
+    return Ended(status, time.monotonic() - started, texts[0], texts[1], orphans)
 
 
 def kill_after(
@@ -100,14 +114,13 @@ def kill_after(
     *,
     environment: Mapping[str, str] | None = None,
     timeout_s: float = 300.0,
-) -> bool:
-    """Start a command, wait until ``begun`` exists, then ``delay_s`` more, and send SIGKILL.
-
-    Returns:
-        whether it was still running when it was killed.
-    """
-    with _environment(environment, None) as variables, tempfile.TemporaryFile() as sink:
-        process = subprocess.Popen(list(command), env=variables, stdout=sink, stderr=sink)
+) -> Ended:
+    """Start a command, wait until ``begun`` exists, then ``delay_s`` more, and send SIGKILL to it, not its children."""
+    started = time.monotonic()
+    with _environment(environment, None) as variables, _sink() as sink:
+        process = subprocess.Popen(
+            list(command), env=variables, stdout=sink, stderr=sink, start_new_session=True
+        )
         end = time.monotonic() + timeout_s
         while process.poll() is None and not begun.exists() and time.monotonic() < end:
             time.sleep(0.001)
@@ -116,7 +129,8 @@ def kill_after(
                 process.wait(delay_s)
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
-        return process.wait(timeout_s) == -signal.SIGKILL
+        status = _wait(process, timeout_s)
+        return Ended(status, time.monotonic() - started, "", _text(sink), _orphans(process.pid))
 
 
 def crash_and_resume(
@@ -143,16 +157,20 @@ def crash_and_resume(
         span_s: longest time after the folder appeared.
         environment: variables added to the command's.
     """
-    killed = 0
+    ends: list[Ended] = []
     for _ in range(kills):
         if rng.random() < 0.5:
-            killed += kill_after(command, out, float(rng.uniform(0.0, span_s)), environment=environment)
+            ends.append(kill_after(command, out, float(rng.uniform(0.0, span_s)), environment=environment))
         else:
-            ended = run_command(command, environment=environment, fault=random_fault(rng))
-            killed += ended.status == -signal.SIGKILL
+            ends.append(run_command(command, environment=environment, fault=random_fault(rng)))
     final = run_command(command, environment=environment)
     return CrashReport(
-        killed, differences(reference, run_files(out)), leftovers(out), damaged_cells(out), final
+        kills=sum(end.killed for end in ends),
+        differences=differences(reference, run_files(out)),
+        leftovers=leftovers(out),
+        damaged=damaged_cells(out),
+        orphans=sum(end.orphans for end in ends),
+        final=final,
     )
 
 
@@ -198,7 +216,7 @@ def run_together(
     timeout_s: float = 600.0,
 ) -> list[int]:
     """Start all commands at once and return their exit statuses."""
-    with _environment(environment, None) as variables, tempfile.TemporaryFile() as sink:
+    with _environment(environment, None) as variables, _sink() as sink:
         started = [
             subprocess.Popen(list(command), env=variables, stdout=sink, stderr=sink) for command in commands
         ]
@@ -229,3 +247,35 @@ def _environment(added: Mapping[str, str] | None, fault: Fault | None) -> Genera
         variables[faults.VARIABLE] = json.dumps(specification)
         variables["PYTHONPATH"] = os.pathsep.join([folder, *filter(None, [variables.get("PYTHONPATH")])])
         yield variables
+
+
+def _sink() -> IO[bytes]:
+    """Return a file for what a command prints: unlike a pipe, children that live on cannot block its reader."""
+    return tempfile.TemporaryFile()
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "replace")
+
+
+def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> int:
+    try:
+        return process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+
+
+def _orphans(group: int, patience_s: float = 5.0) -> bool:
+    """Return whether a command's children are still there after a while, and end them."""
+    end = time.monotonic() + patience_s
+    while time.monotonic() < end:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return False
+        time.sleep(0.01)
+    os.killpg(group, signal.SIGKILL)
+    return True

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-import random
 from collections.abc import Sequence
+from random import getstate
 from typing import Any
 
 import numpy as np
@@ -31,9 +31,9 @@ def check_dynamics(
     who = type(dynamics).__name__
     expect(is_a(dynamics, Dynamics), f"{who}: lacks init or step")
     expect(inputs, f"{who}: give at least one input")
-    before = (np.random.get_state(), random.getstate())  # noqa: NPY002 - read to see that nobody drew from it
+    before = (np.random.get_state(), getstate())  # noqa: NPY002 - read to see that nobody drew from it
     first = _run(dynamics, config, inputs, seed)
-    after = (np.random.get_state(), random.getstate())  # noqa: NPY002
+    after = (np.random.get_state(), getstate())  # noqa: NPY002
     expect(same(before, after), f"{who}: draws from a global generator; draw from the rng it is given")
     expect(
         same(first, _run(dynamics, config, inputs, seed)),

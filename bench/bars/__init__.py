@@ -1,0 +1,1 @@
+"""The reliability bars, one file each: ``run(full, folder)`` at the small or the stated size."""
