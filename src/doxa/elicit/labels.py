@@ -95,7 +95,7 @@ class Labels:
             re.MULTILINE,
         )
         self._first = re.compile(
-            rf"[\s\"'(\[{{-]{{0,200}}({self.pattern})(?=\s{{0,2}}(?:[.,!;:]|-\s)(?![\w/]))"
+            rf"[\s\"'(\[{{-]{{0,200}}({self.pattern})(?=\s{{0,2}}(?:[.,!;:](?![\w/])|-\s))"
         )
         self._last = re.compile(rf"{edge}(?:{self.pattern})[\s.!\"')\]}}]{{0,200}}$")
 
@@ -118,9 +118,13 @@ class Labels:
             token.value != value for token in self._named(reply, start, sentence)
         )
 
+    def on_a_line(self, reply: ReplyText) -> Found | Unparsed | None:
+        """Return the label on a line of its own."""
+        return single(Token(self.value(m.group(1)), *m.span(1)) for m in self._alone.finditer(reply.lower))
+
     def alone(self, reply: ReplyText) -> Found | Unparsed | None:
         """Return the label on a line of its own, or else the first word, unless a later sentence differs."""
-        one = single(Token(self.value(m.group(1)), *m.span(1)) for m in self._alone.finditer(reply.lower))
+        one = self.on_a_line(reply)
         first = self._first.match(reply.lower)
         if one or not first:
             return one

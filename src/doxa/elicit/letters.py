@@ -77,10 +77,10 @@ class _Letters:
         self.labels = labelled(tuple(zip(labels, letters, strict=True))) if labels else None
         some = "[" + "".join(letters) + "]"
         follows = (
-            r"(?=\s*$|\s{0,3}\n|[.,;:!](?:[\s\"')\]}]|$)|[\"')\]}<]"
+            r"(?=\s*$|\s{0,3}\n|[ ]{0,3}[.,;:!](?:[\s\"')\]}]|$)|[\"')\]}<]"
             r"|\s{1,3}(?:because|since|as|given|due|for|-|\(|,)(?:\W|$))"
         )
-        last = r"(?=[.!]?[\"')\]}<]?\s*$|[.!]?\s{0,3}\n|\)|<)"
+        last = r"(?=[ ]{0,3}[.!]?[\"')\]}<]?\s*$|[.!]?\s{0,3}\n|\)|<)"
         self.bracketed = re.compile(r"[(\[{]\s{0,2}([A-Za-z])\s{0,2}[)\]}]")
         self.marked = re.compile(
             rf"\s{{0,4}}(?:option |letter )?[\"']?(?:{self.bracketed.pattern}|({some}){follows}|({some.lower()}){last})"
@@ -88,8 +88,8 @@ class _Letters:
         self.bare = re.compile(rf"(?<![\w'(\[{{])({some})(?![\w'])")
         line = r"^[ \t>\"'(\[{-]{0,6}"
         self.alone = re.compile(
-            line
-            + r"(?:(?:option|letter|answer) )?[\"'(\[{]{0,2}([A-Za-z])[ ]{0,2}[)\]}.,!\"':]{0,3}[ \t]{0,200}$",
+            r"^[ \t>\"'-]{0,6}(?:(?:option|letter|answer) )?[\"']?(?:[(\[{][ ]{0,2}([A-Za-z])[ ]{0,2}[)\]}]"
+            r"|([A-Za-z])[ ]{0,2}\)?)[ ]{0,2}[.,!\"':]{0,3}[ \t]{0,200}$",
             re.MULTILINE,
         )
         words = self.labels.pattern if self.labels else "(?!)"
@@ -141,16 +141,16 @@ class _Letters:
     def on_a_line(self, reply: ReplyText) -> Found | Unparsed | None:
         """Return the letter on a line of its own or before its label; another one in brackets makes two answers."""
         found = [
-            Token(letter, match.start(1), match.end(1))
+            Token(letter, *match.span(match.lastindex or 1))
             for match in islice(self.alone.finditer(reply.clean), MOST + 1)
-            if (letter := self.known(match.group(1)))
+            if (letter := self.known(match.group(match.lastindex or 1)))
         ]
         for match in islice(self.before_label.finditer(reply.lower), MOST + 1):
             letter = match.group(1).upper()
             if self.labels and self.labels.value(match.group(2)) != letter:
                 return Unparsed(SEVERAL, match.span())
             found.append(Token(letter, match.start(1), match.end(2)))
-        one = single(found)
+        one = single(found) or (self.labels.on_a_line(reply) if self.labels else None)
         if isinstance(one, Found):
             for token in self.brackets(reply, 0, len(reply.clean)):
                 if token.value != one.value:

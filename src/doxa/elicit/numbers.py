@@ -12,7 +12,7 @@ from doxa.errors import InputError
 
 _NUMBER = re.compile(
     r"\s{0,4}[\"'(\[]?([+-]?\d{1,15}(?:\.\d{1,15})?)(?![\d\w^])(?!\.\d)"
-    r"(\s{0,2}(?:%|percent\b))?(?:\s{0,2}(?:/|out of)\s{0,2}(\d{1,6})(?![\d.]))?"
+    r"(\s{0,2}(?:%|percent\b))?(?:\s{0,2}(?:/|out of)\s{0,2}(\d{1,6})(?!\d|\.\d))?"
 )
 _ENDS = re.compile(r"\s{0,3}(?:$|\n)|[\"')\]}]{0,2}[.;:!,]?(?:[\"')\]}]{0,2}\s|$|<|\})")
 _GOES_ON = re.compile(
@@ -22,7 +22,7 @@ _SCALE = re.compile(
     r"(?:on|in|from|within) (?:a |the )?(?:scale|range) (?:of |from )?-?\d{1,6} ?(?:to|-) ?\d{1,6}|out of \d{1,6}"
 )
 _DIGIT = re.compile(r"\d")
-_LINE = re.compile(r"^[ \t>]{0,6}(?=[\"'(\[]?[+-]?\d)", re.MULTILINE)
+_LINE = re.compile(r"^[ \t]{0,6}(?=[\"'(\[]?[+-]?\d)", re.MULTILINE)
 
 OUTSIDE = "the number is outside the scale"
 FRACTIONAL = "the number is not whole"

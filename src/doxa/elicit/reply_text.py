@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -96,7 +97,9 @@ def _ascii_table() -> dict[int, str]:
 def _tables() -> tuple[UInt32[np.ndarray, " codes"], UInt32[np.ndarray, " codes"]]:
     """Return what each character is read as, and the same in lower case."""
     same = np.arange(_TABLE_SIZE, dtype=np.uint32)
-    for code in range(0x80, _TABLE_SIZE):
+    for code in chain(
+        range(0x80, 0x3400), range(0xA000, 0xAC00), range(0xF900, _TABLE_SIZE)
+    ):  # no ideographs
         reading = _reading(chr(code))
         if reading:
             same[code] = ord(reading)
@@ -148,7 +151,7 @@ def _thoughts(lower: str) -> tuple[list[Span], bool]:
 
 
 def _blanked(text: str, spans: list[Span]) -> str:
-    """Replace each span by spaces and a line's end, so that what follows begins a line."""
+    """Replace each span by spaces between two line ends: what stood before ends a line, what follows begins one."""
     if not spans:
         return text
     parts: list[str] = []
@@ -157,6 +160,7 @@ def _blanked(text: str, spans: list[Span]) -> str:
         if end <= at:
             continue
         begin = max(at, start)
-        parts += [text[at:begin], " " * (end - begin - 1), "\n"]
+        blank = "\n" + " " * (end - begin - 2) + "\n"
+        parts += [text[at:begin], blank[: end - begin]]
         at = end
     return "".join([*parts, text[at:]])
