@@ -26,14 +26,14 @@ from doxa.subjects.addresses import form
 _LEAST_COVERAGE = 0.8
 
 Named = Literal["sound", "defect", "unresolved"]
-_VERDICTS: dict[Named, Verdict] = {"defect": "holds", "sound": "fails", "unresolved": "unresolved"}
+_VERDICTS: dict[Named, Verdict] = {"sound": "holds", "defect": "fails", "unresolved": "unresolved"}
 
 
 @study(
     "audit",
     paper="",
     room="audit",
-    claim="the subject's beliefs show a named defect, larger than the smallest planted one that counts",
+    claim="the subject's beliefs show no defect larger than the smallest planted one that counts",
     presets={
         "quick": {"size": 2, "instrument_seeds": 1},
         "paper": {"size": 16, "instrument_seeds": 10},
@@ -152,7 +152,7 @@ def findings(tables: Tables, config: Any) -> list[Finding]:
         found.append(
             Finding(
                 id=f"{protocol.slug} {item.subject}",
-                claim=f"{item.subject} {protocol.defect} ({protocol.title}): above {item.instrument.threshold:.3g}",
+                claim=f"{item.subject} is not {protocol.defect}: {protocol.title} below {item.instrument.threshold:.3g}",
                 estimate=None if span is None else span.value,
                 interval=None if span is None else span.interval,
                 unit=item.assessment.effect.unit if item.assessment else "",
@@ -216,6 +216,11 @@ def figures(tables: Tables, config: Any) -> list[Figure]:
     return drawn
 
 
+def heading(config: Any) -> tuple[str, str]:
+    """Return what stands above the report: a word for its kind, and whom it is about."""
+    return "belief card", " · ".join(config.subjects)
+
+
 def blocks(tables: Tables, config: Any) -> list[Block]:
     """Return the belief cards that open the report, one for each subject."""
     from doxa.audit.card import card_block
@@ -265,7 +270,7 @@ def _judge(protocol: AuditProtocol, address: str, tables: Tables, check: Instrum
     if assessment.blocked or assessment.effect.span is None:
         reason = assessment.blocked or assessment.effect.note
         return Judged(protocol, address, assessment, "unresolved", reason, check)
-    verdict = judge(assessment.effect.span.interval, above=check.threshold)
+    verdict = judge(assessment.effect.span.interval, below=check.threshold)
     named: Named = next(name for name, same in _VERDICTS.items() if same == verdict)
     reason = f"the interval holds the threshold {check.threshold:.3g}" if named == "unresolved" else ""
     return Judged(protocol, address, assessment, named, reason, check)

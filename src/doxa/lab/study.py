@@ -120,7 +120,8 @@ class Cell:
 class StudyModule(Protocol):
     """The functions a study's file has beside its Config.
 
-    A fifth, ``blocks(tables, config)``, may return blocks of ``doxa.lab.report`` that open the report.
+    Two more may be there for the report: ``blocks(tables, config)`` returns what opens it instead of the file's
+    docstring, and ``heading(config)`` a word for its kind and its title.
     """
 
     def cells(self, config: Any) -> Iterable[Cell]:

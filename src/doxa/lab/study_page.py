@@ -27,9 +27,11 @@ def study_page(
 ) -> Page:
     """Return the page of a finished run. It holds no times, so that the same tables give the same page."""
     study = todo.study
+    heading = getattr(study.code, "heading", None)
+    kind, title = (f"study · {study.room}", study.slug) if heading is None else heading(todo.config)
     return Page(
-        title=study.slug,
-        subtitle=f"study · {study.room}",
+        title=title,
+        subtitle=kind,
         claim=study.claim,
         paper=study.paper,
         facts=[
