@@ -124,7 +124,6 @@ def train_world_models(
     layers: int = 2,
     heads: int = 4,
     peak_rate: float = 2e-3,
-    init_std: float | None = None,
     precision: Precision = "float32",
     progress: Callable[[int, int], None] | None = None,
 ) -> WorldModels:
@@ -139,8 +138,6 @@ def train_world_models(
         layers: blocks.
         heads: attention heads.
         peak_rate: highest learning rate of the one-cycle schedule.
-        init_std: standard deviation of the initial weights; by default 1/√width (LeCun), with which rare
-            third-person questions are learned in 900 steps, unlike with the 0.02 of large models.
         precision: of the matrix products, see TrainingPlan.
         progress: called with (steps done, steps).
 
@@ -154,14 +151,7 @@ def train_world_models(
     ):
         raise InputError("worlds: give at least one, all with the same n_entities and n_values")
     own = tuple(world.seed for world in worlds) if seeds is None else tuple(seeds)
-    shape = NetShape(
-        worlds[0].vocabulary,
-        width=width,
-        layers=layers,
-        heads=heads,
-        positions=ITEM_TOKENS,
-        init_std=width**-0.5 if init_std is None else init_std,
-    )
+    shape = NetShape(worlds[0].vocabulary, width=width, layers=layers, heads=heads, positions=ITEM_TOKENS)
     plan = TrainingPlan(steps=steps, batch=batch, peak_rate=peak_rate, precision=precision)
     samplers = [belief_sampler(world) for world in worlds]
     trained = train_stack(shape, samplers, own, plan, stream_names=("belief-world",), progress=progress)
