@@ -180,7 +180,7 @@ def show(
     run: Annotated[str, typer.Argument(help="A run's folder, name, or the start of its name.")],
     *,
     call: Annotated[
-        str | None, typer.Option("--call", help="Explain why a call was or was not a cache hit.")
+        str | None, typer.Option("--call", help="Number of a call: why it was or was not a cache hit; all lists them.")
     ] = None,
     out: Out = Path("runs"),
     as_json: AsJson = False,

@@ -54,13 +54,14 @@ class Context:
         config: Any,
         cell: Cell,
         *,
-        replies: Path | None = None,
+        run: Path | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.config = UsedConfig(config, cell)
         self._slug = slug
         self._cell = cell
-        self._replies = replies
+        self._run = "" if run is None else run.name
+        self._replies = None if run is None else run.parent / "replies.sqlite"
         self._progress = progress
 
     def rng(self, *names: str | int) -> np.random.Generator:
@@ -84,7 +85,7 @@ class Context:
             raise InputError(
                 f"cell '{self._cell.condition}' asks {address} without declaring it; add it to subjects"
             )
-        return open_subject(address, replies=self._replies, run=self._slug)
+        return open_subject(address, replies=self._replies, run=self._run)
 
     def recorder(self) -> Recorder:
         """Return a recorder with the cell's condition and seed."""

@@ -59,9 +59,8 @@ def execute(task: Task, progress: Progress | None = None) -> Outcome:
             if folder.has(task.key):
                 return Outcome(task.key, "kept")
             study = find_study(task.study)
-            replies = task.run.parent / "replies.sqlite"
             context = Context(
-                study.slug, study.config(**task.config), task.cell, replies=replies, progress=progress
+                study.slug, study.config(**task.config), task.cell, run=task.run, progress=progress
             )
             with threads(task.cell.threads):
                 tables = study.code.run(task.cell, context)

@@ -66,15 +66,28 @@ def show_run(reference: str, out: Path) -> Shown:
 def explain_call(reference: str, call: str, out: Path) -> Shown:
     """Return why a call was or was not taken from the reply cache, naming the first field that differs.
 
+    Args:
+        reference: the run.
+        call: number of the call; "all" lists the run's calls instead.
+        out: folder that holds the runs.
+
     Raises:
         InputError: there is no such run, no cache, or no such call.
     """
-    from doxa.subjects.cache import Journal
+    from doxa.subjects.cache import Journal, explain
 
     folder = find_run(reference, out)
     path = folder.path.parent / "replies.sqlite"
     if not path.is_file():
-        raise InputError(f"{path}: no reply cache; runs that ask no hosted subject keep none")
+        raise InputError(f"{path}: no reply cache; only runs that ask hosted subjects keep one")
     with Journal(path) as journal:
-        value = journal.explain(call)
-    return Shown(value, [f"{name}  {text}" for name, text in value.items()])
+        if call == "all":
+            calls = journal.calls(folder.path.name)
+            listed = [{"call": one.id, "outcome": one.outcome, "reason": one.reason} for one in calls]
+            return Shown(
+                {"calls": listed}, [f"{one.id}  {one.outcome}  {one.reason}".rstrip() for one in calls]
+            )
+        if not call.isdecimal():
+            raise InputError(f"--call {call!r}: must be a number of a call, or all to list them")
+        text = explain(journal, int(call))
+    return Shown({"call": int(call), "explanation": text}, [text])

@@ -10,7 +10,7 @@ openai/model, vllm/model, ...           short names for well-known servers
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 from urllib.parse import parse_qsl
 
 from doxa.errors import InputError, did_you_mean
@@ -136,9 +136,16 @@ def _folder(parts: Address) -> str:
     return str(folder(parts.name))
 
 
-def _options(address: str, parts: Address) -> dict[str, str]:
-    known = ("dtype", "device")
+class _Options(TypedDict):
+    dtype: str
+    device: str
+
+
+def _options(address: str, parts: Address) -> _Options:
+    known = _Options(dtype="auto", device="cpu")
     for name in parts.options:
         if name not in known:
             raise InputError(f"subject {address!r}: no option '{name}'; {did_you_mean(name, known)}")
-    return dict(parts.options)
+    return _Options(
+        dtype=parts.options.get("dtype", known["dtype"]), device=parts.options.get("device", known["device"])
+    )
