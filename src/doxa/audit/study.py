@@ -152,7 +152,7 @@ def findings(tables: Tables, config: Any) -> list[Finding]:
         found.append(
             Finding(
                 id=f"{protocol.slug} {item.subject}",
-                claim=f"{item.subject} is not {protocol.defect}: {protocol.title} below {item.instrument.threshold:.3g}",
+                claim=f"{item.subject}: no {protocol.defect}, {protocol.title} below {item.instrument.threshold:.3g}",
                 estimate=None if span is None else span.value,
                 interval=None if span is None else span.interval,
                 unit=item.assessment.effect.unit if item.assessment else "",

@@ -134,7 +134,7 @@ protocols.add(
     AuditProtocol(
         slug="context-drift",
         title="context drift",
-        defect="drifting",
+        defect="drift",
         phrase="DRIFTS on topics never mentioned",
         effect="movement of stated log-odds towards the side of the reading, nats",
         micro=ask,
