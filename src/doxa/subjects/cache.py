@@ -129,11 +129,17 @@ class CachedSubject:
         known = {key: read_scores(found.value) for key, found in plan.found.items()}
         if plan.calls:
             scores = self.subject.score([queries[i] for i in plan.calls])
-            answers = [
-                Answer(plan.keys[i], write_scores(score), call, plan.found[plan.keys[i]].seen)
-                for (i, call), score in zip(plan.calls.items(), scores, strict=True)
-            ]
-            self.journal.settle(answers)
+            answers: list[Answer] = []
+            refused: list[tuple[int, str]] = []
+            for (i, call), score in zip(plan.calls.items(), scores, strict=True):
+                if np.isnan(score).all():
+                    refused.append((call, "no option could be read"))
+                else:
+                    answers.append(
+                        Answer(plan.keys[i], write_scores(score), call, plan.found[plan.keys[i]].seen)
+                    )
+            self.faults += len(refused)
+            self.journal.settle(answers, refused)
             for key, kept in zip(plan.keys, self.journal.look_up(plan.keys), strict=True):
                 known[key] = read_scores(kept.value) if known[key] is None else known[key]
             fresh = {plan.keys[i]: score for i, score in zip(plan.calls, scores, strict=True)}

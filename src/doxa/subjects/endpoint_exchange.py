@@ -1,0 +1,171 @@
+"""Asking a server that may fail: bounded concurrency, backoff, one retry budget, every fault counted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+from doxa.streams import stream
+from doxa.subjects.endpoint_transport import Request, Response, Transport, TransportError
+from doxa.subjects.endpoint_wire import FaultError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a server is borne with.
+
+    Attributes:
+        concurrency: requests under way at once.
+        attempts: most requests for one question.
+        first_attempts: connections tried before a server that never answered is given up.
+        timeout_s: longest wait for one response.
+        first_wait_s: wait before the second attempt; it doubles each time, plus or minus half by chance.
+        longest_wait_s: longest wait before an attempt, also where the server asks for more.
+        retry_share: retries allowed, as a share of the questions asked so far ...
+        retry_floor: ... plus this many.
+    """
+
+    concurrency: int = 16
+    attempts: int = 6
+    first_attempts: int = 3
+    timeout_s: float = 120.0
+    first_wait_s: float = 0.5
+    longest_wait_s: float = 60.0
+    retry_share: float = 0.6
+    retry_floor: int = 10
+
+
+@dataclass
+class Tally:
+    """What asking cost: questions, requests sent, retries, faults by kind (those survived included), tokens."""
+
+    questions: int = 0
+    requests: int = 0
+    retries: int = 0
+    answered: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+
+
+class Exchange:
+    """Sends requests until each is answered or given up.
+
+    Args:
+        transport: how requests travel.
+        patience: limits.
+        sleep: how to wait; tests pass their own.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        patience: Patience,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.transport = transport
+        self.patience = patience
+        self.tally = Tally()
+        self.dead: FaultError | None = None
+        self._sleep = sleep
+        self._pause_until = 0.0
+        self._gates: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
+
+    async def ask(self, request: Request, read: Callable[[Response], T], name: str) -> T:
+        """Return what ``read`` makes of the first response that holds an answer.
+
+        Args:
+            request: what to send, as often as needed.
+            read: turns a response into an answer, or raises FaultError.
+            name: what the question is called; the chance in its waits hangs on it.
+
+        Raises:
+            FaultError: no answer came; a fault of the first contact ends all later questions too.
+        """
+        self.tally.questions += 1
+        async with self._gate():
+            for attempt in range(self.patience.attempts):
+                if self.dead is not None:
+                    raise self.dead
+                await self._wait_for_pause()
+                fault, after_s = await self._try(request, read)
+                if not isinstance(fault, FaultError):
+                    self.tally.answered += 1
+                    return fault
+                self.tally.faults[fault.kind] += 1
+                if not self._again(fault, attempt):
+                    raise fault
+                self.tally.retries += 1
+                await self._sleep(self._wait_s(attempt, after_s, name))
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _try(
+        self, request: Request, read: Callable[[Response], T]
+    ) -> tuple[T | FaultError, float | None]:
+        """Send once; return the answer or the fault, and for how long the server asked to be left alone."""
+        self.tally.requests += 1
+        try:
+            response = await self.transport.send(request)
+        except TransportError as error:
+            return FaultError(error.kind, str(error), again=True, status=0), None
+        after_s = retry_after_s(response)
+        try:
+            return read(response), None
+        except FaultError as fault:
+            if after_s is not None and fault.again:
+                wait_s = min(after_s, self.patience.longest_wait_s)
+                self._pause_until = max(self._pause_until, time.monotonic() + wait_s)
+            return fault, after_s
+
+    def _again(self, fault: FaultError, attempt: int) -> bool:
+        """Decide whether to ask again; a key that is refused, or nobody there at first contact, ends it for all."""
+        allowed = self.patience.retry_floor + self.patience.retry_share * self.tally.questions
+        nobody = (
+            fault.kind == "refused"
+            and self.tally.answered == 0
+            and attempt + 1 >= self.patience.first_attempts
+        )
+        if fault.status in (401, 403) or nobody:
+            self.dead = fault
+            return False
+        return fault.again and attempt + 1 < self.patience.attempts and self.tally.retries < allowed
+
+    def _wait_s(self, attempt: int, after_s: float | None, name: str) -> float:
+        chance = float(stream(0, "endpoint", "wait", name, attempt).random())
+        wait_s = self.patience.first_wait_s * 2.0**attempt * (0.5 + chance)
+        return min(max(wait_s, after_s or 0.0), self.patience.longest_wait_s)
+
+    async def _wait_for_pause(self) -> None:
+        """Wait while the server wants to be left alone; what one question was told holds for all."""
+        left_s = self._pause_until - time.monotonic()
+        if left_s > 0:
+            await self._sleep(left_s)
+
+    def _gate(self) -> asyncio.Semaphore:
+        loop = asyncio.get_running_loop()
+        if self._gates is None or self._gates[0] is not loop:
+            self._gates = (loop, asyncio.Semaphore(self.patience.concurrency))
+        return self._gates[1]
+
+
+def retry_after_s(response: Response) -> float | None:
+    """Return how long a response asks to wait, in seconds, from ``Retry-After`` as number or date."""
+    text = response.headers.get("retry-after", "").strip()
+    if not text:
+        return None
+    try:
+        wait_s = float(text)
+    except ValueError:
+        try:
+            wait_s = parsedate_to_datetime(text).timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return max(0.0, wait_s) if wait_s == wait_s else None

@@ -1,0 +1,149 @@
+"""How bytes travel: one request, one response. Replay, recording and fault injection are other transports."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import Future
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+import aiohttp
+
+from doxa.secret import Secret
+
+LONGEST_BODY_BYTES = 64 * 2**20
+"""A response longer than this is not read to its end."""
+
+T = TypeVar("T")
+
+
+class Request(NamedTuple):
+    """What is sent. The key becomes a bearer token in the transport, at the moment it is sent."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    timeout_s: float
+    key: Secret | None = None
+
+
+class Response(NamedTuple):
+    """What came back; names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class TransportError(Exception):
+    """No response came. ``kind`` is ``refused``, ``reset`` or ``timeout``."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+@runtime_checkable
+class Transport(Protocol):
+    """Sends one request. Many are under way at once, all on one event loop."""
+
+    async def send(self, request: Request) -> Response:
+        """Return the response, whatever its status.
+
+        Raises:
+            TransportError: no complete response came.
+        """
+        ...
+
+
+class AiohttpTransport:
+    """The transport over HTTP. It follows no redirect, because that could carry a key elsewhere."""
+
+    def __init__(self, *, connections: int = 16) -> None:
+        self.connections = connections
+        self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def send(self, request: Request) -> Response:
+        """Return the response to one request.
+
+        Raises:
+            TransportError: the connection was refused or cut, or the time was up.
+        """
+        headers = dict(request.headers)
+        if request.key is not None:
+            headers["Authorization"] = f"Bearer {request.key.reveal()}"
+        try:
+            async with self._open().request(
+                request.method,
+                request.url,
+                data=request.body or None,
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=request.timeout_s),
+                allow_redirects=False,
+            ) as response:
+                body = bytearray()
+                async for chunk in response.content.iter_any():
+                    body += chunk
+                    if len(body) > LONGEST_BODY_BYTES:
+                        raise TransportError("reset", f"more than {LONGEST_BODY_BYTES} bytes came")
+                named = {name.lower(): value for name, value in response.headers.items()}
+                return Response(response.status, named, bytes(body))
+        except TimeoutError as error:
+            raise TransportError("timeout", f"no answer within {request.timeout_s:g} s") from error
+        except aiohttp.ClientConnectorError as error:
+            raise TransportError(
+                "refused", f"cannot connect ({error.os_error.strerror or error.os_error})"
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise TransportError("reset", f"the connection broke ({type(error).__name__})") from error
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None and self._loop is asyncio.get_running_loop():
+            await self._session.close()
+        self._session = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        if self._session is None or self._loop is not loop:
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=self.connections))
+            self._loop = loop
+        return self._session
+
+
+class LoopThread:
+    """An event loop in a thread of its own, so that plain functions can wait for it from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._owner = 0
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Start work on the loop; a process that came through a fork gets a loop of its own."""
+        with self._lock:
+            if self._loop is None or self._owner != os.getpid():
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=self._loop.run_forever, name="doxa-endpoint", daemon=True
+                )
+                self._thread.start()
+                self._owner = os.getpid()
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def running(self) -> bool:
+        """Return whether this process has started the loop."""
+        return self._loop is not None and self._owner == os.getpid()
+
+    def inside(self) -> bool:
+        """Return whether this is the loop's own thread, which must not wait for itself."""
+        return threading.current_thread() is self._thread
+
+
+LOOP = LoopThread()
+"""The loop that all endpoint subjects of a process share."""

@@ -1,0 +1,269 @@
+"""The OpenAI chat format: requests as JSON, responses read strictly, faults named."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+from doxa.canonical import Json, digest
+from doxa.secret import scrub
+from doxa.streams import stream_key
+from doxa.subjects.base import Conversation, Finish, Reply, Sampling, Tool, ToolCall
+from doxa.subjects.endpoint_transport import Response
+
+TOP_LOG_PROBS = 20
+"""How many of the likeliest tokens are asked for; servers give no more."""
+
+_FINISH: dict[str, Finish] = {
+    "stop": "stop",
+    "eos": "stop",
+    "length": "length",
+    "tool_calls": "tool_call",
+    "function_call": "tool_call",
+    "content_filter": "refusal",
+}
+_AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
+
+
+class FaultError(Exception):
+    """A response that holds no answer.
+
+    Attributes:
+        kind: short name under which it is counted.
+        again: whether asking again may help.
+        status: HTTP status, or that named inside the body.
+    """
+
+    def __init__(self, kind: str, reason: str, *, again: bool, status: int = 200) -> None:
+        super().__init__(scrub(" ".join(reason.split()))[:300])
+        self.kind = kind
+        self.again = again
+        self.status = status
+
+
+class TopTokens(NamedTuple):
+    """The likeliest first tokens of a reply, log-probabilities in nats."""
+
+    log_probs: Mapping[str, float]
+
+    def unseen(self) -> float:
+        """Return the probability mass on tokens that were not listed, in [0, 1]."""
+        return min(1.0, max(0.0, 1.0 - math.fsum(math.exp(x) for x in self.log_probs.values())))
+
+
+def reply_body(
+    model: str, conversation: Conversation, sampling: Sampling, tools: Sequence[Tool] = ()
+) -> bytes:
+    """Return the request for one reply. A draw's seed hangs on the sampling and the conversation alone."""
+    body: dict[str, Json] = {
+        "model": model,
+        "messages": messages(conversation),
+        "temperature": sampling.temperature,
+        "max_tokens": sampling.max_tokens,
+    }
+    if sampling.temperature > 0:
+        text = digest([message.as_json() for message in conversation])
+        body["seed"] = stream_key(sampling.seed, "reply", sampling.branch, sampling.sample, text) % 2**31
+    if sampling.top_p < 1.0:
+        body["top_p"] = sampling.top_p
+    if sampling.stop:
+        body["stop"] = list(sampling.stop)
+    if tools:
+        body["tools"] = [
+            {
+                "type": "function",
+                "function": {"name": t.name, "description": t.description, "parameters": dict(t.parameters)},
+            }
+            for t in tools
+        ]
+    return _encoded(body)
+
+
+def score_body(model: str, conversation: Conversation) -> bytes:
+    """Return the request for the likeliest first tokens of a reply."""
+    return _encoded(
+        {
+            "model": model,
+            "messages": messages(conversation),
+            "temperature": 0.0,
+            "max_tokens": 1,
+            "logprobs": True,
+            "top_logprobs": TOP_LOG_PROBS,
+        }
+    )
+
+
+def messages(conversation: Conversation) -> list[Json]:
+    """Return a conversation in the chat format; arguments of tool calls are JSON in a text, as it wants."""
+    out: list[Json] = []
+    for message in conversation:
+        plain: dict[str, Json] = {"role": message.role, "content": message.content}
+        if message.tool_calls:
+            plain["content"] = message.content or None
+            plain["tool_calls"] = [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {
+                        "name": call.name,
+                        "arguments": json.dumps(dict(call.arguments), sort_keys=True),
+                    },
+                }
+                for call in message.tool_calls
+            ]
+        if message.tool_call_id:
+            plain["tool_call_id"] = message.tool_call_id
+        out.append(plain)
+    return out
+
+
+def read_choice(response: Response) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the body and first choice of a response.
+
+    Raises:
+        FaultError: anything else came.
+    """
+    if response.status != 200:
+        raise _refusal(response.status, response.body)
+    kind = response.headers.get("content-type", "")
+    if "json" not in kind.lower():
+        raise FaultError("content type", f"content type {kind or 'missing'!r} instead of JSON", again=True)
+    try:
+        parsed: object = json.loads(response.body)
+    except (ValueError, RecursionError) as error:
+        raise FaultError("cut JSON", f"{len(response.body)} bytes that are not JSON", again=True) from error
+    body = _mapping(parsed)
+    if body.get("error"):
+        code = _mapping(body["error"]).get("code")
+        raise _refusal(code if isinstance(code, int) else 400, response.body)
+    choices: object = body.get("choices")
+    if (
+        not isinstance(choices, list)
+        or not choices
+        or not _mapping(cast(list[Any], choices)[0]).get("message")
+    ):
+        raise FaultError("no choices", "the response holds no choice with a message", again=True)
+    return body, _mapping(cast(list[Any], choices)[0])
+
+
+def read_reply(response: Response) -> Reply:
+    """Return the reply of a response, its text as it came.
+
+    Raises:
+        FaultError: the response holds no reply.
+    """
+    body, choice = read_choice(response)
+    message, usage = _mapping(choice["message"]), _mapping(body.get("usage"))
+    text = _text(message.get("content"))
+    finish = _FINISH.get(str(choice.get("finish_reason")), "stop")
+    refusal: object = message.get("refusal")
+    if isinstance(refusal, str) and refusal:
+        text, finish = text or refusal, "refusal"
+    written: object = message.get("tool_calls") or []
+    calls, unread = _tool_calls(cast(list[Any], written) if isinstance(written, list) else [])
+    if calls or unread:
+        # a call that cannot be read stays in the text, so that a reader sees it and says so
+        text, finish = " ".join(part for part in (text, *unread) if part), "tool_call"
+    return Reply(
+        text=text,
+        finish=finish,
+        tokens_in=_count(usage.get("prompt_tokens")),
+        tokens_out=_count(usage.get("completion_tokens")),
+        tool_calls=calls,
+    )
+
+
+def read_top_tokens(response: Response) -> TopTokens | None:
+    """Return the likeliest first tokens, or None if the server gives none. What is no log-probability is left out.
+
+    Raises:
+        FaultError: the response holds no choice.
+    """
+    _, choice = read_choice(response)
+    content: object = _mapping(choice.get("logprobs")).get("content")
+    if not isinstance(content, list) or not content:
+        return None
+    listed: object = _mapping(cast(list[Any], content)[0]).get("top_logprobs")
+    found: dict[str, float] = {}
+    for entry in cast(list[Any], listed) if isinstance(listed, list) else []:
+        token, log_prob = _token(_mapping(entry)), _log_prob(_mapping(entry).get("logprob"))
+        if token is not None and log_prob is not None:
+            found.setdefault(token, log_prob)
+    return TopTokens(found) if found else None
+
+
+def _token(entry: Mapping[str, Any]) -> str | None:
+    """Return a token's text, from its bytes where they are given: part of a character has no text of its own."""
+    raw: object = entry.get("bytes")
+    if isinstance(raw, list):
+        try:
+            return bytes(cast(list[int], raw)).decode()
+        except (ValueError, TypeError):
+            return None
+    token: object = entry.get("token")
+    return token if isinstance(token, str) else None
+
+
+def _log_prob(value: object) -> float | None:
+    """Return a log-probability in nats, or None for what cannot be one."""
+    if (
+        not isinstance(value, int | float)
+        or isinstance(value, bool)
+        or not math.isfinite(value)
+        or value > 1e-6
+    ):
+        return None
+    return min(float(value), 0.0)
+
+
+def _refusal(status: int, body: bytes) -> FaultError:
+    text = body[:4096].decode("utf-8", "replace")
+    quota = status == 429 and ("insufficient_quota" in text or "billing" in text)
+    again = status in _AGAIN and not quota
+    return FaultError(
+        f"{status} quota" if quota else str(status),
+        f"status {status}: {text or 'empty'}",
+        again=again,
+        status=status,
+    )
+
+
+def _tool_calls(written: Sequence[Any]) -> tuple[tuple[ToolCall, ...], list[str]]:
+    calls: list[ToolCall] = []
+    unread: list[str] = []
+    for entry in written:
+        call = _mapping(entry)
+        function = _mapping(call.get("function"))
+        name, arguments = function.get("name"), function.get("arguments")
+        try:
+            parsed: object = json.loads(arguments or "{}") if isinstance(arguments, str | None) else arguments
+        except (ValueError, RecursionError):
+            parsed = None
+        if isinstance(name, str) and isinstance(parsed, dict):
+            calls.append(
+                ToolCall(name, cast(dict[str, Json], parsed), str(call.get("id") or f"call_{len(calls)}"))
+            )
+        else:
+            unread.append(f"{name}({arguments})")
+    return tuple(calls), unread
+
+
+def _text(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    parts = cast(list[Any], content) if isinstance(content, list) else []
+    return "".join(text for part in parts if isinstance(text := _mapping(part).get("text"), str))
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return cast(dict[str, Any], value) if isinstance(value, dict) else {}
+
+
+def _encoded(body: Mapping[str, Json]) -> bytes:
+    return json.dumps(body, separators=(",", ":")).encode()
