@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import os
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
 from doxa.errors import StoreError
@@ -97,6 +97,24 @@ def exclusive(path: Path, *, wait: bool = True) -> Generator[bool]:
             yield False
             return
         yield True
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def together(path: Path, alone: Callable[[], None]) -> Generator[None]:
+    """Hold a lock that any number of processes may hold; ``alone`` is called first if no other does.
+
+    Raises:
+        StoreError: the lock's file cannot be made.
+    """
+    with exclusive(path, wait=False) as got:
+        if got:
+            alone()
+    handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
     finally:
         os.close(handle)
 

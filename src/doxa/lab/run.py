@@ -146,10 +146,23 @@ def run_study(
     """
     started = time.monotonic()
     todo = plan(reference, preset=preset, overrides=overrides)
-    meter = meter or SilentMeter()
     folder = RunFolder(Path(out) / todo.name)
     if fresh and folder.path.exists():
         folder.path.rename(_free_name(folder.path))
+    with folder.at_work():
+        return _finish(folder, todo, started, executor, workers, fresh, meter or SilentMeter())
+
+
+def _finish(
+    folder: RunFolder,
+    todo: Plan,
+    started: float,
+    executor: str,
+    workers: int | None,
+    fresh: bool,
+    meter: Meter,
+) -> RunResult:
+    """Compute the cells that are missing, then judge."""
     _open(folder, todo)
     missing = _missing(folder, todo, adopt=not fresh)
     outcomes: list[Outcome] = []
@@ -277,7 +290,6 @@ def code_digest(study: Study) -> str:
 
 def _open(folder: RunFolder, todo: Plan) -> None:
     """Make the run's folder with its manifest, or check that the one there is this run's."""
-    folder.sweep()
     if (folder.path / "manifest.json").exists():
         try:
             if set(folder.read_json("manifest.json")["cells"]) == set(todo.cells):
@@ -311,17 +323,25 @@ def _missing(folder: RunFolder, todo: Plan, *, adopt: bool) -> list[str]:
         if path != folder.path
     ]
     for key in todo.cells:
-        if folder.has(key):
-            try:
-                folder.read(key)
-                continue
-            except StoreError:
+        if _whole(folder, key):
+            continue
+        with folder.claim(key, wait=False) as held:
+            if held and (folder.cells / key).exists() and not _whole(folder, key):
                 folder.set_aside(key)
-        elif (folder.cells / key).exists():
-            folder.set_aside(key)
+        if _whole(folder, key):
+            continue
         if not (adopt and any(sister.has(key) and folder.adopt(key, sister) for sister in sisters)):
             missing.append(key)
     return missing
+
+
+def _whole(folder: RunFolder, key: str) -> bool:
+    """Return whether a cell is finished and undamaged."""
+    try:
+        folder.read(key)
+    except StoreError:
+        return False
+    return True
 
 
 def _task(folder: RunFolder, todo: Plan, key: str) -> Task:

@@ -20,7 +20,7 @@ import polars as pl
 
 from doxa.canonical import Json, canonical_json, digest
 from doxa.errors import InputError, StoreError
-from doxa.lab.files import exclusive, sha256, sweep_temporary, write_atomic, write_folder
+from doxa.lab.files import exclusive, sha256, sweep_temporary, together, write_atomic, write_folder
 from doxa.lab.record import Tables
 
 SCHEMA = 1
@@ -42,9 +42,9 @@ class RunFolder:
         """Return whether a cell is finished."""
         return (self.cells / key / "cell.json").is_file()
 
-    def claim(self, key: str) -> AbstractContextManager[bool]:
-        """Hold a cell while it is computed, so that no other process computes it too."""
-        return exclusive(self.path / "locks" / key)
+    def claim(self, key: str, *, wait: bool = True) -> AbstractContextManager[bool]:
+        """Hold a cell while it is computed, so that no other process computes it too; False if another holds it."""
+        return exclusive(self.path / "locks" / key, wait=wait)
 
     def write(self, key: str, meta: dict[str, Json], tables: Tables) -> bool:
         """Keep a finished cell; return False if it was finished by somebody else first.
@@ -102,12 +102,13 @@ class RunFolder:
             return False
         return write_folder(self.cells / key, files)
 
-    def sweep(self) -> None:
-        """Remove what killed writers left, unless another process is at work in this run."""
-        with exclusive(self.path / "locks" / "run", wait=False) as alone:
-            if alone:
-                for folder in (self.path, self.cells, self.path / "figures"):
-                    sweep_temporary(folder)
+    def at_work(self) -> AbstractContextManager[None]:
+        """Be at work in this run; what killed writers left is removed first, unless another process is at work."""
+        return together(self.path / "locks" / "run", self._sweep)
+
+    def _sweep(self) -> None:
+        for folder in (self.path, self.cells, self.path / "figures"):
+            sweep_temporary(folder)
 
     def load(self, keys: Iterable[str]) -> Tables:
         """Return the tables of many cells, stacked in the order given."""
