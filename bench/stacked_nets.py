@@ -32,13 +32,14 @@ from doxa.worlds.leaning_learners import leaning_sampler
 
 @dataclass(frozen=True)
 class Case:
-    """One network, its data and how many replicates of it are trained."""
+    """One network, its data and how many replicates of it are trained; ``asked`` positions of a row carry loss."""
 
     name: str
     shape: NetShape
     plan: TrainingPlan
     sampler: Sampler
     tokens: int
+    asked: int
     replicates: int
 
     @property
@@ -58,7 +59,7 @@ def cases(*, small: bool) -> list[Case]:
     thin = NetShape(world.vocabulary, width=32, heads=2, positions=8)
     plan = TrainingPlan(steps=steps, batch=256, peak_rate=2e-3)
     return [
-        Case("belief world, 256 rows", belief, plan, belief_sampler(world), 8, many),
+        Case("belief world, 256 rows", belief, plan, belief_sampler(world), 8, 1, many),
         Case(
             "belief world, 16 rows, width 32",
             thin,
@@ -114,7 +115,7 @@ def with_transformers(case: Case) -> np.ndarray:
             for group in adam.param_groups:
                 group["lr"] = case.plan.rate(step)
             adam.step()
-            total += float(loss)
+            total += loss.item()
         losses.append(total / case.plan.steps)
     return np.array(losses)
 

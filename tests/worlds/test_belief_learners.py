@@ -27,7 +27,7 @@ def test_loss_is_at_the_answer_only():
 
 def test_cells_are_those_of_a_slow_reader_on_exported_models():
     worlds = [BeliefWorld(**SMALL, seed=1), BeliefWorld(**SMALL, know_false=0.1, seed=2)]
-    models = train_world_models(worlds, steps=5, batch=16, width=16, heads=2)
+    models = train_world_models(worlds, steps=5, batch=16, width=16, heads=2, precision="float32")
     cells = models.cells
     assert len(cells.cells) == 3 * 2 * 2 * 2 + 2
     assert models.loss.shape == (2, 1)
@@ -58,8 +58,8 @@ def test_cells_are_those_of_a_slow_reader_on_exported_models():
 
 def test_a_models_cells_do_not_depend_on_the_other_worlds():
     worlds = [BeliefWorld(**SMALL, seed=1), BeliefWorld(**SMALL, phi=0.0, seed=2)]
-    together = train_world_models(worlds, steps=5, batch=16, width=16, heads=2)
-    alone = train_world_models(worlds[1:], steps=5, batch=16, width=16, heads=2)
+    together = train_world_models(worlds, steps=5, batch=16, width=16, heads=2, precision="float32")
+    alone = train_world_models(worlds[1:], steps=5, batch=16, width=16, heads=2, precision="float32")
     np.testing.assert_allclose(together.cells.p_yes[1], alone.cells.p_yes[0], atol=1e-5)
 
 

@@ -8,7 +8,7 @@ Matrix products run over all replicates at once; no number of one replicate touc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -102,7 +102,7 @@ class StackedTransformer:
         for layer in range(self.shape.layers):
             queries = wanted if layer == self.shape.layers - 1 else every
             stream = self._block(layer, stream, turns, queries)
-        return self._norm(stream) * self.weights["norm"].view(replicates, 1, 1, -1)
+        return self._norm(stream).float() * self.weights["norm"].view(replicates, 1, 1, -1)
 
     def logits(
         self, hidden: Float[torch.Tensor, "replicates *rows width"]
@@ -110,7 +110,8 @@ class StackedTransformer:
         """Return the head's logits of hidden states."""
         flat = hidden.reshape(self.replicates, -1, self.shape.width)
         head = self.weights["embedding"].transpose(1, 2) if self.shape.tied else self.weights["head"]
-        return self._product(flat, head).view(*hidden.shape[:-1], self.shape.vocabulary)
+        logits = self._product(flat.to(self._dtype), head).float()
+        return logits.view(*hidden.shape[:-1], self.shape.vocabulary)
 
     def log_probs(
         self,
@@ -149,14 +150,16 @@ class StackedTransformer:
             self.shape, {name: tensor.detach()[replicate] for name, tensor in self.weights.items()}
         )
 
-    def _product(self, left: Any, right: Any) -> torch.Tensor:
+    def _product(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         """Return the batched matrix product [replicates, rows, in] x [replicates, in, out]."""
-        if self.bfloat16:
-            return torch.bmm(left.bfloat16(), right.bfloat16()).float()
-        return torch.bmm(left, right)
+        return torch.bmm(left, right.to(left.dtype))
 
     def _norm(self, x: torch.Tensor) -> torch.Tensor:
-        return F.rms_norm(x, (self.shape.width,), eps=self.shape.norm_eps)
+        return cast(torch.Tensor, _RootMeanSquareNorm.apply(x, self.shape.norm_eps, self._dtype))
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return torch.bfloat16 if self.bfloat16 else torch.float32
 
     def _block(
         self,
@@ -166,24 +169,42 @@ class StackedTransformer:
         queries: Sequence[int],
     ) -> Float[torch.Tensor, "replicates batch columns width"]:
         weight = {name: self.weights[f"{layer}.{name}"] for name in BLOCK_PARAMETERS}
-        normed, flat = self._norm(stream), stream.flatten(1, 2).shape
+        normed = self._norm(stream)
+        rows = normed.flatten(1, 2)
         # A norm's gain folds into the next matrices: small products instead of a pass over the activations.
         gain = weight["attention_norm"].unsqueeze(2)
         key, value = (
-            self._product(normed.view(flat), gain * weight[name]).view_as(stream) for name in ("key", "value")
+            self._product(rows, gain * weight[name]).view_as(stream).float() for name in ("key", "value")
         )
         key = _turn(key, turns)
         if len(queries) < stream.shape[2]:
             columns = _slice(queries)
-            stream, normed, turns = stream[:, :, columns], normed[:, :, columns], turns[columns]
-        query = _turn(self._product(normed.flatten(1, 2), gain * weight["query"]).view_as(stream), turns)
+            stream, turns = stream[:, :, columns], turns[columns]
+            rows = normed[:, :, columns].flatten(1, 2)
+        query = _turn(self._product(rows, gain * weight["query"]).view_as(stream).float(), turns)
         attended = causal_attention(query, key, value, queries, self.shape.heads).flatten(1, 2)
-        stream = stream + self._product(attended, weight["out"]).view_as(stream)
-        normed, gain = self._norm(stream).flatten(1, 2), weight["gated_norm"].unsqueeze(2)
-        gated = F.silu(self._product(normed, gain * weight["gate"])) * self._product(
-            normed, gain * weight["up"]
-        )
+        stream = stream + self._product(attended.to(self._dtype), weight["out"]).view_as(stream)
+        rows, gain = self._norm(stream).flatten(1, 2), weight["gated_norm"].unsqueeze(2)
+        gated = F.silu(self._product(rows, gain * weight["gate"])) * self._product(rows, gain * weight["up"])
         return stream + self._product(gated, weight["down"]).view_as(stream)
+
+
+class _RootMeanSquareNorm(torch.autograd.Function):
+    """y = x / sqrt(mean(x^2) + eps), with half the passes over memory of the composite gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, eps: float, dtype: torch.dtype) -> torch.Tensor:
+        scale = torch.linalg.vecdot(x, x).div_(x.shape[-1]).add_(eps).rsqrt_().unsqueeze(-1)
+        y = x * scale
+        ctx.save_for_backward(y, scale)
+        return y.to(dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        y, scale = ctx.saved_tensors
+        gradient = grads[0].to(y.dtype)
+        along = torch.linalg.vecdot(gradient, y).div_(-y.shape[-1]).unsqueeze(-1)
+        return torch.addcmul(gradient, y, along).mul_(scale), None, None
 
 
 BLOCK_PARAMETERS = ("attention_norm", "query", "key", "value", "out", "gated_norm", "gate", "up", "down")

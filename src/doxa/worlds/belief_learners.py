@@ -124,7 +124,7 @@ def train_world_models(
     layers: int = 2,
     heads: int = 4,
     peak_rate: float = 2e-3,
-    precision: Precision = "float32",
+    precision: Precision = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> WorldModels:
     """Train one network per world, all as one stack, and ask each every question of its world.

@@ -98,7 +98,7 @@ def train_leaning_models(
     layers: int = 2,
     heads: int = 4,
     peak_rate: float = 3e-3,
-    precision: Precision = "float32",
+    precision: Precision = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> LeaningModels:
     """Train one network per seed on the corpus, all as one stack.
