@@ -58,24 +58,12 @@ def cases(*, small: bool) -> list[Case]:
     belief = NetShape(world.vocabulary, positions=8)
     thin = NetShape(world.vocabulary, width=32, heads=2, positions=8)
     plan = TrainingPlan(steps=steps, batch=256, peak_rate=2e-3)
+    few = replace(plan, batch=16)
+    leaning = NetShape(corpus.vocabulary)
     return [
         Case("belief world, 256 rows", belief, plan, belief_sampler(world), 8, 1, many),
-        Case(
-            "belief world, 16 rows, width 32",
-            thin,
-            replace(plan, batch=16),
-            belief_sampler(world),
-            8,
-            4 * many,
-        ),
-        Case(
-            "leaning corpus",
-            NetShape(corpus.vocabulary),
-            replace(plan, batch=64),
-            leaning_sampler(corpus),
-            40,
-            many,
-        ),
+        Case("belief world, 16 rows, width 32", thin, few, belief_sampler(world), 8, 1, 4 * many),
+        Case("leaning corpus", leaning, replace(plan, batch=64), leaning_sampler(corpus), 40, 20, many),
     ]
 
 
