@@ -86,7 +86,7 @@ def run(full: bool, folder: Path) -> Outcome:
     files = sorted(Path(doxa.__file__).parent.rglob("*.py"))
     runs = {"coins": ["run", COINS], "audit": ["audit", "planted:drifting?rate=0.3"]}
     if full:
-        from doxa.lab.study import studies
+        from doxa.lab.declaration import studies
 
         runs |= {slug: ["run", slug] for slug in studies.names() if slug != "audit"}
         runs["organism"] = ["audit"]

@@ -44,7 +44,7 @@ def run(full: bool, folder: Path) -> Outcome:
         "planted": ["audit", "planted:noise", "--preset", "quick"],
     }
     if full:
-        from doxa.lab.study import studies
+        from doxa.lab.declaration import studies
 
         runs |= {slug: ["run", slug, "--preset", "quick"] for slug in studies.names() if slug != "audit"}
         runs["first"] = ["audit", "--preset", "quick"]
@@ -90,7 +90,6 @@ def run(full: bool, folder: Path) -> Outcome:
 def _judge(outcome: Outcome, name: str, ended: Ended, out: Path) -> None:
     fine = ended.status == 0 and not traceback_in(ended)
     outcome.check(fine, f"{name}: status {ended.status}: {ended.stderr[-400:]}")
-    )
     outcome.check(list(out.glob("*/report.html")), f"{name}: no report in {out}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bars.outcome import COINS, Outcome
-from doxa.lab.study import studies
+from doxa.lab.declaration import studies
 from doxa.testing.crash import differences, doxa_command, run_command, run_files
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from doxa.audit.audit import belief_card
     from doxa.errors import CapabilityError, DoxaError, InputError, StoreError, SubjectError
+    from doxa.lab.declaration import Cell, setting, study
     from doxa.lab.record import Finding, Tables, judge
     from doxa.lab.run import compare, load
     from doxa.lab.run import run_study as run
-    from doxa.lab.study import Cell, setting, study
     from doxa.subjects.addresses import open_subject as subject
 
 __version__ = "0.1.0"
@@ -41,7 +41,7 @@ __all__ = [
 
 _HOMES = {
     "CapabilityError": "doxa.errors:CapabilityError",
-    "Cell": "doxa.lab.study:Cell",
+    "Cell": "doxa.lab.declaration:Cell",
     "DoxaError": "doxa.errors:DoxaError",
     "Finding": "doxa.lab.record:Finding",
     "InputError": "doxa.errors:InputError",
@@ -53,8 +53,8 @@ _HOMES = {
     "judge": "doxa.lab.record:judge",
     "load": "doxa.lab.run:load",
     "run": "doxa.lab.run:run_study",
-    "setting": "doxa.lab.study:setting",
-    "study": "doxa.lab.study:study",
+    "setting": "doxa.lab.declaration:setting",
+    "study": "doxa.lab.declaration:study",
     "subject": "doxa.subjects.addresses:open_subject",
 }
 

@@ -70,13 +70,13 @@ def main() -> None:
 @app.command("list")
 def list_studies(*, as_json: AsJson = False) -> None:
     """List the studies."""
-    from doxa.lab.study import studies
+    from doxa.lab.listing import listed_studies
 
-    known = [study for _, study in studies.items()]
+    known = listed_studies()
     if as_json:
-        _print_json([{"slug": s.slug, "paper": s.paper, "room": s.room, "claim": s.claim} for s in known])
-        return
-    _table(("study", "room", "paper", "claim"), [(s.slug, s.room, s.paper, s.claim) for s in known])
+        _print_json([study._asdict() for study in known])
+    else:
+        _table(("study", "room", "paper", "claim"), [(s.slug, s.room, s.paper, s.claim) for s in known])
 
 
 @app.command()
@@ -98,9 +98,9 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run studies, or finish interrupted ones: only missing cells are computed."""
+    from doxa.lab.declaration import studies
     from doxa.lab.progress import default_meter
     from doxa.lab.run import plan, run_study
-    from doxa.lab.study import studies
 
     chosen = studies.names() if everything else slugs or []
     if not chosen:

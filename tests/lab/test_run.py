@@ -5,13 +5,13 @@ import shutil
 
 import polars as pl
 import pytest
-from tests.lab.studies import coin
 
 from doxa.errors import InputError, StoreError
 from doxa.lab.record import SCHEMAS
 from doxa.lab.run import CellsFailedError, compare, load, plan, run_study
 from doxa.lab.show import show_run
 from doxa.lab.store import RunFolder, find_run
+from tests.lab.studies import coin
 
 
 def digest_of(result) -> str:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from doxa.errors import InputError
+from doxa.lab.declaration import Cell
 from doxa.lab.record import Recorder
-from doxa.lab.study import Cell
 from doxa.streams import stream, torch_stream
 
 if TYPE_CHECKING:

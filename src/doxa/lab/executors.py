@@ -18,8 +18,8 @@ from typing import Any, Literal, cast
 
 from doxa.errors import DoxaError, InputError, MissingExtraError, did_you_mean
 from doxa.lab.context import Context, Progress, threads
+from doxa.lab.declaration import Cell, find_study
 from doxa.lab.store import RunFolder
-from doxa.lab.study import Cell, find_study
 from doxa.secret import scrub
 
 EXECUTORS = ("inline", "processes", "ray")

@@ -20,13 +20,13 @@ import polars as pl
 import doxa
 from doxa.canonical import Json, digest
 from doxa.errors import DoxaError, InputError, StoreError
+from doxa.lab.declaration import Cell, Study, code_files, find_study
 from doxa.lab.executors import Outcome, Task, run_tasks
 from doxa.lab.figures import Figure
 from doxa.lab.files import sha256, write_atomic
 from doxa.lab.progress import Meter, SilentMeter
 from doxa.lab.record import Finding, Tables
 from doxa.lab.store import RunFolder, find_run
-from doxa.lab.study import Cell, Study, code_files, find_study
 
 
 class CellsFailedError(DoxaError):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from doxa.lab.declaration import Study, summary
 from doxa.lab.figures import Figure
 from doxa.lab.record import Finding, Tables
 from doxa.lab.report import Block, ConfigRow, Count, Fact, Page, Prose
-from doxa.lab.study import Study, summary
 
 if TYPE_CHECKING:
     from doxa.lab.run import Plan

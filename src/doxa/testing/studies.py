@@ -9,10 +9,10 @@ from typing import Any, cast
 
 from doxa.canonical import canonical_json
 from doxa.lab.context import Context, threads
+from doxa.lab.declaration import PRESETS, Cell, find_study
 from doxa.lab.record import Finding, Tables
 from doxa.lab.run import Plan, plan, run_study
 from doxa.lab.store import RunFolder
-from doxa.lab.study import PRESETS, Cell, find_study
 from doxa.testing.expectation import expect
 
 VERDICTS = ("holds", "fails", "unresolved")

@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.lab.studies import coin
 
 from doxa.errors import InputError
+from doxa.lab.declaration import code_files, find_study, setting, study
 from doxa.lab.run import code_digest
-from doxa.lab.study import code_files, find_study, setting, study
+from tests.lab.studies import coin
 
 
 @study(
