@@ -40,6 +40,7 @@ from doxa.subjects.endpoint import EndpointSubject
 from doxa.subjects.endpoint_exchange import Exchange, Patience, retry_after_s
 from doxa.subjects.endpoint_transport import LoopThread, Request, Response, TransportError
 from doxa.subjects.endpoint_wire import FaultError, read_reply, read_top_tokens, reply_body
+from doxa.testing import check_subject
 
 QUICK = Patience(first_wait_s=0.0, longest_wait_s=0.01, timeout_s=10.0)
 
@@ -348,7 +349,7 @@ def as_response(body: Any, *, status: int = 200) -> Response:
         (
             {"content": "so", "tool_calls": [{"id": "x", "function": {"name": "vote", "arguments": '{"n": '}}]},
             "tool_calls",
-            Reply('so vote({"n": )', "tool_call", 7, 2),
+            Reply('so vote({"n": )', "stop", 7, 2),
         ),
     ],
 )  # fmt: skip
@@ -394,7 +395,9 @@ class Scripted:
 
 def scripted(do: Callable[[dict[str, Any]], Response]) -> tuple[EndpointSubject, Scripted]:
     transport = Scripted(do)
-    return EndpointSubject.open("http://x/v1", "m", transport=transport, patience=QUICK), transport
+    return EndpointSubject.open(
+        "http://x/v1", "m", transport=transport, patience=QUICK, scores=True
+    ), transport
 
 
 def test_scores_are_read_from_the_top_tokens_and_the_rest_is_said():
@@ -427,6 +430,8 @@ def test_options_of_several_tokens_and_openings_cannot_be_scored():
     subject, _ = scripted(lambda _: as_response(with_top(top("Und", 0.9))))
     with pytest.raises(CapabilityError, match="no option is a single token"):
         subject.score([Query(talks("x")[0], ("Undeterminable", "Unknown"))])
+    with pytest.raises(InputError, match="no options"):
+        subject.score([Query(talks("x")[0], ())])
     with pytest.raises(CapabilityError, match="cannot begin a reply"):
         subject.score([Query(talks("x")[0], ("Und",), opening="So")])
 
@@ -545,6 +550,7 @@ def test_a_real_server_answers(tmp_path: Path):
             first_attempts=200, attempts=200, retry_floor=200, first_wait_s=0.01, longest_wait_s=1.0
         )
         subject = EndpointSubject.open(f"http://127.0.0.1:{port}/v1", str(folder), patience=patience)
+        assert Capability.SCORE not in subject.capabilities
         subject.check()
         replies = subject.reply(talks("is it true?", "hi"), sampling=Sampling(max_tokens=6))
         assert [reply.fault for reply in replies] == ["", ""], (tmp_path / "log").read_text()
@@ -558,6 +564,7 @@ def test_a_real_server_answers(tmp_path: Path):
         assert [reply.tokens_in for reply in replies] == [reply.tokens_in for reply in own]
         with pytest.raises(CapabilityError, match="no log-probabilities"):
             subject.score([Query(talks("hi")[0], ("a", "b"))])
+        check_subject(subject)
         subject.close()
     finally:
         os.killpg(server.pid, signal.SIGKILL)

@@ -13,6 +13,7 @@ import torch
 from doxa.errors import CapabilityError, InputError, SubjectError
 from doxa.subjects.base import Capability, Query, Sampling, Subject, Tool, assistant, user
 from doxa.subjects.transformers import TransformersSubject, identity_of
+from doxa.testing import check_subject
 
 TALKS = [
     (user("is it true that the sea is green?"),),
@@ -59,6 +60,11 @@ def test_the_identity_of_a_model_in_memory_follows_its_weights():
         model.lm_head.weight[0, 0] += 1e-3
     assert subject.identity != before
     assert subject.identity != TransformersSubject(model, tiny_models.tokenizer(template=None)).identity
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_it_keeps_the_contract_of_subjects(folder: Path, exact: bool):
+    check_subject(TransformersSubject.open(str(folder), exact=exact))
 
 
 def test_scores_equal_the_model_itself(subject: TransformersSubject):

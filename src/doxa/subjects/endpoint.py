@@ -54,8 +54,9 @@ class EndpointSubject:
     """A model behind an OpenAI-compatible server.
 
     Each question is answered once, or its reply has ``finish="fault"`` with the reason. Only a server that cannot
-    be reached at all, or refuses the key, raises SubjectError. ``score`` reads the log-probabilities of options that
-    are one token; a server that gives none raises CapabilityError, and its options are to be sampled as text.
+    be reached at all, or refuses the key, raises SubjectError. With ``scores=True`` options of one token are read from
+    the server's likeliest first tokens, NaN where an option is not among them; where the server gives none,
+    CapabilityError is raised, and options are to be sampled as text.
 
     The identity is that of address, model and revision: whoever puts other weights behind the same name must name
     another revision.
@@ -77,13 +78,14 @@ class EndpointSubject:
         patience: Patience,
         key: Secret | None = None,
         revision: str = "",
+        scores: bool = False,
     ) -> None:
         self.url = url
         self.model = model
         self.revision = revision
         self._key = key
         self._exchange = Exchange(transport, patience)
-        self._scores = True
+        self._scores = scores
         self._finalizer = weakref.finalize(self, _close, transport)
 
     @classmethod
@@ -93,6 +95,7 @@ class EndpointSubject:
         model: str,
         *,
         revision: str = "",
+        scores: bool = False,
         patience: Patience | None = None,
         transport: Transport | None = None,
         key: Secret | None = None,
@@ -103,6 +106,7 @@ class EndpointSubject:
             url: base address up to ``/v1``.
             model: the model's name on the server.
             revision: what tells these weights from others of the same name; part of the identity.
+            scores: whether to read options from top log-probabilities; few servers give them.
             patience: concurrency, attempts and waits.
             transport: how requests travel; HTTP by default.
             key: sent as bearer token; by default ``DOXA_API_KEY``, and for the hosts they belong to
@@ -129,6 +133,7 @@ class EndpointSubject:
             patience=patience,
             key=key or from_environment("DOXA_API_KEY", *([own] if own else [])),
             revision=revision,
+            scores=scores,
         )
 
     @property
@@ -151,7 +156,7 @@ class EndpointSubject:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """Reply, sample and tools; score until the server turned out to give no log-probabilities."""
+        """Reply, sample and tools; score where it was opened for it and the server gives log-probabilities."""
         known = {Capability.REPLY, Capability.SAMPLE, Capability.TOOLS}
         return frozenset(known | ({Capability.SCORE} if self._scores else set()))
 
@@ -204,11 +209,15 @@ class EndpointSubject:
 
     def score_seen(self, queries: Sequence[Query]) -> list[Scores]:
         """Return the same as ``score``, with the mass that was not seen and the faults."""
-        if not self._scores or any(query.opening for query in queries):
+        if any(not query.options for query in queries):
+            raise InputError("a query has no options; give at least one text to score")
+        if not self._scores:
             raise CapabilityError(
-                f"{self.address} cannot score this: the server "
-                + ("gives no log-probabilities" if not self._scores else "cannot begin a reply (opening)")
-                + "; ask for text, or use an hf: subject"
+                f"{self.address} gives no log-probabilities; ask for text, or use an hf: subject"
+            )
+        if any(query.opening for query in queries):
+            raise CapabilityError(
+                f"{self.address} cannot begin a reply (opening); ask for text, or use an hf: subject"
             )
         found: list[TopTokens | FaultError | None] = [None] * len(queries)
         bodies = [score_body(self.model, query.conversation) for query in queries]

@@ -163,9 +163,12 @@ def read_reply(response: Response) -> Reply:
         text, finish = text or refusal, "refusal"
     written: object = message.get("tool_calls") or []
     calls, unread = _tool_calls(cast(list[Any], written) if isinstance(written, list) else [])
-    if calls or unread:
-        # a call that cannot be read stays in the text, so that a reader sees it and says so
-        text, finish = " ".join(part for part in (text, *unread) if part), "tool_call"
+    if calls:
+        finish = "tool_call"
+    elif finish == "tool_call":
+        finish = "stop"
+    # a call that cannot be read stays in the text, so that a reader sees it and says so
+    text = " ".join(part for part in (text, *unread) if part)
     return Reply(
         text=text,
         finish=finish,
