@@ -24,7 +24,7 @@ def test_scores_by_hand():
 
 
 @given(BELIEFS, st.integers(1, 12))
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None)
 def test_calibration_error_equals_a_slow_sum_over_bins(beliefs: list[tuple[float, bool]], n_bins: int):
     p, o = np.array([b for b, _ in beliefs]), np.array([t for _, t in beliefs])
     total = 0.0
@@ -38,7 +38,7 @@ def test_calibration_error_equals_a_slow_sum_over_bins(beliefs: list[tuple[float
 
 
 @given(st.floats(0.2, 3.0), st.floats(-1, 1), st.integers(0, 100))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_a_planted_line_is_recovered(slope: float, intercept: float, seed: int):
     x = stream(seed, "x").uniform(-1, 1, size=25)
     found = log_odds_fit(intercept + slope * x, x, rng=stream(seed, "boot"), n_resamples=200)

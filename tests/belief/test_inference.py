@@ -56,7 +56,7 @@ def test_unequal_clusters_equal_resampling_one_by_one():
 
 
 @given(FLOATS, st.integers(2, 5))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_duplicating_every_row_within_its_cluster_does_not_shrink_the_interval(rows: list[float], times: int):
     labels = list(range(len(rows)))
     once = bootstrap(rows, clusters=labels, rng=stream(0, "boot"), n_resamples=200)
@@ -65,7 +65,7 @@ def test_duplicating_every_row_within_its_cluster_does_not_shrink_the_interval(r
 
 
 @given(FLOATS, st.floats(-10, 10), st.floats(0.1, 10))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_the_interval_moves_and_scales_with_the_values(rows: list[float], shift: float, scale: float):
     base = bootstrap(rows, rng=stream(0, "boot"), n_resamples=200)
     moved = bootstrap(np.array(rows) * scale + shift, rng=stream(0, "boot"), n_resamples=200)
@@ -108,7 +108,7 @@ def test_nothing_to_say_is_no_interval():
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_mcnemar_agrees_with_statsmodels(b: int, c: int):
     expected = mcnemar([[7, b], [c, 3]], exact=True).pvalue if b + c else 1.0
     assert mcnemar_exact(b, c) == pytest.approx(min(1.0, expected), rel=1e-9)
@@ -119,7 +119,7 @@ def test_mcnemar_agrees_with_statsmodels(b: int, c: int):
     st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
     st.sampled_from([0.8, 0.95]),
 )
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_wilson_agrees_with_statsmodels(trial: tuple[int, int], level: float):
     successes, n = trial
     low, high = proportion_confint(successes, n, alpha=1 - level, method="wilson")
@@ -129,7 +129,7 @@ def test_wilson_agrees_with_statsmodels(trial: tuple[int, int], level: float):
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=12))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_the_interval_over_seeds_agrees_with_scipy(values: list[float]):
     spread = np.std(values, ddof=1) / math.sqrt(len(values))
     if spread == 0.0:
@@ -140,7 +140,7 @@ def test_the_interval_over_seeds_agrees_with_scipy(values: list[float]):
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_phi_is_the_correlation_of_the_two_indicators(pairs: list[tuple[bool, bool]]):
     first, second = (np.array(side) for side in zip(*pairs, strict=True))
     table = [

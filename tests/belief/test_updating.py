@@ -36,7 +36,7 @@ def test_two_sources_by_hand():
 
 
 @given(SOURCES, st.floats(0.05, 0.95))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_it_is_bayes_by_enumeration_in_any_order(sources: list[tuple[bool, float]], prior: float):
     says, reliability = split(sources)
     likelihood = [math.prod(r if s == truth else 1 - r for s, r in sources) for truth in (True, False)]
@@ -54,7 +54,7 @@ def test_it_is_bayes_by_enumeration_in_any_order(sources: list[tuple[bool, float
 
 
 @given(SOURCES, st.floats(-5, 5))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_hearing_the_opposite_of_everything_gives_the_opposite_belief(
     sources: list[tuple[bool, float]], prior: float
 ):
@@ -66,7 +66,7 @@ def test_hearing_the_opposite_of_everything_gives_the_opposite_belief(
 
 
 @given(st.lists(st.floats(0.05, 0.95), min_size=1, max_size=5), st.floats(0.05, 0.95))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_the_posterior_is_a_martingale(reliability: list[float], prior: float):
     expected = 0.0
     for says in itertools.product([True, False], repeat=len(reliability)):
@@ -80,7 +80,7 @@ def test_the_posterior_is_a_martingale(reliability: list[float], prior: float):
 
 
 @given(st.floats(-30, 30), st.floats(-30, 30))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_incoherence_is_the_excess_of_the_two_credences(a: float, b: float):
     assert incoherence(a, b) == pytest.approx(expit(a) + expit(b) - 1.0, abs=1e-14)
     assert incoherence(a, b) == pytest.approx(incoherence(b, a), rel=1e-9)

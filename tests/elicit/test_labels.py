@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doxa.elicit.readers import Found, read_choice, read_yes_no
@@ -19,6 +19,7 @@ def test_words_of_the_micro_world(text: str, value: str):
 
 
 @given(st.sampled_from(SURE), st.sampled_from(["{}", "{}.", " {} .", "{}\n", "**{}**"]))
+@settings(deadline=None)
 def test_every_confidence_is_read_with_and_without_its_space(label: str, style: str):
     assert read_choice(style.format(label), SURE).value == label
     assert read_choice(style.format(label.replace(" ", "")), SURE).value == label

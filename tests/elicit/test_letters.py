@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doxa.elicit.readers import Found, read_letter, read_ranking
@@ -49,6 +49,7 @@ def test_letter_and_label_must_agree():
 
 
 @given(st.sampled_from("ABCDEFGH"), st.integers(2, 8))
+@settings(deadline=None)
 def test_only_offered_letters_are_read_and_renaming_them_renames_the_answer(letter: str, offered: int):
     letters = "ABCDEFGH"[:offered]
     found = read_letter(f"So, the answer is ({letter}).", letters)
@@ -62,6 +63,7 @@ def test_only_offered_letters_are_read_and_renaming_them_renames_the_answer(lett
 
 
 @given(st.permutations("ABCD"), st.sampled_from([" > ", ">", ", ", "; ", " >> "]))
+@settings(deadline=None)
 def test_every_order_is_read_back(order: list[str], sign: str):
     assert read_ranking(sign.join(order), "ABCD").value == tuple(order)
     assert read_ranking("".join(f"{k}. {x}\n" for k, x in enumerate(order, 1)), "ABCD").value == tuple(order)

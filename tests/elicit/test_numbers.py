@@ -1,10 +1,9 @@
-
 from __future__ import annotations
 
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doxa.elicit.numbers import FRACTIONAL, OTHER_SCALE, OUTSIDE, SHARE_OR_PERCENT
@@ -50,6 +49,7 @@ def test_slips_are_no_numbers(slip: str, style: str):
         ]
     ),
 )
+@settings(deadline=None)
 def test_every_whole_number_is_read_back(number: int, style: str):
     found = read_number(style.format(number), 0, 100, integer=True)
     assert found.value == number
@@ -57,6 +57,7 @@ def test_every_whole_number_is_read_back(number: int, style: str):
 
 
 @given(st.floats(1, 99).map(lambda x: round(x, 3)))
+@settings(deadline=None)
 def test_every_decimal_is_read_back_and_never_rounded(number: float):
     assert read_number(f"The answer is: {number}", 0, 100).value == number
     if number != int(number):

@@ -47,7 +47,7 @@ def test_the_second_reader_never_reads_something_else(kind: str):
 
 
 @given(st.text(max_size=400))
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_any_text_is_read_without_an_error_and_spans_lie_in_it(text: str):
     for read in READERS.values():
         reading = read(text)

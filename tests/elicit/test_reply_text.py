@@ -33,7 +33,7 @@ def test_turn_tokens_and_markdown_are_blanked():
 
 
 @given(st.text(st.characters(), max_size=200))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_the_length_never_changes_and_ascii_is_lowered(text: str):
     reply = ReplyText.of(text)
     assert len(reply.clean) == len(reply.lower) == len(text)
@@ -41,7 +41,7 @@ def test_the_length_never_changes_and_ascii_is_lowered(text: str):
 
 
 @given(st.text(st.characters(max_codepoint=0x1FFFF), max_size=60))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_every_decimal_digit_reads_as_its_value(text: str):
     for raw, clean in zip(text, ReplyText.of(text).clean, strict=True):
         if unicodedata.category(raw) == "Nd" and "<" not in text:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doxa.elicit.readers import Field, Found, Refusal, read_json, read_tool_call
@@ -29,6 +29,7 @@ JSON = st.recursive(
     st.dictionaries(st.text(max_size=5), JSON, max_size=3),
     st.booleans(),
 )
+@settings(deadline=None)
 def test_every_object_is_read_back_whatever_else_is_in_it(
     credence: float, answer: str, more: dict, ascii_only: bool
 ):
@@ -39,12 +40,14 @@ def test_every_object_is_read_back_whatever_else_is_in_it(
 
 
 @given(st.integers(1, 40))
+@settings(deadline=None)
 def test_every_cut_object_is_none(length: int):
     text = '{"credence": 70, "answer": "A", "n": {"x": 1}}'
     assert not isinstance(read_json(text[:-length], SCHEMA), Found)
 
 
 @given(JSON)
+@settings(deadline=None)
 def test_other_json_is_none(value: object):
     assert not isinstance(read_json(json.dumps(value), SCHEMA), Found)
 

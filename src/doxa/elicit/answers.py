@@ -79,57 +79,59 @@ class Answer:
 
 
 def from_scores(
-    question: Question,
+    questions: Sequence[Question],
     elicitor: str,
     values: Sequence[Value],
     shares: Sequence[float | None],
-    log_probs: Float[np.ndarray, "orders options"],
-) -> Answer:
-    """Return the answer that the options' log-probabilities give, averaged over orders as log-probabilities.
+    log_probs: Float[np.ndarray, "questions orders options"],
+) -> list[Answer]:
+    """Return the answers that the options' log-probabilities give, averaged over orders as log-probabilities.
 
     A bias towards a place adds the same to every option once each has stood in each place, and normalising takes it
     away. The log-odds are log Σ p·a - log Σ p·(1 - a) over options that affirm the proposition by a.
 
     Args:
-        question: the question.
+        questions: questions with the same options.
         elicitor: name of the elicitor.
         values: value of each option, names or numbers.
         shares: how much each option affirms the proposition, None for neither.
-        log_probs: of each option in each order, in nats, options in their own order.
+        log_probs: of each option in each order, in nats, options in their own order; NaN where not scored.
     """
-    blank = Answer(
-        question.id, question.proposition, elicitor, "missing", question.readout, "log-probabilities"
-    )
-    if np.any(np.isnan(log_probs)) or np.any(np.isposinf(log_probs)):
-        return replace(blank, reason="an option was not scored")
-    mass = np.asarray(logsumexp(log_probs, axis=1))
-    if np.any(np.isneginf(mass)):
-        return replace(blank, reason="no option has any probability")
-    each = normalise_log_probs(log_probs)
-    mean = each.mean(axis=0)
-    if np.all(np.isneginf(mean)):
-        return replace(blank, reason="each option has probability 0 in some order")
-    settled = normalise_log_probs(mean)
-    p = np.exp(settled)
-    log_odds = _log_odds(settled, shares)
-    best = np.flatnonzero(settled == settled.max())
+    reasons = _unusable(log_probs)
+    kept = [index for index, reason in enumerate(reasons) if not reason]
+    blanks = [
+        Answer(q.id, q.proposition, elicitor, "missing", q.readout, "log-probabilities") for q in questions
+    ]
+    answers = [replace(blank, reason=reason) for blank, reason in zip(blanks, reasons, strict=True)]
+    if not kept:
+        return answers
+    usable = np.asarray(log_probs[kept], dtype=np.float64)
+    masses = np.asarray(logsumexp(usable, axis=2)).mean(axis=1)
+    each = normalise_log_probs(usable, axis=2)
+    settled = normalise_log_probs(each.mean(axis=1), axis=1)
+    log_odds, by_order = _log_odds(settled, shares), _log_odds(each, shares)
+    credences = expit(log_odds)
     numbers = all(isinstance(value, float | int) for value in values)
-    value: Value | None = float(p @ np.array(values, dtype=np.float64)) if numbers else values[int(best[0])]
-    tie = best.size > 1 and not numbers
-    by_order = [_log_odds(row, shares) for row in each]
-    return replace(
-        blank,
-        kind="answer",
-        value=None if tie else value,
-        credence=None if log_odds is None else expit(log_odds),
-        log_odds=log_odds,
-        probabilities={str(value): float(share) for value, share in zip(values, p, strict=True)},
-        n=log_probs.shape[0],
-        reason="two options are equally likely" if tie else "",
-        by_order=tuple(each_odds for each_odds in by_order if each_odds is not None),
-        log_mass=float(mass.mean()),
-        log_probs=tuple(float(log_prob) for log_prob in settled),
-    )
+    means = np.exp(settled) @ np.array(values, dtype=np.float64) if numbers else np.zeros(len(kept))
+    names = [str(value) for value in values]
+    ties = np.sum(settled == settled.max(axis=1, keepdims=True), axis=1) > 1
+    for row, index in enumerate(kept):
+        told, tie = not math.isnan(log_odds[row]), bool(ties[row]) and not numbers
+        value: Value = float(means[row]) if numbers else values[int(np.argmax(settled[row]))]
+        answers[index] = replace(
+            answers[index],
+            kind="answer",
+            value=None if tie else value,
+            credence=float(credences[row]) if told else None,
+            log_odds=float(log_odds[row]) if told else None,
+            probabilities=dict(zip(names, np.exp(settled[row]).tolist(), strict=True)),
+            n=log_probs.shape[1],
+            reason="two options are equally likely" if tie else "",
+            by_order=tuple(by_order[row].tolist()) if told else (),
+            log_mass=float(masses[row]),
+            log_probs=tuple(settled[row].tolist()),
+        )
+    return answers
 
 
 def from_readings(
@@ -206,16 +208,34 @@ def _from_numbers(blank: Answer, numbers: list[float], scale: tuple[float, float
     )
 
 
-def _log_odds(log_probs: Float[np.ndarray, " options"], shares: Sequence[float | None]) -> float | None:
-    """Return log Σ p·a - log Σ p·(1 - a) over options that affirm by a; None without such an option or any mass."""
+def _unusable(log_probs: Float[np.ndarray, "questions orders options"]) -> list[str]:
+    """Return for each question why its scores give no answer, or an empty string."""
+    unscored = np.any(np.isnan(log_probs) | np.isposinf(log_probs), axis=(1, 2))
+    absent = np.any(np.all(np.isneginf(log_probs), axis=2), axis=1)
+    excluded = np.all(np.any(np.isneginf(log_probs), axis=1), axis=1)
+    reasons = (
+        "an option was not scored",
+        "no option has any probability",
+        "each option is impossible in some order",
+    )
+    return [
+        next((reason for reason, applies in zip(reasons, which, strict=True) if applies), "")
+        for which in zip(unscored.tolist(), absent.tolist(), excluded.tolist(), strict=True)
+    ]
+
+
+def _log_odds(
+    log_probs: Float[np.ndarray, "*batch options"], shares: Sequence[float | None]
+) -> Float[np.ndarray, "*batch"]:
+    """Return log Σ p·a - log Σ p·(1 - a) over options that affirm by a; NaN without such an option or any mass."""
     told = [index for index, share in enumerate(shares) if share is not None]
     if not told:
-        return None
+        return np.full(log_probs.shape[:-1], np.nan)
     affirming = np.array([shares[index] for index in told], dtype=np.float64)
-    with np.errstate(divide="ignore"):
-        true = float(logsumexp(log_probs[told] + np.log(affirming)))
-        false = float(logsumexp(log_probs[told] + np.log1p(-affirming)))
-    return None if math.isinf(true) and math.isinf(false) else true - false
+    with np.errstate(divide="ignore", invalid="ignore"):
+        true = logsumexp(log_probs[..., told] + np.log(affirming))
+        false = logsumexp(log_probs[..., told] + np.log1p(-affirming))
+        return np.asarray(true - false)
 
 
 def _counted_log_odds(shares: list[float]) -> float | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -157,13 +158,19 @@ class Asking:
                 check_forms(forms)
                 flat = tuple(form for option in forms for form in option)
                 queries.append(Query(fork(conversation, wording.text), flat, wording.opening))
-        scored = iter(subject.score(queries))
-        answers: list[Answer] = []
-        for question, wordings in zip(questions, worded, strict=True):
-            rows = np.stack([summed_forms(next(scored), wording.forms or ()) for wording in wordings])
-            first = wordings[0]
-            answers.append(from_scores(question, self.name, first.values, first.shares, rows))
-        return answers
+        scored = subject.score(queries)
+        alike: dict[Any, list[int]] = {}
+        starts = np.cumsum([0, *(len(wordings) for wordings in worded)]).tolist()
+        for index, wordings in enumerate(worded):
+            shape = tuple(len(option) for option in wordings[0].forms or ())
+            alike.setdefault((wordings[0].values, wordings[0].shares, shape, len(wordings)), []).append(index)
+        answers: dict[int, Answer] = {}
+        for (values, shares, shape, n_orders), members in alike.items():
+            rows = np.stack([np.stack(scored[starts[index] : starts[index] + n_orders]) for index in members])
+            summed = summed_forms(np.asarray(rows, dtype=np.float64), shape)
+            found = from_scores([questions[index] for index in members], self.name, values, shares, summed)
+            answers.update(zip(members, found, strict=True))
+        return [answers[index] for index in range(len(questions))]
 
     def _read(
         self,
@@ -227,18 +234,24 @@ def mapped(reading: Reading, values: dict[Any, Value]) -> Reading:
     return Found(values[reading.value], reading.span)
 
 
-def summed_forms(scores: Float[np.ndarray, " forms"], forms: Forms) -> Float[np.ndarray, " options"]:
-    """Return the log-probability of each option: that of any of its surface forms; NaN where one is NaN."""
-    out = np.empty(len(forms))
-    at = 0
-    for index, option in enumerate(forms):
-        part = np.asarray(scores[at : at + len(option)], dtype=np.float64)
-        at += len(option)
-        unscored = bool(np.any(np.isnan(part)) or np.any(np.isposinf(part)))
-        out[index] = np.nan if unscored else float(logsumexp(part))
-    return out
+def summed_forms(
+    scores: Float[np.ndarray, "questions orders forms"], shape: tuple[int, ...]
+) -> Float[np.ndarray, "questions orders options"]:
+    """Return the log-probability of each option: that of any of its surface forms; NaN where one is NaN.
+
+    Args:
+        scores: log-probabilities of all forms in nats, option by option.
+        shape: number of forms of each option.
+    """
+    unscored = np.isnan(scores) | np.isposinf(scores)
+    safe = np.where(unscored, -np.inf, scores)
+    ends = np.cumsum(shape).tolist()
+    parts = [slice(end - length, end) for end, length in zip(ends, shape, strict=True)]
+    sums = np.stack([np.asarray(logsumexp(safe[..., part])) for part in parts], axis=-1)
+    return np.where(np.stack([unscored[..., part].any(axis=-1) for part in parts], axis=-1), np.nan, sums)
 
 
+@lru_cache(maxsize=256)
 def check_forms(forms: Forms) -> None:
     """Raise InputError if one surface form begins with another: its probability would count twice.
 

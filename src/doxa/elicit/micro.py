@@ -8,12 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from doxa.belief.information import logit, logsumexp, normalise_log_probs
-from doxa.elicit.readers import is_refusal
-from doxa.subjects.base import Conversation, Query, Sampling, Subject, user
+from doxa.elicit.answers import Answer
+from doxa.elicit.elicitors import ForcedChoice
+from doxa.elicit.questions import micro_question
+from doxa.errors import SubjectError
+from doxa.subjects.base import Conversation, Sampling, Subject
 from doxa.worlds import micro
 
-_SURE = np.array(micro.SURE_PERCENT) / 100
+_SCORED = ForcedChoice(way="log-probabilities")
+_TOLD = ForcedChoice(way="text")
 
 
 class MicroAnswer(NamedTuple):
@@ -49,14 +52,9 @@ def ask_micro(
         conversations: what came before each question.
         questions: as many as conversations.
     """
-    queries = [
-        Query((*conversation, user(micro.ask(question))), micro.options(question))
-        for conversation, question in zip(conversations, questions, strict=True)
-    ]
-    return [
-        _answer(question, log_probs)
-        for question, log_probs in zip(questions, subject.score(queries), strict=True)
-    ]
+    asked = [micro_question(question) for question in questions]
+    found = _SCORED.elicit(subject, conversations, asked, sampling=Sampling())
+    return [_answer(answer) for answer in found]
 
 
 def check_text(
@@ -66,27 +64,17 @@ def check_text(
     answers: Sequence[MicroAnswer],
 ) -> TextCheck:
     """Ask the same in plain text, greedily, and compare with what the scores say."""
-    forks = [
-        (*conversation, user(micro.ask(question)))
-        for conversation, question in zip(conversations, questions, strict=True)
-    ]
-    replies = subject.reply(forks, sampling=Sampling(max_tokens=12))
-    refused = missing = agree = 0
-    for reply, question, answer in zip(replies, questions, answers, strict=True):
-        options = micro.options(question)
-        text = " ".join(reply.text.lower().split()).removesuffix(".").strip()
-        if text in options:
-            agree += options.index(text) == int(np.argmax(answer.log_probs))
-        elif is_refusal(reply.text):
-            refused += 1
-        else:
-            missing += 1
-    return TextCheck(len(forks), refused, missing, agree)
+    asked = [micro_question(question) for question in questions]
+    told = _TOLD.elicit(subject, conversations, asked, sampling=Sampling(max_tokens=12))
+    agree = sum(
+        reply.kind == "answer"
+        and question.options.index(str(reply.value)) == int(np.argmax(answer.log_probs))
+        for question, reply, answer in zip(asked, told, answers, strict=True)
+    )
+    return TextCheck(len(told), sum(one.refusals for one in told), sum(one.missing for one in told), agree)
 
 
-def _answer(question: micro.Question, log_probs: Float[np.ndarray, " options"]) -> MicroAnswer:
-    normalised = normalise_log_probs(log_probs)
-    mass = float(logsumexp(log_probs))
-    if isinstance(question, micro.HowSure):
-        return MicroAnswer(float(logit(float(np.exp(normalised) @ _SURE))), normalised, mass)
-    return MicroAnswer(float(normalised[0] - normalised[1]), normalised, mass)
+def _answer(answer: Answer) -> MicroAnswer:
+    if answer.log_odds is None or answer.log_mass is None:
+        raise SubjectError(f"'{answer.question}' could not be scored: {answer.reason}")
+    return MicroAnswer(answer.log_odds, np.array(answer.log_probs), answer.log_mass)

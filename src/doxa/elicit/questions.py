@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from doxa.elicit.labels import distinct
 from doxa.errors import InputError
@@ -93,6 +94,7 @@ class Question:
         return tuple(string.ascii_uppercase[: len(self.options)])
 
 
+@lru_cache(maxsize=4096)
 def micro_question(question: micro.Question, *, id: str = "", proposition: str = "") -> Question:  # noqa: A002
     """Return a question of the micro world: asked in its sentence, answered with its words.
 
