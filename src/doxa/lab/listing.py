@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.metadata
 import importlib.util
 import pkgutil
 from pathlib import Path
 from typing import NamedTuple
-
-import doxa.studies
 
 
 class Listed(NamedTuple):
@@ -23,7 +22,8 @@ class Listed(NamedTuple):
 
 def listed_studies() -> list[Listed]:
     """Return every built-in and installed study, sorted by slug; one whose decorator is no literal shows its slug."""
-    modules = {info.name: "" for info in pkgutil.iter_modules(doxa.studies.__path__, "doxa.studies.")}
+    package = importlib.import_module("doxa.studies")
+    modules = {info.name: "" for info in pkgutil.iter_modules(package.__path__, "doxa.studies.")}
     modules |= {entry.module: entry.name for entry in importlib.metadata.entry_points(group="doxa.studies")}
     found: list[Listed] = []
     for module, name in modules.items():
