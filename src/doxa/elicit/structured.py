@@ -108,7 +108,7 @@ def read_tool_call(reply: Reply, name: str, argument: str, choices: Sequence[str
 
     Several calls count as one if they agree. A refusal in words is a refusal only if nothing was called.
 
-    >>> read_tool_call(Reply("I'd rather not say."), "vote", "side", ["for", "against"]).reason
+    >>> read_tool_call(Reply("I vote for."), "vote", "side", ["for", "against"]).reason
     'no tool was called'
     """
     if not reply.tool_calls:
