@@ -340,10 +340,16 @@ def _imports(path: Path, module: str) -> set[str]:
 
 
 def _is_module(name: str) -> bool:
+    """Return whether a dotted name is a module; its parent is looked at, not imported, because that may be slow."""
+    parent, _, last = name.rpartition(".")
     try:
-        return importlib.util.find_spec(name) is not None
+        spec = importlib.util.find_spec(parent)
     except ModuleNotFoundError:
         return False
+    places = [Path(place) for place in (spec.submodule_search_locations if spec else None) or ()]
+    return any(
+        (place / f"{last}.py").is_file() or (place / last / "__init__.py").is_file() for place in places
+    )
 
 
 def summary(study: Study) -> str:
