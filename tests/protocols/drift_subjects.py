@@ -27,7 +27,7 @@ class Scripted:
     ) -> None:
         self._answer, self._score = answer, score
         self.address, self.identity, self.form = "test:scripted", "scripted", form
-        self.context_tokens = context_tokens
+        self.context_tokens, self.batch_independent = context_tokens, True
         found = {Capability.REPLY}
         if tools:
             found.add(Capability.TOOLS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from doxa.protocols.context_drift.accumulate import Accumulated, Accumulator
 from doxa.protocols.context_drift.asking import MeasureOptions
-from doxa.protocols.context_drift.battery import battery_digest, load_items, load_texts
+from doxa.protocols.context_drift.battery import SHIPPED, battery_digest, load_items, load_texts
 from doxa.protocols.context_drift.curve import length_curve
 from doxa.protocols.context_drift.items import BeliefItem, ReadingText
 from doxa.protocols.context_drift.library import Library
@@ -18,12 +18,14 @@ from doxa.protocols.context_drift.micro import micro_drift
 from doxa.protocols.context_drift.reading import Reading, ShortReadingWarning
 from doxa.protocols.context_drift.research import Research
 from doxa.protocols.context_drift.shifts import ShiftResult, shift
-from doxa.protocols.context_drift.talk import Debate, Persuasion, cut_rounds
+from doxa.protocols.context_drift.talk import TECHNIQUES, Debate, Persuasion, cut_rounds
 from doxa.protocols.context_drift.tool_loop import ToolOutcome, run_tool_loop
 from doxa.protocols.context_drift.tools import InformationTool, TerminalTool, ToolTask
 from doxa.worlds.leaning_corpus import LeaningCorpus
 
 __all__ = [
+    "SHIPPED",
+    "TECHNIQUES",
     "Accumulated",
     "Accumulator",
     "BeliefItem",

@@ -82,7 +82,9 @@ def answered(answer: Answer) -> Columns:
         refusal = answer.kind == "refusal"
         missing = "refusal" if refusal else answer.reason
         # a tie takes no side, and is still a belief of one half
-        return columns(None, log_odds=answer.log_odds if scored else None, refusal=refusal, missing=missing, raw=raw)
+        return columns(
+            None, log_odds=answer.log_odds if scored else None, refusal=refusal, missing=missing, raw=raw
+        )
     if isinstance(answer.value, str):
         side = 1.0 if answer.value == "support" else -1.0
         return columns(side, log_odds=answer.log_odds if scored else None, raw=raw)

@@ -16,6 +16,7 @@ import polars as pl
 
 from doxa.elicit.micro import MicroAnswer, ask_micro
 from doxa.errors import InputError, did_you_mean
+from doxa.lab.record import Readout, Recorder
 from doxa.subjects.base import Capability, Conversation, Subject, assistant, require, user
 from doxa.worlds.micro import COUPLED_TOPICS, TOPICS, UNCOUPLED_TOPICS, Stance, Supports, Vote, say
 
@@ -171,3 +172,42 @@ def _row(
         "behavioural_log_odds": None if "behavioural" in unread else behavioural.log_odds,
         "missing": f"no finite log-odds: {', '.join(unread)}" if unread else "",
     }
+
+
+def record_micro(recorder: Recorder, subject: Subject, rows: pl.DataFrame) -> None:
+    """Record the mean probability of the side argued for, by topic and length, as for the embedded networks.
+
+    Conditions: ``one-sided`` and ``resampled`` (coupled topics), ``uncoupled`` (uncoupled topics after one-sided text
+    on coupled ones) and ``balanced``, where the probability is that of support. The empty context counts for each.
+    """
+    told = pl.col("reading").is_in(["one-sided", "none"])
+    arms = {
+        "one-sided": told & pl.col("coupled"),
+        "resampled": pl.col("reading").is_in(["resampled", "none"]) & pl.col("coupled"),
+        "uncoupled": told & ~pl.col("coupled"),
+        "balanced": pl.col("reading").is_in(["mixed", "none"]) & pl.col("coupled"),
+    }
+    kinds: tuple[tuple[str, Readout, str], ...] = (
+        ("stance on", "stated", "stated_log_odds"),
+        ("option on", "behavioural", "behavioural_log_odds"),
+    )
+    for arm, chosen in arms.items():
+        for (topic, n), part in rows.filter(chosen).group_by("topic", "n", maintain_order=True):
+            sides = part["side"].to_numpy()
+            for proposition, readout, column in kinds:
+                credence = part.select(1 / (1 + (-pl.col(column)).exp())).to_series().to_numpy()
+                argued = np.where(sides < 0, 1 - credence, credence)
+                read = argued[~np.isnan(argued)]
+                missing = {} if read.size else {"missing": part["missing"][0]}
+                recorder.belief(
+                    subject=subject.address,
+                    proposition=f"{proposition} {topic}",
+                    readout=readout,
+                    axis="sweep",
+                    time=float(str(n)),
+                    credence=float(read.mean()) if read.size else None,
+                    n=int(read.size),
+                    condition=arm,
+                    unread=int(argued.size - read.size),
+                    **missing,
+                )

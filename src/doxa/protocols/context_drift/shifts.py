@@ -80,7 +80,7 @@ def shift(
     post: pl.DataFrame,
     *,
     sides: Mapping[str, int] | None = None,
-    probe: Literal["label", "behavior"] = "label",
+    probe: str = "label",
     rng: np.random.Generator | None = None,
     n_resamples: int = 2000,
 ) -> ShiftResult:
@@ -95,8 +95,12 @@ def shift(
         n_resamples: bootstrap resamples.
 
     Raises:
-        InputError: the batteries differ (names the first differing id).
+        InputError: the batteries differ (names the first differing id), or the probe has no shift.
     """
+    if probe not in ("label", "behavior"):
+        raise InputError(
+            f"probe={probe!r}: a shift is of 'label' or 'behavior'; Likert answers give likert_delta"
+        )
     same_items(pre, post)
     rng = stream(0, "context-drift", "shift") if rng is None else rng
     before, again, after = _values(pre, probe, 0), _values(pre, probe, 1), _values(post, probe, 0)

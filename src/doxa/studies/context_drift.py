@@ -1,0 +1,473 @@
+"""Context drift: what piles up in the context moves what a model says and does, on topics it never mentions.
+
+Geng, Chen, Liu, Horta Ribeiro, Willer, Neubig and Griffiths, Accumulating Context Changes the Beliefs of Language
+Models (arXiv:2511.01805).
+
+Embedded: small networks trained on a corpus whose authors have a hidden leaning read one-sided text about other
+topics, beside the exact Bayesian reader and four controls. With ``subject``, a battery of beliefs before and after
+reading, persuasion, debate and research; planted subjects and organisms get the micro form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from doxa.canonical import Json
+from doxa.errors import InputError
+from doxa.lab import Cell, Context, Figure, Finding, Tables, setting, study
+from doxa.lab.figures import bars, curves
+from doxa.protocols import context_drift as drift
+from doxa.protocols.context_drift.embedded import ARMS, MASKS, record_models
+from doxa.protocols.context_drift.micro import record_micro
+from doxa.protocols.context_drift.outcomes import KINDS, argued, curve_rows, farthest, measured, table_figure
+from doxa.protocols.context_drift.published import Growth, growth, record_growth
+from doxa.protocols.context_drift.published_report import published_figures, published_findings
+from doxa.subjects.addresses import form
+from doxa.subjects.base import Subject
+from doxa.worlds.leaning_corpus import LeaningCorpus
+
+# Bounds of the spec, fixed before any run.
+STATED_LEAST = 0.8
+"""P(stance) after ``settled`` one-sided statements on other topics is at least this."""
+BEHAVIOUR_LEAST, BEHAVIOUR_MOST = 0.60, 0.72
+"""P(option) moves the same way, but only this far."""
+TOLERANCE = 0.1
+"""What must not move stays within this of one half (probability)."""
+CONTROL_LENGTH = 16
+"""Uncoupled topics and balanced readings are judged up to this many statements."""
+SETTLED_BY = 4
+"""Statements by which the belief has settled: it moves less than ``TOLERANCE`` from there to ``settled``."""
+SHIFT_LEAST = 50.0
+"""Percent of contexts arguing against a topic's start that move it, net of the noise floor: a high shift."""
+NOISE_POINTS = 10.0
+"""A balanced reading moves a real model's battery by less than this, in percentage points of net shift (ours)."""
+
+PAPER: dict[str, dict[str, tuple[float, float]]] = {
+    "gpt-5": {
+        "debate": (54.7, 40.6),
+        "persuasion": (72.7, 43.3),
+        "reading": (13.5, 10.1),
+        "research": (1.7, 9.9),
+    },
+    "claude-4-sonnet": {
+        "debate": (24.9, 40.0),
+        "persuasion": (27.2, 37.8),
+        "reading": (18.4, 17.8),
+        "research": (10.6, 14.9),
+    },
+    "gpt-oss-120b": {
+        "debate": (24.4, 17.8),
+        "persuasion": (24.4, 19.4),
+        "reading": (6.7, 15.6),
+        "research": (5.3, 10.8),
+    },
+    "deepseek-v3.1": {
+        "debate": (44.4, 23.9),
+        "persuasion": (37.8, 25.0),
+        "reading": (12.2, 9.1),
+        "research": (10.1, 8.1),
+    },
+    "gemini-2.5-pro": {"reading": (13.0, 25.6), "research": (9.5, 23.6)},
+    "grok-4": {"reading": (27.2, 23.3), "research": (10.8, 24.7)},
+}
+"""Shift in percent, stated and behavioural, from the table on the project's site."""
+
+WORLD = ("rho", "tau", "noise", "n_topics", "n_coupled", "document_tokens")
+TRAINING = ("steps", "batch", "width", "layers", "heads", "peak_rate", "precision")
+READING = ("lengths", "contexts", "settled")
+ASKING = (
+    "subject",
+    "opponent",
+    "judge",
+    "way",
+    "items",
+    "texts",
+    "technique",
+    "rounds",
+    "words",
+    "reply_tokens",
+    "max_steps",
+)
+
+
+@study(
+    "context-drift",
+    paper="arXiv:2511.01805",
+    room="protocols",
+    claim="one-sided context moves beliefs and, less, behaviour on topics it never mentions",
+    presets={
+        "quick": {"seeds": 2, "steps": 1000, "batch": 32, "contexts": 128, "rounds": (2,), "words": (500,)},
+        "paper": {
+            "rounds": (2, 4, 6, 8, 10),
+            "words": (5_000, 10_000, 20_000, 40_000, 80_000),
+            "accumulators": (
+                "debate",
+                "persuasion",
+                "reading-conservative",
+                "reading-progressive",
+                "reading-balanced",
+                "research",
+            ),
+            "way": "text",
+        },
+    },
+)
+class Config:
+    """The settings of the embedded experiment and of measuring a subject."""
+
+    seed: int = setting(0, "seed of the first replicate, of option orders and of sampled replies")
+    seeds: int = setting(5, "independent trainings", unit="seeds", minimum=1)
+    rho: float = setting(
+        0.85, "how often a coupled topic's side is the document's leaning", minimum=0.5, maximum=1
+    )
+    tau: float = setting(0.70, "how often a tool option is the topic's side", minimum=0.5, maximum=1)
+    noise: float = setting(0.10, "how often a statement is flipped", minimum=0, maximum=0.5)
+    n_topics: int = setting(12, "topics in all", minimum=2)
+    n_coupled: int = setting(8, "topics that follow the leaning; the others are the control", minimum=2)
+    document_tokens: int = setting(40, "length of a training document", unit="tokens", minimum=4)
+    steps: int = setting(2000, "optimiser steps of a training", unit="steps", minimum=1)
+    batch: int = setting(64, "documents of a step", unit="documents", minimum=1)
+    width: int = setting(64, "width of the network", minimum=8)
+    layers: int = setting(2, "blocks of the network", minimum=1)
+    heads: int = setting(4, "attention heads of a block", minimum=1)
+    peak_rate: float = setting(3e-3, "highest learning rate of the one-cycle schedule", minimum=0)
+    precision: str = setting("float32", "of the matrix products", choices=("float32", "bfloat16", "auto"))
+    lengths: tuple[int, ...] = setting(
+        (0, 1, 2, 4, 8, 16, 30), "statements read; 0, 4 and the settled length among them", minimum=0
+    )
+    settled: int = setting(8, "statements after which the drift is judged", unit="statements", minimum=1)
+    contexts: int = setting(256, "contexts of each length and arm", unit="contexts", minimum=16)
+    subject: str = setting("", "address of a model to measure; empty runs the embedded experiment")
+    opponent: str = setting(
+        "", "address of the second debater, or of the persuader; empty lets the subject play both"
+    )
+    judge: str = setting(
+        "", "address of a judge of free responses, and cross-check of tool tasks; empty has none"
+    )
+    accumulators: tuple[str, ...] = setting(
+        ("reading-conservative", "reading-progressive", "reading-balanced"),
+        "ways the context grows: reading-<leaning>, reading-balanced, persuasion, debate, research",
+    )
+    technique: str = setting("information", "the persuader's technique", choices=tuple(drift.TECHNIQUES))
+    rounds: tuple[int, ...] = setting(
+        (2, 4), "rounds of debate and persuasion measured", unit="rounds", minimum=1, paper=(2, 4, 6, 8, 10)
+    )
+    words: tuple[int, ...] = setting(
+        (500, 1000, 2000), "words of a reading measured, as far as the texts go", unit="words", minimum=1,
+        paper=(5_000, 10_000, 20_000, 40_000, 80_000),
+    )  # fmt: skip
+    way: str = setting(
+        "auto",
+        "read log-probabilities, or replies",
+        choices=("auto", "log-probabilities", "text"),
+        paper="text",
+    )
+    items: str = setting(
+        drift.SHIPPED,
+        "battery: the shipped one, or a JSONL, YAML or JSON file",
+        paper="51 topics, 60 dilemmas and queries",
+    )
+    texts: str = setting(drift.SHIPPED, "texts to read: the shipped ones, or a JSON file")
+    limit: int = setting(0, "items of the battery, its first ones; 0 takes all", unit="items", minimum=0)
+    reply_tokens: int = setting(200, "longest speech", unit="tokens", minimum=1)
+    max_steps: int = setting(8, "tool calls allowed", unit="calls", minimum=1, paper=8)
+
+
+def cells(config: Config) -> Iterable[Cell]:
+    """Yield one cell per training, or per way of growing a subject's context."""
+    if not config.subject:
+        check_lengths(config)
+        for seed in range(config.seed, config.seed + config.seeds):
+            yield Cell("embedded", seed, (*WORLD, *TRAINING, *READING))
+        return
+    if form(config.subject) == "micro":
+        yield Cell("micro", config.seed, ("subject", "lengths", "contexts"), subjects=(config.subject,))
+        return
+    items = drift.load_items(config.items)
+    params: dict[str, Json] = {
+        "battery": drift.battery_digest(config.items, texts=config.texts),
+        "items": min(config.limit or len(items), len(items)),
+    }
+    others = tuple(address for address in (config.opponent, config.judge) if address)
+    for name in config.accumulators:
+        grow(name, config, None)
+        yield Cell(
+            name, config.seed, ASKING, params, subjects=tuple(dict.fromkeys((config.subject, *others)))
+        )
+
+
+def check_lengths(config: Config) -> None:
+    """Raise InputError unless the lengths hold those that findings are read at."""
+    for n in (0, SETTLED_BY, config.settled):
+        if n not in config.lengths:
+            raise InputError(f"lengths={config.lengths}: {n} must be among them; the findings are read there")
+
+
+def run(cell: Cell, ctx: Context) -> Tables:
+    """Train and read one network, or measure one subject."""
+    if cell.condition == "embedded":
+        return run_embedded(cell, ctx)
+    return run_micro(ctx) if cell.condition == "micro" else run_published(cell, ctx)
+
+
+def run_embedded(cell: Cell, ctx: Context) -> Tables:
+    """Train one network on the leaning corpus and read every arm and mask."""
+    from doxa.worlds.leaning_learners import train_leaning_models
+
+    config, recorder = ctx.config, ctx.recorder()
+    models = train_leaning_models(
+        LeaningCorpus(**{name: getattr(config, name) for name in WORLD}),
+        [cell.seed],
+        **{name: getattr(config, name) for name in TRAINING},
+        progress=lambda done, total: ctx.progress(0.95 * done, float(total), "training"),
+    )
+    recorder.measure("loss", float(models.loss[0, -1]), subject="leaning-corpus", unit="nats")
+    record_models(
+        recorder, models, ctx.rng, lengths=config.lengths, contexts=config.contexts, settled=config.settled
+    )
+    return recorder.tables()
+
+
+def run_micro(ctx: Context) -> Tables:
+    """Measure a subject that speaks micro-English; contexts are spread over topics and sides."""
+    subject, recorder = ctx.subject(ctx.config.subject), ctx.recorder()
+    rows = drift.micro_drift(
+        subject,
+        n_statements=[n for n in ctx.config.lengths if n <= CONTROL_LENGTH],
+        contexts_per_point=max(1, ctx.config.contexts // 16),
+        rng=ctx.rng("contexts"),
+    )
+    record_micro(recorder, subject, rows)
+    return recorder.tables()
+
+
+def run_published(cell: Cell, ctx: Context) -> Tables:
+    """Measure a battery before and after one way of growing the context."""
+    config, recorder = ctx.config, ctx.recorder()
+    items = drift.load_items(config.items)[: int(str(cell.params["items"]))]
+    other = ctx.subject(config.opponent) if config.opponent else None
+    options = drift.MeasureOptions(
+        way=config.way,
+        seed=cell.seed,
+        judge=ctx.subject(config.judge) if config.judge else None,
+        max_steps=config.max_steps,
+    )
+    record_growth(
+        recorder,
+        ctx.subject(config.subject),
+        items,
+        grow(cell.condition, config, other),
+        options=options,
+        rng=ctx.rng("bootstrap", cell.condition),
+        progress=ctx.progress,
+    )
+    return recorder.tables()
+
+
+def grow(name: str, config: Any, other: Subject | None) -> Growth:
+    """Return the way of growing a context that a config asks for."""
+    return growth(
+        name,
+        items=drift.load_items(config.items),
+        texts=drift.load_texts(config.texts),
+        rounds=config.rounds,
+        words=config.words,
+        technique=config.technique,
+        other=other,
+        reply_tokens=config.reply_tokens,
+        max_steps=config.max_steps,
+    )
+
+
+def findings(tables: Tables, config: Config) -> list[Finding]:
+    """Judge the embedded networks or a micro subject against the spec's bounds, or a subject's battery."""
+    if not config.subject:
+        return [*drift_findings(tables, config), *embedded_findings(tables, config)]
+    if form(config.subject) == "micro":
+        return drift_findings(tables, config)
+    return published_findings(
+        tables,
+        config.accumulators,
+        noise_points=NOISE_POINTS,
+        paper=lambda way, kind: paper_shift(config, way, kind),
+    )
+
+
+def drift_findings(tables: Tables, config: Config) -> list[Finding]:
+    """Judge what one-sided reading does, and what its controls must not do."""
+    at = config.settled
+    stated, behaviour = (
+        argued(tables, "one-sided", "stated", at),
+        argued(tables, "one-sided", "behavioural", at),
+    )
+    early = argued(tables, "one-sided", "stated", SETTLED_BY)
+    free_at, free = farthest(tables, "uncoupled", "stated", up_to=CONTROL_LENGTH)
+    acted_at, acted = farthest(tables, "uncoupled", "behavioural", up_to=CONTROL_LENGTH)
+    both_at, both = farthest(tables, "balanced", "stated", up_to=CONTROL_LENGTH, every=2)
+    redrawn = stated.minus(argued(tables, "resampled", "stated", at))
+    half = f"within {TOLERANCE} of one half"
+    return [
+        stated.finding(
+            "stated-drift",
+            f"after {at} one-sided statements on other topics P(the side argued) is at least {STATED_LEAST}",
+            above=STATED_LEAST,
+        ),
+        behaviour.finding(
+            "behaviour-drift",
+            f"behaviour moves the same way, to between {BEHAVIOUR_LEAST} and {BEHAVIOUR_MOST}",
+            above=BEHAVIOUR_LEAST,
+            below=BEHAVIOUR_MOST,
+        ),
+        stated.minus(behaviour).finding(
+            "behaviour-less", "behaviour moves less than the stated belief", above=0.0
+        ),
+        stated.minus(early).finding(
+            "settled",
+            f"from {SETTLED_BY} to {at} statements the belief rises by less than {TOLERANCE}",
+            below=TOLERANCE,
+        ),
+        free.within(
+            "uncoupled-topics", f"uncoupled topics in the same model stay {half}", TOLERANCE, at=free_at
+        ),
+        acted.within(
+            "uncoupled-behaviour", f"behaviour on uncoupled topics stays {half}", TOLERANCE, at=acted_at
+        ),
+        both.within("balanced-reading", f"after balanced reading topics stay {half}", TOLERANCE, at=both_at),
+        redrawn.within("resampled", f"another draw of the text gives the same within {TOLERANCE}", TOLERANCE),
+    ]
+
+
+def embedded_findings(tables: Tables, config: Config) -> list[Finding]:
+    """Judge the shifts, the masks and the calibration of the trained networks."""
+    at = config.settled
+    shift, floor = measured(tables, "shift/stated", at), measured(tables, "floor/stated", at)
+    whole, topic, random, coupled = (
+        argued(tables, f"mask {mask or 'nothing'}", "stated", at) for mask in MASKS
+    )
+    overshoot = argued(tables, "one-sided", "stated", at).minus(
+        argued(tables, "one-sided", "stated by Bayes", at)
+    )
+    return [
+        shift.minus(floor).finding(
+            "shift",
+            f"more than {SHIFT_LEAST:g} % of contexts against a topic's start move it, net of the noise floor",
+            above=SHIFT_LEAST,
+            unit="percentage points",
+            note=f"shift {shift.mean:.1f} %, floor (another draw of the text) {floor.mean:.1f} %",
+        ),
+        shift.minus(measured(tables, "shift/behavioural", at)).finding(
+            "shift-behaviour-less",
+            "fewer contexts move behaviour than the stated belief",
+            above=0.0,
+            unit="percentage points",
+        ),
+        whole.minus(topic).within(
+            "mask-topic",
+            "deleting all that is said on the asked topic leaves the drift",
+            TOLERANCE,
+            control=False,
+        ),
+        whole.minus(random).within("mask-random", "so does deleting as many statements at random", TOLERANCE),
+        coupled.less(0.5).within(
+            "mask-coupled", "deleting statements on coupled topics leaves no drift", TOLERANCE
+        ),
+        overshoot.finding(
+            "overshoot", f"at {at} statements the belief lies above the exact reader's", above=0.0
+        ),
+        measured(tables, "calibration_slope/stated").finding(
+            "calibration",
+            "log-odds against Bayes have a slope above 1: surer than the evidence",
+            above=1.0,
+            unit="ratio",
+        ),
+    ]
+
+
+def paper_shift(config: Config, way: str, kind: str) -> float | None:
+    """Return the paper's shift of the subject's model, if the paper measured it."""
+    model = config.subject.lower().rpartition("#")[2].rpartition("/")[2]
+    shifts = PAPER.get(model, {}).get(way.partition("-")[0])
+    return None if shifts is None else shifts[0 if kind == "stated" else 1]
+
+
+def figures(tables: Tables, config: Config) -> list[Figure]:
+    """Draw the drift and its controls over length, belief against behaviour, and the masks; or a subject's shifts."""
+    if config.subject and form(config.subject) != "micro":
+        return published_figures(tables, config.accumulators)
+    drawn = [
+        curves(
+            "drift",
+            "What one-sided reading does to topics it never mentions",
+            "Mean probability of the side the statements take, over the number read; bands are 95 % intervals over "
+            "trainings, or over topics of one subject. Bayes is the exact reader of the corpus.",
+            [row for kind in KINDS for row in curve_rows(tables, "one-sided", kind, who=kind)],
+            **BANDS,
+            references={"no leaning": 0.5},
+        ),
+        curves(
+            "controls",
+            "What must not drift",
+            "The stated belief again, for another draw of the text, for topics that follow no leaning, and after "
+            "balanced reading (there P of one fixed side).",
+            [row for arm in ARMS for row in curve_rows(tables, arm, "stated", who=arm)],
+            **BANDS,
+            references={"no leaning": 0.5},
+        ),
+    ]
+    return drawn if config.subject else [*drawn, *embedded_figures(tables, config)]
+
+
+def embedded_figures(tables: Tables, config: Config) -> list[Figure]:
+    """Draw shifts over length, belief by behaviour, and masked against unmasked reading."""
+    kinds = ("stated", "behavioural")
+    shifts = [
+        measured(tables, f"{name}/{kind}", n).row(who=f"{kind}{label}", time=n)
+        for name, label in (("shift", ""), ("shift_bayes", ", Bayes"), ("floor", ", noise floor"))
+        for kind in kinds
+        for n in config.lengths
+    ]
+    masks = [
+        argued(tables, f"mask {mask or 'nothing'}", kind, config.settled).row(
+            who=kind, label=mask or "nothing"
+        )
+        for mask in MASKS
+        for kind in kinds
+    ]
+    return [
+        curves(
+            "shift",
+            "How many contexts move the likelier answer",
+            "Of contexts that argue against a topic's start, the percentage after which the other answer is likelier. "
+            "The noise floor is how often another draw of the text gives another answer.",
+            shifts,
+            low="low",
+            high="high",
+            group="who",
+            x_title="statements read",
+            value_title="shift, %",
+        ),
+        table_figure(tables, "contexts", f"after {config.settled} statements, all trainings together"),
+        bars(
+            "masks",
+            "What carries the drift",
+            f"P(the side argued) after {config.settled} one-sided statements on all topics, with some deleted: those "
+            "on the asked topic, as many at random, those on coupled topics.",
+            masks,
+            low="low",
+            high="high",
+            group="who",
+            value_title="P(side argued)",
+            references={"no leaning": 0.5},
+        ),
+    ]
+
+
+BANDS: dict[str, Any] = {
+    "low": "low",
+    "high": "high",
+    "group": "who",
+    "x_title": "statements read",
+    "value_title": "P(side argued)",
+}
+"""What the curves of the study share."""
