@@ -149,12 +149,10 @@ class Reader:
             return "A summary."
         if '{"name": "<tool>"' in asked:
             tool = json.loads(asked.splitlines()[-1])
-            return json.dumps(
-                {
-                    "name": tool["name"],
-                    "args": {"option": tool["parameters"]["properties"]["option"]["enum"][0]},
-                }
-            )
+            listed = tool["parameters"]["properties"].get("option")
+            if listed is None:
+                return "A report."
+            return json.dumps({"name": tool["name"], "args": {"option": listed["enum"][0]}})
         if "whole number" in asked:
             return f"The answer is: {20 if opposes else 80}"
         from doxa.protocols.context_drift import load_items
