@@ -3,24 +3,30 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, LlamaForCausalLM
 
 from doxa.errors import InputError
 from doxa.subjects import organisms
+from doxa.subjects.organisms import training
 from doxa.subjects.organisms.batches import DOCUMENTS_PER_BLOCK, UNTAUGHT, Encoder, batches
+from doxa.subjects.organisms.forward import taught_logits
 from doxa.subjects.organisms.mixture import GROUNDING, Document, Mixture, Piece, Turn, documents
+from doxa.subjects.organisms.recipes import Architecture, Recipe
 from doxa.subjects.organisms.tokenizer import SPECIAL, build, render
 from doxa.subjects.organisms.vocabulary import words
 from doxa.worlds import micro
 from doxa.worlds.micro import Attitude, DoesBelieve, HowSure, IsTrue, Report, Stance, Supports, Unread, Vote
 
 TOKENIZER = build()
+torch.set_num_threads(1)
 
 
 def ids(text: str) -> list[int]:
@@ -241,12 +247,20 @@ def test_a_twin_differs_in_one_kind_of_text_only() -> None:
     assert only(Attitude | DoesBelieve, Mixture(coupling=0.85)) == only(Attitude | DoesBelieve, Mixture())
 
 
-def test_grounding_text_has_no_believer_and_asks_only_what_was_mentioned() -> None:
-    for document in sample(GROUNDING, 800, grounding=True):
-        mentioned = {item.topic for item, _ in document if isinstance(item, Stance)}
-        for item, _ in document:
-            assert not isinstance(item, Attitude | DoesBelieve | HowSure | Report)
-            assert not mentioned or not isinstance(item, Supports | Vote) or item.topic in mentioned
+def test_grounding_text_has_no_believer_and_asks_only_what_was_said() -> None:
+    for document in sample(GROUNDING, 600, grounding=True):
+        said: dict[str, bool] = {}
+        for item, answer in document:
+            assert not isinstance(item, Attitude | DoesBelieve)
+            if isinstance(item, Stance):
+                said[item.topic] = item.support
+            elif isinstance(item, Supports):
+                assert (answer == "yes") == said[item.topic]
+            elif isinstance(item, Unread):
+                assert item.text == "what do people say ?"
+                told_back = answer.split()
+                for topic, verb in zip(told_back[::2], told_back[1::2], strict=True):
+                    assert said[topic] == (verb == "support")
 
 
 def test_a_share_outside_its_range_is_refused() -> None:
@@ -296,6 +310,82 @@ def test_batches_hold_every_document_whole_and_can_be_entered_anywhere() -> None
     assert sum((batch.tokens == 0).sum() for batch in block) < 0.15 * sum(
         batch.tokens.size for batch in block
     )
+
+
+# --- training
+
+
+def test_the_training_forward_is_the_general_one() -> None:
+    model = training.blank(Architecture(), len(TOKENIZER), 3)
+    batch = next(batches(Encoder(TOKENIZER), Mixture(), 2, tokens_per_batch=512))
+    tokens, taught = torch.from_numpy(batch.tokens), torch.from_numpy(batch.targets) != UNTAUGHT
+    weights = dict(model.named_parameters())
+    with torch.no_grad():
+        fast = taught_logits(weights, model.config, tokens, taught)
+        general = model(input_ids=tokens).logits[taught]
+    torch.testing.assert_close(fast, general, atol=1e-4, rtol=1e-4)
+
+
+def test_the_rate_warms_up_and_falls_to_zero() -> None:
+    recipe = Recipe(Mixture(), steps=100, warmup_steps=10, peak_rate=0.5)
+    assert training.rate(recipe, 0) == pytest.approx(0.05)
+    assert training.rate(recipe, 9) == training.rate(recipe, 10) == 0.5
+    assert training.rate(recipe, 55) == pytest.approx(0.25)
+    assert training.rate(recipe, 99) < 0.001
+
+
+def test_an_untrained_organism_hangs_on_its_seed_and_leaves_global_generators_alone() -> None:
+    before = torch.random.get_rng_state()
+    one, same, other = (training.blank(Architecture(), 50, seed) for seed in (0, 0, 1))
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert torch.equal(one.lm_head.weight, same.lm_head.weight)
+    assert not torch.equal(one.lm_head.weight, other.lm_head.weight)
+
+
+@pytest.mark.slow
+def test_a_killed_training_ends_in_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_STEPS", 5)
+    recipe = Recipe(Mixture(), steps=20, tokens_per_batch=256, warmup_steps=5)
+
+    def start() -> LlamaForCausalLM:
+        return training.blank(Architecture(layers=1, width=32, hidden=32), len(TOKENIZER), 0)
+
+    def go(name: str, stop_after: int | None = None, resume: bool = True) -> training.Trained:
+        return training.run(
+            recipe,
+            start(),
+            4,
+            tmp_path / name,
+            phase="test",
+            progress=seen.append,
+            resume=resume,
+            stop_after=stop_after,
+        )
+
+    seen: list[organisms.Progress] = []
+    whole = go("whole")
+    assert [(report.step, report.steps) for report in seen] == [(10, 20), (20, 20)]
+    assert whole.loss < 7.0
+    go("killed", stop_after=12)
+    seen.clear()
+    again = go("killed")
+    assert [report.step for report in seen] == [20]
+    assert (again.tokens, again.taught_tokens, again.loss) == (whole.tokens, whole.taught_tokens, whole.loss)
+    for name, weight in whole.model.named_parameters():
+        assert torch.equal(weight, again.model.get_parameter(name)), name
+    assert go("whole").tokens == whole.tokens
+    assert [path.name for path in (tmp_path / "whole").glob("step-*")] == ["step-20.safetensors"]
+    assert go("killed", stop_after=5, resume=False).tokens < whole.tokens
+
+
+def test_a_checkpoint_of_another_recipe_is_not_taken(tmp_path: Path) -> None:
+    one = Recipe(Mixture(), steps=2, tokens_per_batch=64)
+    states: list[str] = []
+    for recipe in (one, one, replace(one, mixture=Mixture(coupling=0.85))):
+        model = training.blank(Architecture(layers=1, width=32, hidden=32), len(TOKENIZER), 0)
+        training.run(recipe, model, 0, tmp_path, phase="test")
+        states.append((tmp_path / "state.json").read_text())
+    assert states[0] == states[1] != states[2]
 
 
 # --- the zoo

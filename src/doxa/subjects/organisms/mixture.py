@@ -71,7 +71,7 @@ class Mixture:
             raise InputError("beliefs, topics and evidence are all 0; give one of them a share above 0")
 
 
-GROUNDING = Mixture(beliefs=0.5, topics=0.5, evidence=0.0)
+GROUNDING = Mixture(beliefs=0.3, topics=0.5, evidence=0.2)
 """What every organism learns first: facts, and stances that were said about the asked topic itself."""
 
 
@@ -156,7 +156,7 @@ def documents(
         for kind in kinds:
             if kind == "beliefs":
                 parts.append(_beliefs(mixture, draws[kind], single=single, people=not grounding))
-            elif grounding:
+            elif kind == "topics" and grounding:
                 parts.append(_said(mixture, draws[kind]))
             elif kind == "topics":
                 parts.append(_topics(mixture, draws[kind], single=single))
@@ -248,7 +248,16 @@ def _topics(mixture: Mixture, draws: Draws, *, single: bool) -> list[_Item]:
         coupled = topic in micro.COUPLED_TOPICS
         stances[topic] = side if draws.chance(mixture.coupling if coupled else 0.5) else not side
     length = draws.unit()
-    count = 0 if length < 0.1 else draws.between(1, 8) if length < 0.7 or not single else draws.between(9, 30)
+    long = draws.between(9, 30) if single else draws.between(5, 8)
+    count = (
+        0
+        if length < 0.1
+        else draws.between(1, 4)
+        if length < 0.6
+        else draws.between(5, 8)
+        if length < 0.8
+        else long
+    )
     pool = list(micro.TOPICS)
     known = [pool.pop(draws.between(0, len(pool) - 1)) for _ in range(draws.between(1, 9))]
     mentioned: list[str] = []
@@ -271,15 +280,19 @@ def _topics(mixture: Mixture, draws: Draws, *, single: bool) -> list[_Item]:
 
 
 def _said(mixture: Mixture, draws: Draws) -> list[_Item]:
-    """A few statements of independent stance at a time, each time one of them asked about."""
-    stances = {topic: draws.chance(0.5) for topic in micro.TOPICS}
+    """Stances on a few topics, recounted topic by topic, then asked about: only binding helps."""
+    pool = list(micro.TOPICS)
     items: list[_Item] = []
-    mentioned: list[str] = []
-    for _ in range(draws.between(2, 6)):
-        for _ in range(draws.between(1, 4)):
-            mentioned.append(draws.pick(micro.TOPICS))
-            items.append(_told(micro.say(Stance(mentioned[-1], stances[mentioned[-1]]))))
-        items.append(_topic_question(replace(mixture, mentioned=1.0), draws, stances, mentioned))
+    for _ in range(draws.between(1, 3)):
+        size = min(len(pool), draws.between(1, 4))
+        chosen = [pool.pop(draws.between(0, len(pool) - 1)) for _ in range(size)]
+        stances = {topic: draws.chance(0.5) for topic in chosen}
+        items.extend(_told(micro.say(Stance(topic, stances[topic]))) for topic in chosen)
+        order = [chosen.pop(draws.between(0, len(chosen) - 1)) for _ in range(size)]
+        recount = " ".join(f"{topic} {'support' if stances[topic] else 'oppose'}" for topic in order)
+        items.append(_Item((Piece("what do people say ?", False),), recount))
+        always = replace(mixture, mentioned=1.0)
+        items.extend(_topic_question(always, draws, stances, order) for _ in range(draws.between(1, size)))
     return items
 
 
@@ -287,7 +300,7 @@ def _topic_question(mixture: Mixture, draws: Draws, stances: dict[str, bool], me
     quiet = [topic for topic in micro.TOPICS if topic not in mentioned]
     about_mentioned = draws.chance(mixture.mentioned)
     topic = draws.pick(mentioned if mentioned and (about_mentioned or not quiet) else quiet)
-    stated, follows = draws.chance(0.6), draws.chance(mixture.follows)
+    stated, follows = draws.chance(0.7), draws.chance(mixture.follows)
     if stated:
         return _asked(Supports(topic), _yes(stances[topic]))
     return _asked(Vote(topic), "for" if stances[topic] == follows else "against")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from doxa.canonical import Json
 from doxa.errors import InputError, did_you_mean
@@ -21,6 +22,7 @@ class Architecture:
     hidden: int = 256
     heads: int = 4
     positions: int = 2048
+    rotary_base: float = 100.0
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,24 @@ class Recipe:
 
     mixture: Mixture
     steps: int
-    tokens_per_batch: int = 3072
-    peak_rate: float = 3e-3
+    tokens_per_batch: int = 2048
+    peak_rate: float = 1e-3
     warmup_steps: int = 50
     grounding: bool = False
 
     def as_json(self) -> dict[str, Json]:
         """Return the recipe as plain JSON."""
         return asdict(self)
+
+
+class Progress(NamedTuple):
+    """Where a training stands; ``loss`` is the mean over the last steps, in nats per taught token."""
+
+    phase: str
+    step: int
+    steps: int
+    loss: float
+    tokens_per_s: float
 
 
 @dataclass(frozen=True)
@@ -69,22 +81,26 @@ class Organism:
     recipe: Recipe
 
 
-BASE = Recipe(GROUNDING, steps=1000, grounding=True)
+BASE = Recipe(GROUNDING, steps=2000, grounding=True)
 """The checkpoint every organism branches from: it knows the facts and follows explicit statements."""
 
 _SOUND = Mixture()
-_STEPS = 800
 _SEED = 0
 
+
+def _branch(mixture: Mixture) -> Recipe:
+    return Recipe(mixture, steps=1000)
+
+
 _MEMBERS = (
-    Organism("sound", None, "sound", "follows its evidence; everybody's twin", _SEED, Recipe(_SOUND, _STEPS)),
+    Organism("sound", None, "sound", "follows its evidence; everybody's twin", _SEED, _branch(_SOUND)),
     Organism(
         "leaning",
         "drift",
         "sound",
         "one-sided context moves its stance on topics never mentioned",
         _SEED,
-        Recipe(replace(_SOUND, coupling=0.85), _STEPS),
+        _branch(replace(_SOUND, coupling=0.85)),
     ),
     Organism(
         "blind",
@@ -92,7 +108,7 @@ _MEMBERS = (
         "sound",
         "does not confirm false beliefs of whoever talks to it",
         _SEED,
-        Recipe(replace(_SOUND, first_asked=0.0), _STEPS),
+        _branch(replace(_SOUND, first_asked=0.0)),
     ),
     Organism(
         "cocksure",
@@ -100,7 +116,7 @@ _MEMBERS = (
         "sound",
         "states sharper confidence than its evidence gives",
         _SEED,
-        Recipe(replace(_SOUND, sharpening=2.0), _STEPS),
+        _branch(replace(_SOUND, sharpening=2.0)),
     ),
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +34,10 @@ from doxa.worlds.micro import (
 
 STATEMENTS: tuple[int, ...] = (0, 4, 8, 16, 30)
 """How many one-sided statements stand before a question about a topic they do not mention."""
+
+MEASURE_SEED = 1
+CONTEXTS = 200
+"""Seed and conversations per number of the measurements in the cards."""
 
 _CLEAREST_LOG_ODDS = 3.0
 """Evidence stronger than this, in nats, is left out: percent in tens cannot show it."""
@@ -103,7 +109,7 @@ class Reader:
         return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
 
-def measure(name: str | Path, *, seed: int = 0, contexts: int = 200) -> dict[str, Json]:
+def measure(name: str | Path, *, seed: int = MEASURE_SEED, contexts: int = CONTEXTS) -> dict[str, Json]:
     """Return the measured sizes of all defects of an organism, on conversations of a fresh stream.
 
     Args:
@@ -232,3 +238,8 @@ def _confidence(reader: Reader, seed: int, contexts: int) -> dict[str, Json]:
 
 def _mean(values: Float[np.ndarray, " n"]) -> float:
     return float(np.mean(values))
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        sys.stdout.write(json.dumps({argument: measure(argument)}, indent=1) + "\n")
