@@ -7,7 +7,6 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted_subject import ScriptedSubject, shown_options
 
 from doxa.belief.information import expit, log_expit
 from doxa.canonical import canonical_json
@@ -28,6 +27,7 @@ from doxa.errors import CapabilityError, InputError
 from doxa.streams import stream
 from doxa.subjects.base import Capability, Reply, Sampling, ToolCall, assistant, user
 from doxa.worlds import micro
+from tests.elicit.scripted_subject import ScriptedSubject, shown_options
 
 GREEDY = Sampling()
 WARM = Sampling(temperature=1.0)

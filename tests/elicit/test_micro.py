@@ -3,12 +3,12 @@ from __future__ import annotations
 import math
 
 import pytest
-from scripted_subject import ScriptedSubject
 
 from doxa.elicit.micro import TextCheck, ask_micro, check_text
 from doxa.errors import SubjectError
 from doxa.subjects.base import user
 from doxa.worlds import micro
+from tests.elicit.scripted_subject import ScriptedSubject
 
 QUESTIONS = [micro.Supports("tax"), micro.Vote("tax"), micro.HowSure()]
 P = {"yes": 0.6, "no": 0.2, "for": 0.3, "against": 0.6, "70 %": 0.5, "90 %": 0.5}

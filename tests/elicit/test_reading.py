@@ -6,11 +6,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from malformed_replies import READERS, SECOND, cases, fuzzed
 
 from doxa.canonical import digest
 from doxa.elicit.readers import Found, Refusal, Unparsed, read_letter, read_number, read_yes_no
 from doxa.elicit.reading import CUT, REPETITION, TAKEN_BACK
+from tests.elicit.malformed_replies import READERS, SECOND, cases, fuzzed
 
 SAMPLE = [case for case in cases() if int(digest(case.text, length=4), 16) % 12 == 0]
 

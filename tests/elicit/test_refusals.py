@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from malformed_replies import REFUSALS
 
 from doxa.elicit.refusals import is_refusal
+from tests.elicit.malformed_replies import REFUSALS
 
 
 @pytest.mark.parametrize("text", REFUSALS)

@@ -78,6 +78,8 @@ def _equalised(raw: str) -> tuple[str, str]:
         return clean, clean.lower()
     same, lower = _tables()
     codes = np.frombuffer(raw.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    if int(codes.max()) < _TABLE_SIZE:
+        return _text(same[codes]), _text(lower[codes])
     known = codes < _TABLE_SIZE
     index = np.where(known, codes, 0)
     return _text(np.where(known, same[index], codes)), _text(np.where(known, lower[index], codes))
