@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import doxa.secret as secret_module
 from doxa.canonical import canonical_json
 from doxa.errors import InputError
-from doxa.secret import Secret, from_environment, scrub, scrub_json
+from doxa.secret import ScrubbedOutput, Secret, from_environment, scrub, scrub_json, spellings
 
 
 @pytest.fixture(autouse=True)
@@ -115,3 +115,21 @@ def test_values_no_header_can_carry_are_refused_without_showing_them(value: str)
     with pytest.raises(InputError) as caught:
         Secret(value)
     assert value == "" or value not in str(caught.value)
+
+
+def test_secrets_of_the_environment_are_known_without_being_asked_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SOME_SERVICE_API_KEY", CANARY)
+    monkeypatch.setenv("SOME_SERVICE_URL", "http://localhost:8000")
+    monkeypatch.setattr(secret_module, "_watched", False)
+    assert scrub(f"at http://localhost:8000 with {CANARY}") == "at http://localhost:8000 with ***"
+    assert CANARY in spellings()
+
+
+def test_what_is_printed_holds_no_secret():
+    Secret(CANARY)
+    kept = io.StringIO()
+    output = ScrubbedOutput(kept)
+    print(f"the key is {CANARY}", file=output)
+    output.writelines([CANARY, "\n"])
+    assert kept.getvalue() == "the key is ***\n***\n"
+    assert not output.isatty()

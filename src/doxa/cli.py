@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from doxa.errors import DoxaError, InputError
+from doxa.secret import guard_output
 
 app = typer.Typer(
     name="doxa",
@@ -47,6 +48,7 @@ def main() -> None:
     for output in (sys.stdout, sys.stderr):
         if isinstance(output, io.TextIOWrapper):
             output.reconfigure(errors="replace")  # a terminal without Unicode must not end a run
+    guard_output()
     warnings.simplefilter("default", category=UserWarning)
     warnings.showwarning = _warn
     try:
@@ -180,7 +182,8 @@ def show(
     run: Annotated[str, typer.Argument(help="A run's folder, name, or the start of its name.")],
     *,
     call: Annotated[
-        str | None, typer.Option("--call", help="Number of a call: why it was or was not a cache hit; all lists them.")
+        str | None,
+        typer.Option("--call", help="Number of a call: why it was or was not a cache hit; all lists them."),
     ] = None,
     out: Out = Path("runs"),
     as_json: AsJson = False,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
-from typing import NoReturn, SupportsIndex, cast
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NoReturn, SupportsIndex, cast
 from urllib.parse import quote
 
 from doxa.canonical import Json
@@ -21,6 +23,11 @@ SHORTEST = 8
 
 _spellings: set[str] = set()
 _pattern: re.Pattern[str] | None = None
+_watched = False
+_NAMED_SECRET = re.compile(
+    r"(?:^|_)(?:API_?KEY|TOKEN|SECRET|PASSWORD|PASSWD|SECRET_ACCESS_KEY)$", re.IGNORECASE
+)
+"""Environment variables whose values are secrets, whether or not anything of doxa reads them."""
 
 
 class Secret:
@@ -83,12 +90,13 @@ def from_environment(*names: str) -> Secret | None:
 
 def scrub(text: str) -> str:
     """Return the text with every known secret replaced by ``***``, also where it is quoted or encoded."""
-    return text if _pattern is None else _pattern.sub(MASK, text)
+    pattern = _known()
+    return text if pattern is None else pattern.sub(MASK, text)
 
 
 def scrub_json(value: Json) -> Json:
     """Return plain JSON with every known secret replaced, in keys and in texts."""
-    if _pattern is None:
+    if _known() is None:
         return value
     if isinstance(value, str):
         return scrub(value)
@@ -97,6 +105,51 @@ def scrub_json(value: Json) -> Json:
     if isinstance(value, Sequence):
         return [scrub_json(inner) for inner in cast(Sequence[Json], value)]
     return value
+
+
+def spellings() -> list[str]:
+    """Return the ways in which known secrets are written, longest first, for scrubbing whole columns at once."""
+    _known()
+    return sorted(_spellings, key=len, reverse=True)
+
+
+class ScrubbedOutput:
+    """A text stream that writes to another one with every known secret replaced; the rest is the other's own."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text; return its length."""
+        self._stream.write(scrub(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write many texts."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def guard_output() -> None:
+    """Let nothing that this process prints show a known secret; done by the command line and by its workers."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None and not isinstance(stream, ScrubbedOutput):
+            setattr(sys, name, ScrubbedOutput(stream))
+
+
+def _known() -> re.Pattern[str] | None:
+    """Return the pattern of all known secrets; the first time, those of the environment are added."""
+    global _watched  # noqa: PLW0603  # one process has one environment
+    if not _watched:
+        _watched = True
+        for name, value in os.environ.items():
+            if _NAMED_SECRET.search(name):
+                _remember(value.strip())
+    return _pattern
 
 
 def _remember(value: str) -> None:
@@ -108,6 +161,7 @@ def _remember(value: str) -> None:
     _spellings.update(
         (
             value,
+            html.escape(value),
             quote(value),
             quote(value, safe=""),
             json.dumps(value)[1:-1],

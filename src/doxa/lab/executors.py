@@ -20,7 +20,7 @@ from doxa.errors import DoxaError, InputError, MissingExtraError, did_you_mean
 from doxa.lab.context import Context, Progress, threads
 from doxa.lab.declaration import Cell, find_study
 from doxa.lab.store import RunFolder
-from doxa.secret import scrub
+from doxa.secret import guard_output, scrub
 
 EXECUTORS = ("inline", "processes", "ray")
 
@@ -119,8 +119,9 @@ _TRIES = 3
 """How often a cell whose worker died is given to another worker before it counts as failed."""
 
 
-def _follow_parent() -> None:
-    """End this worker when its parent dies: a killed run must not leave workers that wait for ever."""
+def _begin_worker() -> None:
+    """Print no secret, and end when the parent dies: a killed run must not leave workers that wait for ever."""
+    guard_output()
     parent = multiprocessing.parent_process()
     if parent is None:
         return
@@ -139,7 +140,7 @@ def _processes(tasks: Sequence[Task], workers: int) -> Iterator[Outcome]:
     while waiting:
         spawn = multiprocessing.get_context("spawn")
         with concurrent.futures.ProcessPoolExecutor(
-            workers, mp_context=spawn, initializer=_follow_parent
+            workers, mp_context=spawn, initializer=_begin_worker
         ) as pool:
             futures = {pool.submit(execute, task): task for task in waiting}
             broken = False

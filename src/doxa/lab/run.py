@@ -27,6 +27,7 @@ from doxa.lab.files import sha256, write_atomic
 from doxa.lab.progress import Meter, SilentMeter
 from doxa.lab.record import Finding, Tables
 from doxa.lab.store import RunFolder, find_run
+from doxa.secret import scrub
 
 
 class CellsFailedError(DoxaError):
@@ -195,7 +196,7 @@ def conclude(folder: RunFolder, todo: Plan, *, seconds: float, computed: int) ->
             {"title": figure.title, "caption": figure.caption, "spec": figure.spec},
         )
     page = study_page(todo, tables, findings, figures, manifest=folder.read_json("manifest.json"))
-    write_atomic(folder.path / "report.html", render(page).encode("utf-8", "backslashreplace"))
+    write_atomic(folder.path / "report.html", scrub(render(page)).encode("utf-8", "backslashreplace"))
     return RunResult(
         run=folder.path.name,
         study=todo.study.slug,
@@ -397,8 +398,6 @@ def _plain(value: Any) -> Json:
 def shell_command() -> str:
     """Return the command line of this process, without secrets."""
     import shlex
-
-    from doxa.secret import scrub
 
     name = Path(sys.argv[0]).name if sys.argv else "python"
     return scrub(shlex.join([name if name != "__main__.py" else "doxa", *sys.argv[1:]]))

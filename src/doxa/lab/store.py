@@ -22,6 +22,7 @@ from doxa.canonical import Json, canonical_json, digest
 from doxa.errors import InputError, StoreError
 from doxa.lab.files import exclusive, sha256, sweep_temporary, together, write_atomic, write_folder
 from doxa.lab.record import Tables
+from doxa.secret import MASK, scrub_json, spellings
 
 SCHEMA = 1
 """Version of the files' layout; a run of another version is refused, never misread."""
@@ -52,7 +53,8 @@ class RunFolder:
         Raises:
             StoreError: it cannot be written; nothing of it is left behind.
         """
-        tables.check()
+        tables = Tables(*(_scrubbed(frame) for frame in tables.check()))
+        meta = cast(dict[str, Json], scrub_json(meta))
         files = {
             f"{name}.parquet": _parquet(frame) for name, frame in zip(tables._fields, tables, strict=True)
         }
@@ -116,6 +118,7 @@ class RunFolder:
 
     def write_json(self, name: str, value: dict[str, Json]) -> None:
         """Write a JSON object of the run with its digest, whole or not at all."""
+        value = cast(dict[str, Json], scrub_json(value))
         sealed = {"sha256": digest(value), **value}
         text = json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False)
         write_atomic(self.path / name, f"{text}\n".encode("utf-8", "backslashreplace"))
@@ -158,6 +161,16 @@ def find_run(reference: str | os.PathLike[str], out: Path = Path("runs")) -> Run
             f"{reference}: {len(near)} runs begin so: {', '.join(near[:6])}; give more of the name"
         )
     raise InputError(f"{reference}: no such run in {out}/; there are: {', '.join(names[-6:]) or 'none'}")
+
+
+def _scrubbed(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the table with every known secret replaced in its texts."""
+    secrets = spellings()
+    if not secrets:
+        return frame
+    return frame.with_columns(
+        pl.col(pl.String()).str.replace_many(secrets, [MASK] * len(secrets), leftmost=True)
+    )
 
 
 def _parquet(frame: pl.DataFrame) -> bytes:
