@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+
+import numpy as np
 
 from bars.outcome import Outcome, coins, undisturbed
 from doxa.streams import stream
-from doxa.testing.crash import crash_and_resume
+from doxa.subjects.cache import Journal
+from doxa.testing.crash import crash_and_resume, kill_after
 
 FULL_KILLS = 200
+WRITER = Path(__file__).with_name("journal_writer.py")
 _SEEDS = 4
 _CELLS = 3 * _SEEDS
 
@@ -38,4 +43,22 @@ def run(full: bool, folder: Path) -> Outcome:
         allowed = _CELLS + report.kills * (2 if pool else 1)
         problems = report.problems + [f"{computed} cells computed, {allowed} allowed"] * (computed > allowed)
         outcome.failures += [f"chain {chain}: {problem}" for problem in problems]
+    _journal(outcome, folder, 50 if full else 2, rng)
     return outcome
+
+
+def _journal(outcome: Outcome, folder: Path, kills: int, rng: np.random.Generator) -> None:
+    """Kill a process that writes answers into one journal; what it said it had written must be there."""
+    path, log = folder / "replies.sqlite", folder / "written"
+    for number in range(kills):
+        begun = log if number == 0 else path
+        command = [sys.executable, str(WRITER), str(path), str(log), f"{number}", "1000000"]
+        ended = kill_after(command, begun, float(rng.uniform(0.3, 1.0)))
+        outcome.check(ended.killed, f"journal: {ended.stderr[-300:]}")
+    said = [line.split(" ", 1) for line in log.read_text().splitlines() if line.endswith(".")]
+    with Journal(path) as journal:
+        for (key, value), found in zip(said, journal.look_up([key for key, _ in said]), strict=True):
+            if found.value != value:
+                outcome.failures.append(
+                    f"journal: {key} holds {found.value!r} ({found.problem}), {value!r} was written"
+                )

@@ -14,7 +14,9 @@ def run(full: bool, folder: Path) -> Outcome:
     runs: dict[str, list[str]] = {"coins": ["run", COINS]}
     if full:
         runs |= {slug: ["run", slug] for slug in studies.names() if slug != "audit"}
-    runs["audit"] = ["audit", "planted:drifting?rate=0.3"]
+    runs["audit"] = ["audit", "planted:drifting?rate=0.3"] + (
+        [] if full else ["--set", "protocols=context-drift"]
+    )
     outcome = Outcome(f"{len(runs)} runs, twice")
     for name, arguments in runs.items():
         files: list[dict[str, str]] = []

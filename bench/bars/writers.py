@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from pathlib import Path
 
+from bars.kills import WRITER
 from bars.outcome import Outcome, coins, undisturbed
+from doxa.subjects.cache import Journal
 from doxa.testing.crash import differences, leftovers, run_files, run_together
 
 FULL_SECONDS = 60.0
@@ -30,4 +33,30 @@ def run(full: bool, folder: Path) -> Outcome:
         outcome.check(len(counts) == 3 * seeds, f"turn {turn}: {3 * seeds - len(counts)} cells lost")
         lost = differences(reference, run_files(out)) + leftovers(out)
         outcome.check(not lost, f"turn {turn}: {len(lost)} files differ, first {lost[:1]}")
+    _journal(outcome, folder, writers, 400 if full else 30)
     return outcome
+
+
+def _journal(outcome: Outcome, folder: Path, writers: int, batches: int) -> None:
+    """Let all write the same answers into one journal: one answer per key, and all writers hold the same one."""
+    path, log = folder / "replies.sqlite", folder / "written"
+    commands = [
+        [sys.executable, str(WRITER), str(path), str(log), f"{writer}", str(batches)]
+        for writer in range(writers)
+    ]
+    statuses = run_together(commands)
+    outcome.check(statuses == [0] * writers, f"journal: exit statuses {statuses}")
+    held: dict[str, set[str]] = {}
+    for line in log.read_text().splitlines():
+        key, _, value = line.partition(" ")
+        held.setdefault(key, set()).add(value)
+    with Journal(path) as journal:
+        for (key, values), found in zip(held.items(), journal.look_up(list(held)), strict=True):
+            outcome.check(
+                values == {found.value}, f"journal: {key} was {values}, is {found.value!r} ({found.problem})"
+            )
+        calls = journal.calls()
+    outcome.check(len(held) == 8 * batches, f"journal: {8 * batches - len(held)} answers lost")
+    outcome.check(
+        len(calls) == 8 * batches * writers, f"journal: {len(calls)} calls of {8 * batches * writers}"
+    )
