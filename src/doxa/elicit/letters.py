@@ -182,9 +182,11 @@ class _Rankings:
     def __init__(self, letters: tuple[str, ...]) -> None:
         _check_letters(letters)
         self.letters = letters
-        item = rf"[(\[\"']?([{''.join(letters)}])[)\]\"']?"
+        some = "".join(letters)
+        item = rf"[(\[\"']?([{some}])[)\]\"']?"
+        # It begins with a letter, and leaves a bracket before it out, so that the search skips to the letters.
         self.chain = re.compile(
-            rf"(?<!\w){item}(?:\s{{0,3}}(?:>{{1,2}}|,|;|->)\s{{0,3}}{item}){{{len(letters) - 1}}}"
+            rf"([{some}])(?<!\w.)[)\]\"']?(?:\s{{0,3}}(?:>{{1,2}}|,|;|->)\s{{0,3}}{item}){{{len(letters) - 1}}}"
             r"(?![\w>,;=<~-])(?!\s{0,3}[><=~,;])"
         )
         self.numbered = re.compile(
@@ -215,7 +217,7 @@ class _Rankings:
         for match in islice(self.chain.finditer(reply.clean), MOST + 1):
             before = reply.clean[max(0, match.start() - 40) : match.start()].rpartition("\n")[2]
             after = reply.clean[match.end() : match.end() + 8].partition("\n")[0]
-            if _RANKING.fullmatch(before) and not after.strip(" \t.!"):
+            if _RANKING.fullmatch(before.rstrip("([\"'")) and not after.strip(" \t.!"):
                 token = self.order(match)
                 if token is None:
                     return Unparsed(SEVERAL, match.span())
@@ -232,7 +234,7 @@ class _Rankings:
         return Found(order, span) if counted and len(set(order)) == len(rows) else Unparsed(UNREADABLE, span)
 
 
-_GAP = re.compile(r"\s{0,4}")
+_GAP = re.compile(r"\s{0,4}[(\[\"']?")
 _SIGN = re.compile(r"->|[>,;]")
 _RANKING = re.compile(r"\s{0,4}(?:(?:my |the )?(?:final )?(?:ranking|order)(?: is)?\s{0,2}:?\s{0,3})?", re.I)
 

@@ -101,32 +101,6 @@ _MARKERS = (
         r"|(?<=\\)boxed\{(?:\s{0,2}\\text\{)?)"
     ),
 )
-_MARKER_ANCHORS = (
-    *(
-        "answer",
-        "choice",
-        "selection",
-        "rating",
-        "score",
-        "confidence",
-        "probability",
-        "likelihood",
-        "credence",
-    ),
-    *(
-        "agreement",
-        "estimate",
-        "choose",
-        "pick",
-        "select",
-        "opt for",
-        "go with",
-        "vote",
-        "boxed",
-        "<final>",
-        "<number>",
-    ),
-)
 _CLOSING = re.compile(r"\s{0,4}</")
 _FILLER = re.compile(
     r"(?:[\s,:=\"']{1,4}|most likely\b|(?:definitely|clearly|simply|probably|likely|therefore|thus|option|choice"
@@ -191,8 +165,6 @@ def resolve(text: str, grammar: Grammar, *, cut: bool = False) -> Reading:
 
 def last_marked(reply: ReplyText, grammar: Grammar) -> Found | Unparsed | None:
     """Return the last marked answer; Unparsed where the last marker is denied or names several; None if unmarked."""
-    if not any(anchor in reply.lower for anchor in _MARKER_ANCHORS):
-        return None
     last = (deque(pattern.finditer(reply.lower), maxlen=MOST) for pattern in _MARKERS)
     unreadable: Unparsed | None = None
     for marker in sorted(chain.from_iterable(last), key=lambda match: match.start(), reverse=True):

@@ -8,6 +8,7 @@ not become a belief.
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -27,7 +28,6 @@ _DO = (
     r"|do this|pretend|judg|assess|estimat|assign)\w{0,12}"
 )
 _OWN = r"(?:opinion|belief|view|preference|stance|feeling|position|conviction|value)s?\b"
-_CANNOT_WORDS = ("can't", "cannot", "can not", "unable", "not able", "won't", "will not")
 
 
 class _Phrase(NamedTuple):
@@ -47,7 +47,7 @@ class _Phrase(NamedTuple):
 
 _PHRASES = [
     _Phrase(
-        ((*_CANNOT_WORDS, "not", "n't", "decline", "refuse"),),
+        (("n't", "not", "unable", "decline", "refuse"),),
         rf"{_I} ?(?:just |simply |really |also |honestly )?{_CANNOT}[ ,](?!help but)",
         rf"\b{_DO}",
     ),
@@ -56,7 +56,7 @@ _PHRASES = [
         rf"{_I} (?:must |have to |will |respectfully ){{0,2}}(?:decline|refuse)\b",
     ),
     _Phrase(
-        (("sorry", "afraid", "apolog"), _CANNOT_WORDS),
+        (("sorry", "afraid", "apolog"), ("n't", "not", "unable")),
         r"(?:sorry|afraid|apologies|apologize|apologise)\b",
         r"\b(?:can(?:no|')t|can not|unable|not able|won't|will not)\b",
     ),
@@ -77,7 +77,7 @@ _PHRASES = [
     ),
     _Phrase((("no comment",),), r"\bno comment\b"),
     _Phrase(
-        (("sorry", "unable to"),),
+        (("sorry", "unable"),),
         r"^\s{0,20}(?:i'm |i am )?(?:sorry|unable to (?:answer|comply|help|assist))[.,!]?\s{0,20}$",
     ),
     _Phrase((("lo siento", "no puedo"),), r"\blo siento\b|\bno puedo (?:responder|ayudar|contestar|elegir)"),
@@ -116,9 +116,10 @@ def is_refusal(text: str) -> bool:
 def last_refusal(reply: ReplyText) -> Span | None:
     """Return the span of the last phrase that declines to answer, or None."""
     lower = reply.lower
+    has = cache(lower.__contains__)
     found: Span | None = None
     for needed, head, tail in _COMPILED:
-        if not all(any(word in lower for word in words) for words in needed):
+        if not all(any(has(word) for word in words) for words in needed):
             continue
         for begin in islice(head.finditer(lower), _MOST):
             rest = _SENTENCE.match(lower, begin.end())
