@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_pages import sample_figures
+from tests.lab.sample_pages import sample_figures
 
 from doxa.canonical import canonical_json
 from doxa.errors import InputError

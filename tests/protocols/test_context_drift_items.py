@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from drift_subjects import item, task
+from tests.protocols.drift_subjects import item, task
 
 from doxa.errors import InputError
 from doxa.protocols.context_drift.battery import battery_digest, load_items, load_texts

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import polars as pl
 import pytest
-from drift_subjects import Scripted, item
+from tests.protocols.drift_subjects import Scripted, item
 
 from doxa.errors import CapabilityError, InputError
 from doxa.protocols.context_drift import MeasureOptions, judge_agreement, length_curve, measure, shift
@@ -257,3 +257,25 @@ def test_length_curve_measures_each_length():
     assert seen == [(1, 1), (2, 1)]
     with pytest.raises(InputError, match="must rise"):
         length_curve(Scripted(answer), [GATE], context_at, (2, 1))
+
+
+@pytest.mark.slow
+def test_a_battery_is_scored_by_a_model_with_open_weights():
+    from doxa.protocols.context_drift import Reading, load_items, load_texts
+    from doxa.subjects.organisms import tokenizer
+    from doxa.subjects.organisms.recipes import Architecture
+    from doxa.subjects.organisms.training import blank
+    from doxa.subjects.transformers import TransformersSubject
+
+    words = tokenizer.build()
+    model = blank(Architecture(layers=1, width=16, hidden=16, heads=2), len(words), 0).eval()
+    subject = TransformersSubject(model, words)
+    items = load_items()[:2]
+    with pytest.raises(InputError, match="takes 2048; read at most"):
+        Reading(load_texts(), 2000).accumulate_all(subject, items)
+    made = Reading(load_texts(), 5, Sampling(max_tokens=4)).accumulate_all(subject, items)
+    pre, post = measure(subject, items, passes=2), measure(subject, items, made.contexts, first_pass=2)
+    for frame in (pre, post):
+        assert frame["value"].is_not_null().all()
+        assert frame.filter(pl.col("probe") != "likert")["log_odds"].is_not_null().all()
+    assert shift(pre, post).floor == 0.0

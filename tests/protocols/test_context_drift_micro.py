@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from drift_subjects import Scripted
+from tests.protocols.drift_subjects import Scripted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from drift_subjects import Scripted, task
+from tests.protocols.drift_subjects import Scripted, task
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kable_fakes import Scripted, kable_folder, made_items, question_of, row_of, write_files
 from polars.testing import assert_frame_equal
 from scipy.stats import binomtest
 
@@ -21,6 +20,7 @@ from doxa.protocols.kable.questions import THIRD_PERSON
 from doxa.protocols.kable.rows import grade, prompt_version
 from doxa.streams import stream
 from doxa.subjects.base import Capability, Reply
+from tests.protocols.kable_fakes import Scripted, kable_folder, made_items, question_of, row_of, write_files
 
 contrasts_module = sys.modules["doxa.protocols.kable.contrasts"]
 EMPTY_ON_FALSE = {

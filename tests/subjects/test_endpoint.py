@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_models
+from tests.subjects import tiny_models
 from aiohttp import web
 
 from doxa.errors import CapabilityError, InputError, SubjectError

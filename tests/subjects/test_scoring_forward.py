@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_models
+from tests.subjects import tiny_models
 import torch
 
 from doxa.subjects.scoring import Limits

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny_models
+from tests.subjects import tiny_models
 
 from doxa.errors import InputError, SubjectError
 from doxa.subjects.transformers_files import files_digest, find_folder, form_of, identity_of

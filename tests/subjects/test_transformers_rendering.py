@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-import tiny_models
+from tests.subjects import tiny_models
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers

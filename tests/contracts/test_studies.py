@@ -1,0 +1,14 @@
+"""Every registered study keeps its contract, at its quick size."""
+
+from __future__ import annotations
+
+import pytest
+
+from doxa.lab.declaration import studies
+from doxa.testing import check_study
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slug", studies.names())
+def test_registered(slug: str) -> None:
+    check_study(slug)
