@@ -28,27 +28,21 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_TEXT, inner, max_size=2),
     max_leaves=3,
 )
-_CALLS = st.builds(ToolCall, _TEXT, st.dictionaries(_TEXT, _JSON, max_size=2), _TEXT)
-_MESSAGES = st.builds(
-    Message,
-    st.sampled_from(["system", "user", "assistant", "tool"]),
-    _TEXT,
-    st.lists(_CALLS, max_size=1).map(tuple),
-    _TEXT,
-)
-_CONVERSATIONS = st.lists(_MESSAGES, min_size=1, max_size=3).map(tuple)
-_TOOLS = st.lists(st.builds(Tool, _TEXT, _TEXT, st.dictionaries(_TEXT, _JSON, max_size=2)), max_size=2).map(
-    tuple
-)
-_SAMPLINGS = st.builds(
-    Sampling,
-    temperature=st.floats(0.0, 2.0),
-    max_tokens=st.integers(1, 4096),
-    top_p=st.floats(0.01, 1.0),
-    seed=st.integers(-(2**31), 2**31),
-    sample=st.integers(0, 1000),
-    branch=_TEXT,
-    stop=st.lists(_TEXT, max_size=2).map(tuple),
+_FIELDS = st.dictionaries(_TEXT, _JSON, max_size=2)
+_CALLS = st.lists(st.tuples(_TEXT, _FIELDS, _TEXT), max_size=1)
+_ROLES = st.sampled_from(["system", "user", "assistant", "tool"])
+_CONVERSATIONS = st.lists(st.tuples(_ROLES, _TEXT, _CALLS, _TEXT), min_size=1, max_size=3)
+_TOOLS = st.lists(st.tuples(_TEXT, _TEXT, _FIELDS), max_size=2)
+_SAMPLINGS = st.fixed_dictionaries(
+    {
+        "temperature": st.floats(0.0, 2.0),
+        "max_tokens": st.integers(1, 4096),
+        "top_p": st.floats(0.01, 1.0),
+        "seed": st.integers(-(2**31), 2**31),
+        "sample": st.integers(0, 1000),
+        "branch": _TEXT,
+        "stop": st.lists(_TEXT, max_size=2).map(tuple),
+    }
 )
 _OPTIONS = st.lists(_TEXT, min_size=1, max_size=3).map(tuple)
 
@@ -68,13 +62,14 @@ def run(full: bool, folder: Path) -> Outcome:
     )
     @given(_CONVERSATIONS, _SAMPLINGS, _TOOLS, _OPTIONS, _TEXT, st.integers(0, 10**9))
     def compare(
-        conversation: tuple[Message, ...],
-        sampling: Sampling,
-        tools: tuple[Tool, ...],
-        options: tuple[str, ...],
-        opening: str,
-        pick: int,
+        said: list[Any], drawn: dict[str, Any], offered: list[Any], options: Any, opening: str, pick: int
     ) -> None:
+        # Plain values are drawn and made into messages here: type checkers in the tests draw at random inside.
+        conversation = tuple(
+            Message(role, text, tuple(ToolCall(*call) for call in calls), call_id)
+            for role, text, calls, call_id in said
+        )
+        sampling, tools = Sampling(**drawn), tuple(Tool(*one) for one in offered)
         reply = reply_request("identity", conversation, sampling, tools=tools, elicitor="e")
         score = score_request("identity", Query(conversation, options, opening), elicitor="e")
         keys = request_key(reply), request_key(score)
