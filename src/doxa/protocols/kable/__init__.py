@@ -8,17 +8,37 @@ from doxa.protocols.kable.asking import METHODS, Method, ask, evaluate, parse_an
 from doxa.protocols.kable.contrasts import Contrast, contrasts
 from doxa.protocols.kable.items import KableItem, choose, load
 from doxa.protocols.kable.micro import MICRO_ROWS, MicroGaps, micro_gaps, micro_knowledge_belief
-from doxa.protocols.kable.questions import KEYS, SUBJECTS, TASKS, TYPES, Key, accepted_letters, render
+from doxa.protocols.kable.pictures import figures_of
+from doxa.protocols.kable.questions import (
+    FIRST_PERSON,
+    KEYS,
+    SUBJECTS,
+    TASKS,
+    THIRD_PERSON,
+    TYPES,
+    Key,
+    accepted_letters,
+    render,
+)
 from doxa.protocols.kable.rows import ROWS, record_rows, rows_from_beliefs
-from doxa.protocols.kable.summary import KableResult, accuracy_table, near_constant_label, summarise
+from doxa.protocols.kable.summary import (
+    KableResult,
+    accuracy_table,
+    mean_accuracy,
+    near_constant_label,
+    summarise,
+)
+from doxa.protocols.kable.verdicts import findings_of
 
 __all__ = [
+    "FIRST_PERSON",
     "KEYS",
     "METHODS",
     "MICRO_ROWS",
     "ROWS",
     "SUBJECTS",
     "TASKS",
+    "THIRD_PERSON",
     "TYPES",
     "Contrast",
     "KableItem",
@@ -32,7 +52,10 @@ __all__ = [
     "choose",
     "contrasts",
     "evaluate",
+    "figures_of",
+    "findings_of",
     "load",
+    "mean_accuracy",
     "micro_gaps",
     "micro_knowledge_belief",
     "near_constant_label",

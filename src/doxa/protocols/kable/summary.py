@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from doxa.belief.inference import wilson
+from doxa.belief.inference import Interval, bootstrap, wilson
 from doxa.errors import InputError
 from doxa.protocols.kable.contrasts import Contrast, contrasts
 from doxa.protocols.kable.questions import LETTERS, NO_ANSWER, TASKS
@@ -100,6 +100,19 @@ def summarise(rows: pl.DataFrame, rng: np.random.Generator) -> KableResult:
         modal_share=share,
         label=near_constant_label(rows),
     )
+
+
+def mean_accuracy(rows: pl.DataFrame, rng: np.random.Generator, level: float = 0.95) -> Interval:
+    """Return the accuracy over all rows that have a key, bootstrapped by sentence; unparsed counts as wrong.
+
+    Where every sentence fares the same, resampling sees no spread and Wilson's interval over sentences stands in.
+    """
+    keyed = rows.filter(pl.col("correct").is_not_null())
+    sentences = keyed.select(label=pl.struct("subject", "idx").rank("dense"))["label"].to_numpy()
+    found = bootstrap(keyed["correct"].cast(pl.Float64).to_numpy(), clusters=sentences, rng=rng, level=level)
+    if found.n and found.low == found.high:
+        return wilson(round(found.estimate * found.n), found.n, level)
+    return found
 
 
 def near_constant_label(rows: pl.DataFrame) -> str:
