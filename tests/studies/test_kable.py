@@ -9,14 +9,22 @@ import polars as pl
 import pytest
 
 from doxa.errors import InputError
+from doxa.lab.declaration import find_study
 from doxa.lab.record import Recorder, Tables
 from doxa.lab.run import load, plan, run_study
-from doxa.lab.declaration import find_study
 from doxa.protocols import kable
 
 SMALL = {
-    **{"n_entities": 6, "n_values": 3, "steps": 12, "batch": 32, "seeds": 2, "sweep_seeds": 1},
-    **{"shares": (0.34,), "q_first": (0.05,), "phi": (0.0, 0.02), "know_false": (0.0, 0.5)},
+    "n_entities": 6,
+    "n_values": 3,
+    "steps": 12,
+    "batch": 32,
+    "seeds": 2,
+    "sweep_seeds": 1,
+    "shares": (0.34,),
+    "q_first": (0.05,),
+    "phi": (0.0, 0.02),
+    "know_false": (0.0, 0.5),
     "precision": "float32",
 }
 CONDITIONS = {
