@@ -6,8 +6,7 @@ import json
 import re
 
 import pytest
-from tests.protocols.drift_subjects import Scripted, item
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doxa.canonical import digest
@@ -26,6 +25,7 @@ from doxa.protocols.context_drift import (
 )
 from doxa.protocols.context_drift.reading import first_words
 from doxa.subjects.base import Reply, Sampling
+from tests.protocols.drift_subjects import Scripted, item
 
 GATE, LOCK = item(), item("lock")
 
@@ -69,6 +69,7 @@ def test_debate_construction(opponent):
     assert debate.accumulate(alpha, GATE) == list(done.contexts["gate"])
 
 
+@settings(deadline=None)
 @given(st.integers(1, 4))
 def test_fewer_rounds_are_a_prefix(rounds):
     for long, short in (
@@ -157,6 +158,7 @@ def test_mixed_reading_argues_for_nobody():
     assert mixed.accumulate_all(speaker(), [item(sides={"left": 1})]).sides == {}
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab \n\t", max_size=40), st.integers(1, 20))
 def test_first_words_are_the_first_words(text, count):
     cut = first_words(text, count)
@@ -182,11 +184,10 @@ def test_reading_longer_than_the_context_is_refused_with_the_numbers():
 
     whole = load_texts()
     subject = Scripted(answer, context_tokens=4096)
-    with pytest.raises(
-        InputError, match=r"need about \d+ tokens .* takes 4096; read at most (9[0-9][0-9]) words"
-    ):
+    with pytest.raises(InputError, match=r"need about \d+ tokens .* takes 4096; read at most 990 words"):
         Reading(whole).accumulate_all(subject, [GATE])
-    Reading(whole, 900, Sampling(max_tokens=10)).accumulate_all(subject, [GATE])
+    Reading(whole, 990).accumulate_all(subject, [GATE])
+    Reading(whole, 1100, Sampling(max_tokens=10)).accumulate_all(subject, [GATE])
 
 
 def test_research_leaves_its_trace():

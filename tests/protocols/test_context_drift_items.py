@@ -6,12 +6,12 @@ import json
 import re
 
 import pytest
-from tests.protocols.drift_subjects import item, task
 
 from doxa.errors import InputError
 from doxa.protocols.context_drift.battery import battery_digest, load_items, load_texts
 from doxa.protocols.context_drift.items import BeliefItem
 from doxa.protocols.context_drift.tools import TerminalTool
+from tests.protocols.drift_subjects import item, task
 
 STATEMENTS = {"support_statement": "Yes.", "oppose_statement": "No.", "neutral_statement": "Maybe."}
 

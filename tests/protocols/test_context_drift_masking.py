@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doxa.errors import InputError
@@ -21,6 +21,7 @@ from doxa.protocols.context_drift.masking import (
 TEXTS = ["Bells ring at noon. Sheep eat grass. The old bell tower rings.", "It rains. Nobody minds the rain."]
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_sentences_join_to_the_text(text):
     assert "".join(split_sentences(text)) == text
@@ -40,6 +41,7 @@ def test_ends_of_the_range():
             mask_relevant(TEXTS, "bells", frac, WordOverlap())
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1))
 def test_control_drops_as_many(frac):
     texts = [text.text for text in load_texts()[:2]]

@@ -8,7 +8,6 @@ import re
 import numpy as np
 import polars as pl
 import pytest
-from tests.protocols.drift_subjects import Scripted, item
 
 from doxa.errors import CapabilityError, InputError
 from doxa.protocols.context_drift import MeasureOptions, judge_agreement, length_curve, measure, shift
@@ -21,6 +20,7 @@ from doxa.protocols.context_drift.elicitors import (
 from doxa.protocols.context_drift.shifts import MEASURED
 from doxa.subjects.addresses import open_subject
 from doxa.subjects.base import Reply, Sampling, assistant, user
+from tests.protocols.drift_subjects import Scripted, item
 
 GATE = item()
 
@@ -224,18 +224,21 @@ def test_bad_input():
 
 
 def test_a_random_answerer_has_no_net_shift():
-    subject = open_subject("planted:noise?p_yes=0.4")
     items = [item(f"gate{number}") for number in range(40)]
     options = MeasureOptions(way="text")
-    pre = measure(subject, items, probes=("label",), passes=2, options=options)
-    post = measure(
-        subject, items, (user("hello"), assistant("ok")), probes=("label",), first_pass=2, options=options
-    )
-    result = shift(pre, post)
-    assert result.n == 40
-    assert 20 < result.shift < 80
-    assert result.ci is not None
-    assert result.ci[0] <= 0.0 <= result.ci[1]
+    covered = 0
+    for share in (0.1, 0.3, 0.5, 0.7):
+        subject = open_subject(f"planted:noise?p_yes={share}")
+        pre = measure(subject, items, probes=("label",), passes=2, options=options)
+        post = measure(
+            subject, items, (user("hello"), assistant("ok")), ("label",), first_pass=2, options=options
+        )
+        result = shift(pre, post)
+        assert result.n == 40
+        assert 20 < result.shift < 80
+        assert result.ci is not None
+        covered += result.ci[0] <= 0.0 <= result.ci[1]
+    assert covered >= 3  # 3.8 expected at 95 %
 
 
 def test_length_curve_measures_each_length():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from tests.protocols.drift_subjects import Scripted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from doxa.errors import CapabilityError, InputError
 from doxa.protocols.context_drift.micro import READINGS, SCHEMA, draw_contexts, micro_drift
 from doxa.subjects.addresses import open_subject
 from doxa.worlds.micro import COUPLED_TOPICS, TOPICS, UNCOUPLED_TOPICS
+from tests.protocols.drift_subjects import Scripted
 
 SOME = ("tax", "court", "opera")
 
@@ -44,7 +44,7 @@ def test_controls_move_nothing():
     assert rows.filter(pl.col("reading") == "resampled", pl.col("coupled"))["stated_log_odds"].abs().min() > 1
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.sampled_from(TOPICS), st.integers(0, 9), st.integers(1, 3), st.integers(0, 99))
 def test_contexts_never_mention_the_asked_topic(topic, n, per_point, seed):
     drawn = draw_contexts(

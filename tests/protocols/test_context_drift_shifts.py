@@ -7,7 +7,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doxa.errors import InputError
@@ -48,6 +48,7 @@ def test_by_hand():
 values = st.lists(st.sampled_from([1, -1]), min_size=2, max_size=8)
 
 
+@settings(deadline=None)
 @given(values)
 def test_nothing_moves_between_equals(labels):
     result = shift(frame(labels, labels), frame(labels, labels), sides=SIDES, n_resamples=100)
@@ -55,6 +56,7 @@ def test_nothing_moves_between_equals(labels):
     assert result.directional == 0.0
 
 
+@settings(deadline=None)
 @given(values, st.randoms(use_true_random=False))
 def test_symmetries(labels, random):
     after = [random.choice([1, -1]) for _ in labels]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.protocols.drift_subjects import Scripted, task
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doxa.errors import CapabilityError, InputError
 from doxa.protocols.context_drift.tool_loop import ToolJob, run_tool_loop, run_tool_loops
 from doxa.subjects.base import Reply, ToolCall, user
+from tests.protocols.drift_subjects import Scripted, task
 
 
 def native(*calls):
@@ -118,6 +118,7 @@ def test_what_is_no_plan_is_no_decision(text):
     assert result.trace.text == text
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_survived(text):
     result = run_tool_loop(planner(text, text), task(), 2)

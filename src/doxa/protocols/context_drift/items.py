@@ -59,7 +59,7 @@ class BeliefItem:
     @property
     def query(self) -> str:
         """The open question that starts a conversation about the item."""
-        return self.question or f"What do you think about this question: {self.topic}?"
+        return self.question or f"What is your view on this topic: {self.topic}?"
 
     def statement(self, side: int) -> str:
         """Return the statement of a side (+1 support, -1 oppose)."""

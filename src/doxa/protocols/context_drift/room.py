@@ -7,36 +7,34 @@ import math
 from doxa.errors import InputError
 from doxa.subjects.base import Sampling, Subject, user
 
-PROBE_WORDS = 600
-"""Words kept free for the questions asked after a context: the longest shipped one has about 250."""
+PROBE_CHARACTERS = 2000
+"""Kept free for the questions after a context: the longest shipped task with its calls takes 1,700."""
 
-USUAL_TOKENS_PER_WORD = 4 / 3
+USUAL_TOKENS_PER_CHARACTER = 0.3
 """Taken where a subject does not count its tokens."""
 
-_SAMPLE_WORDS = 200
+_SAMPLE_CHARACTERS = 1000
 
 
-def tokens_per_word(model: Subject, text: str) -> float:
-    """Return how many tokens a subject's prompt takes per word of a text, measured on its first 200 words."""
-    words = text.split()[:_SAMPLE_WORDS]
-    if not words:
-        return USUAL_TOKENS_PER_WORD
-    [reply] = model.reply([(user(" ".join(words)),)], sampling=Sampling(max_tokens=1))
-    return reply.tokens_in / len(words) if reply.tokens_in > 0 else USUAL_TOKENS_PER_WORD
+def tokens_per_character(model: Subject, text: str) -> float:
+    """Return how many tokens a subject's prompt takes per character of a text, measured on its beginning."""
+    sample = text[:_SAMPLE_CHARACTERS]
+    [reply] = model.reply([(user(sample),)], sampling=Sampling(max_tokens=1))
+    return reply.tokens_in / len(sample) if reply.tokens_in > 0 else USUAL_TOKENS_PER_CHARACTER
 
 
 def require_room(model: Subject, text: str, reply_tokens: int) -> None:
     """Raise InputError, with the numbers, if a text, a reply and later probes do not fit the subject's context."""
     limit = model.context_tokens
-    words = len(text.split())
-    if (
-        limit is None or (words + PROBE_WORDS) * 8 + reply_tokens < limit
-    ):  # single bytes make 6 or 7 tokens a word
+    # no tokenizer takes more tokens than there are bytes
+    if limit is None or len(text.encode("utf-8", "replace")) + PROBE_CHARACTERS + reply_tokens < limit:
         return
-    rate = tokens_per_word(model, text)
-    needed = math.ceil((words + PROBE_WORDS) * rate) + reply_tokens
+    rate = tokens_per_character(model, text)
+    needed = math.ceil((len(text) + PROBE_CHARACTERS) * rate) + reply_tokens
     if needed > limit:
-        fits = max(0, math.floor((limit - reply_tokens) / rate) - PROBE_WORDS)
+        words = len(text.split())
+        characters = max(0.0, (limit - reply_tokens) / rate - PROBE_CHARACTERS)
+        fits = math.floor(0.095 * words * characters / len(text)) * 10  # words differ in length: 5 % to spare
         raise InputError(
             f"{words} words need about {needed} tokens of context with the questions after them; {model.address} "
             f"takes {limit}; read at most {fits} words (max_words={fits})"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from doxa.errors import InputError
 from doxa.protocols.context_drift.accumulate import Accumulated, only
 from doxa.protocols.context_drift.items import BeliefItem
+from doxa.protocols.context_drift.room import PROBE_CHARACTERS, USUAL_TOKENS_PER_CHARACTER
 from doxa.protocols.context_drift.views import View, starting_views
 from doxa.subjects.base import Conversation, Message, Reply, Sampling, Subject, assistant, user
 
@@ -210,11 +211,12 @@ def _check_rounds(rounds: int) -> None:
 
 
 def _require_talk_room(subject: Subject, rounds: int, sampling: Sampling) -> None:
-    """Raise InputError if a conversation of that many full replies could not fit."""
+    """Raise InputError if a conversation of that many full replies with later probes could not fit."""
     limit = subject.context_tokens
-    needed = (2 * rounds + 2) * sampling.max_tokens
+    asked = math.ceil(PROBE_CHARACTERS * USUAL_TOKENS_PER_CHARACTER)
+    needed = (2 * rounds + 2) * sampling.max_tokens + asked
     if limit is not None and needed > limit:
-        fits = math.floor(limit / (2 * sampling.max_tokens) - 1)
+        fits = math.floor((limit - asked) / (2 * sampling.max_tokens) - 1)
         raise InputError(
             f"rounds={rounds} of {sampling.max_tokens} tokens need up to {needed} tokens of context; {subject.address} "
             f"takes {limit}; use at most {max(0, fits)} rounds or shorter replies"
