@@ -14,6 +14,8 @@ What the design leaves open, and how it is decided here
 - ``phi`` is the share of first-person belief contexts that are false (1/2, as for J and M, unless given).
 - With ``know_false`` set, half of all contexts say KNOW instead of BEL, false with that probability for every
   person; "does S believe" after KNOW is answered like after BEL.
+- First experiment: the defaults. Second (first-person reports are always true, all questions for everybody): the
+  same share of first-person contexts with ``q_first = 0.65`` and ``phi = 0``. Third: that with ``know_false``.
 - Answers are whole-vocabulary predictions; P(yes) is read as yes / (yes + no).
 """
 
