@@ -39,7 +39,9 @@ class Option(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Answer with the words of the micro world, or yes and no."""
+    """Answer with the words of the micro world, or yes and no, or "I don't know" where that is ``unsure``."""
+
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,14 @@ class Letters:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """Answer with a number between two ends, in whole steps, or in hundredths where the upper end is 1."""
+    """Answer with a number between two ends, in whole steps, or in hundredths where the upper end is 1.
+
+    ``upside_down`` is a scale whose lower end means agreement.
+    """
 
     low: float
     high: float
+    upside_down: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +100,12 @@ _BLOCK = re.compile(r"^[ \t]*([(\[]?)([A-Z])[)\].:][ \t]+(\S.*?)[ \t]*$", re.MUL
 _LABEL = re.compile(r"^[ \t]*(?:question|statement|text)[ \t]*:[ \t]*", re.IGNORECASE | re.MULTILINE)
 _TAG = re.compile(r"<([A-Za-z_][\w-]{0,40})>[^<>]{0,80}</\1>")
 _SCALE = re.compile(
-    r"\b(0|1)(?:\.0)?\s*(?:[-\u2013]|\.\.\.?|\u2026|to|and|through)\s*(1|10|100)(?:\.0)?\b(?!\s*-)",
+    r"(?:from|between|scale(?: of)?)\s+(\d{1,3})(?:\.0)?\s*(?:[-\u2013]|to|and|through)\s*(\d{1,3})(?:\.0)?\b"
+    r"|\b(0|1)(?:\.0)?\s*(?:[-\u2013]|\.\.\.?|\u2026|to|and|through)\s*(1|5|7|10|100)(?:\.0)?\b(?!\s*-)",
     re.IGNORECASE,
 )
+_ANCHORS = re.compile(r'\d means "([^"\n]{0,80})".{0,160}\d means "([^"\n]{0,80})"', re.DOTALL)
+_UNSURE = re.compile(r"\bi don'?t know\b|\bdon'?t know\b", re.IGNORECASE)
 _PERCENT = re.compile(r"\bpercent(?:age)?\b|\bprobability\b", re.IGNORECASE)
 _KEY = re.compile(r'"([^"\n]{1,60})"\s*:\s*("[^"\n]*"|[^,}\n]*)')
 _YES_NO = re.compile(r"\byes\b.{0,40}\bno\b", re.IGNORECASE | re.DOTALL)
@@ -139,11 +148,23 @@ def _form(last: str, rules: str) -> Form:
     if letters:
         return Letters(options, brackets, ranked=re.search(r"\brank", rules, re.IGNORECASE) is not None)
     scale = _SCALE.search(_TAG.sub(" ", rules))
-    if scale:
-        return Number(float(scale.group(1)), float(scale.group(2)))
-    if _PERCENT.search(rules):
-        return Number(0.0, 100.0)
-    return Words()
+    ends = [float(end) for end in scale.groups() if end is not None] if scale else [0.0, 100.0]
+    if (scale and ends[0] < ends[1]) or _PERCENT.search(rules):
+        anchors = _ANCHORS.search(rules)
+        return Number(*ends, upside_down=anchors is not None and side(anchors[1]) > side(anchors[2]))
+    return Words(_UNSURE.search(rules) is not None)
+
+
+_YES = frozenset(["yes", "true", "for", "support", "agree", "correct", "likely", "approve"])
+_NO = frozenset(["no", "false", "against", "oppose", "disagree", "incorrect", "unlikely", "reject", "not"])
+
+
+def side(text: str) -> int:
+    """Return +1 if the first word that says yes or no says yes, -1 if it says no, 0 without such a word."""
+    for word in re.findall(r"[a-z']+", text.lower()):
+        if word in _YES or word in _NO:
+            return 1 if word in _YES else -1
+    return 0
 
 
 def _options(text: str) -> tuple[tuple[Option, ...], bool]:

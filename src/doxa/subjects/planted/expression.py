@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from doxa.canonical import Json
 from doxa.subjects.base import Tool, ToolCall
-from doxa.subjects.planted.asking import Asked, Letters, Number, Object, Option
+from doxa.subjects.planted.asking import Asked, Letters, Number, Object, Option, side
 from doxa.subjects.planted.minds import (
     GarblerConfig,
     Mind,
@@ -52,9 +52,6 @@ MALFORMED = (
     "not (C)",
 )
 """What a garbler says: nothing, both, a letter that is not there, cut JSON, a span, an overflow, a hedge, a denial."""
-
-_YES = frozenset(["yes", "true", "for", "support", "agree", "correct", "likely", "approve"])
-_NO = frozenset(["no", "false", "against", "oppose", "disagree", "incorrect", "unlikely", "reject", "not"])
 
 
 class Answer(NamedTuple):
@@ -133,10 +130,14 @@ def _well_formed(mind: Mind[Any], state: State[Any], asked: Asked) -> list[Answe
         return _objects(mind, state, asked, form)
     if isinstance(form, Number):
         credence = mind.said_credence(state, asked.question)
-        return [
-            _dressed(asked, text, share, (text,)) for text, share in _numbers(credence, form.low, form.high)
-        ]
-    return [_dressed(asked, text, share, (text,)) for text, share in _words(mind, state, asked)]
+        upright = 1.0 - credence if form.upside_down else credence
+        numbers = _numbers(upright, form.low, form.high)
+        return [_dressed(asked, text, share, (text,)) for text, share in numbers]
+    words = _words(mind, state, asked)
+    if form.unsure:
+        aside = state.config.p_other if isinstance(state.config, NoiseConfig) else 0.0
+        words = [*((text, (1.0 - aside) * share) for text, share in words), ("I don't know", aside)]
+    return [_dressed(asked, text, share, (text,)) for text, share in words]
 
 
 def _words(mind: Mind[Any], state: State[Any], asked: Asked) -> list[tuple[str, float]]:
@@ -224,8 +225,9 @@ def _set_aside(shares: Sequence[float], others: Sequence[bool], aside: float) ->
 
 
 def _side(text: str) -> int:
-    first = re.split(r"[\s,.;:]+", text.strip("*_\"' "), maxsplit=1)[0]
-    return 1 if first in _YES else -1 if first in _NO else 0
+    """Return what an option says by its first word: a longer sentence may hold a yes or no that is not its own."""
+    words = text.split(maxsplit=1)
+    return side(words[0]) if words else 0
 
 
 def _objects(mind: Mind[Any], state: State[Any], asked: Asked, form: Object) -> list[Answer]:
