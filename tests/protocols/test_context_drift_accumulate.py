@@ -14,11 +14,13 @@ from doxa.errors import InputError
 from doxa.protocols.context_drift import (
     Debate,
     Library,
+    MaskedReading,
     Persuasion,
     Reading,
     ReadingText,
     Research,
     ShortReadingWarning,
+    WordOverlap,
     cut_rounds,
     load_items,
     load_texts,
@@ -234,3 +236,30 @@ def test_library_answers_every_call_with_an_object():
         Library([TEXTS[0], TEXTS[0]])
     with pytest.raises(InputError, match="library is empty"):
         Library([])
+
+
+def test_masked_reading_drops_what_is_about_the_item_and_its_control_as_much():
+    texts = [
+        ReadingText("a", "One", "", "The gate should open. Sheep eat grass. It rains.", "left"),
+        TEXTS[1],
+    ]
+    relevant = MaskedReading(Reading(texts), 0.25, WordOverlap()).masked(GATE).document
+    assert "gate" not in relevant
+    assert "Sheep eat grass. It rains." in relevant
+    random = MaskedReading(Reading(texts), 0.25, seed=1).masked(GATE).document
+    assert len(random.split()) < len(Reading(texts).document.split())
+    done = MaskedReading(Reading(texts), 0.25, WordOverlap()).accumulate_all(
+        speaker(), [item(sides={"left": 1}), item("lock", topic="Sheep and grass")]
+    )
+    assert done.contexts["gate"] != done.contexts["lock"]
+    assert done.sides == {"gate": 1}
+    with pytest.raises(InputError, match="share="):
+        MaskedReading(Reading(texts), 1.0)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 12))
+def test_texts_read_are_the_document(words):
+    reading = Reading(TEXTS, min(words, 8))
+    again = Reading(reading.texts_read) if reading.texts_read else None
+    assert again is None or reading.document.split()[: again.words_used] == again.document.split()

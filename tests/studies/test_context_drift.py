@@ -198,9 +198,16 @@ def test_published_form_finds_what_reading_moves(monkeypatch, moved):
 
 def test_published_talk_is_measured_along_its_way(monkeypatch):
     monkeypatch.setattr(addresses, "open_subject", lambda address, **_: Reader())
-    config = configure(subject=SERVER, limit=2, rounds="1,2", accumulators="debate,persuasion,research")
+    config = configure(
+        subject=SERVER, limit=2, rounds="1,2", accumulators="debate,persuasion,research,thinned-progressive"
+    )
     tables = run_all(config)
-    for way, times in (("debate", [0, 1, 2]), ("persuasion", [0, 1, 2]), ("research", [0, 8])):
+    for way, times in (
+        ("debate", [0, 1, 2]),
+        ("persuasion", [0, 1, 2]),
+        ("research", [0, 8]),
+        ("thinned-progressive", [0, 500, 1000, 2000]),
+    ):
         rows = tables.beliefs.filter(pl.col("condition") == way)
         assert sorted(set(rows["time"])) == times
         assert set(rows["proposition"]) == {"congestion-charge", "rent-ceiling"}

@@ -88,6 +88,7 @@ ASKING = (
     "words",
     "reply_tokens",
     "max_steps",
+    "mask_share",
 )
 
 
@@ -147,7 +148,8 @@ class Config:
     )
     accumulators: tuple[str, ...] = setting(
         ("reading-conservative", "reading-progressive", "reading-balanced"),
-        "ways the context grows: reading-<leaning>, reading-balanced, persuasion, debate, research",
+        "ways the context grows: reading-<leaning>, reading-balanced, masked-<leaning>, thinned-<leaning>, persuasion, "
+        "debate, research",
     )
     technique: str = setting("information", "the persuader's technique", choices=tuple(drift.TECHNIQUES))
     rounds: tuple[int, ...] = setting(
@@ -172,6 +174,9 @@ class Config:
     limit: int = setting(0, "items of the battery, its first ones; 0 takes all", unit="items", minimum=0)
     reply_tokens: int = setting(200, "longest speech", unit="tokens", minimum=1)
     max_steps: int = setting(8, "tool calls allowed", unit="calls", minimum=1, paper=8)
+    mask_share: float = setting(
+        0.2, "share of sentences that masked and thinned readings leave out", minimum=0, maximum=0.9
+    )
 
 
 def cells(config: Config) -> Iterable[Cell]:
@@ -191,7 +196,7 @@ def cells(config: Config) -> Iterable[Cell]:
     }
     others = tuple(address for address in (config.opponent, config.judge) if address)
     for name in config.accumulators:
-        grow(name, config, None)
+        grow(name, config, None, config.seed)
         yield Cell(
             name, config.seed, ASKING, params, subjects=tuple(dict.fromkeys((config.subject, *others)))
         )
@@ -257,7 +262,7 @@ def run_published(cell: Cell, ctx: Context) -> Tables:
         recorder,
         ctx.subject(config.subject),
         items,
-        grow(cell.condition, config, other),
+        grow(cell.condition, config, other, cell.seed),
         options=options,
         rng=ctx.rng("bootstrap", cell.condition),
         progress=ctx.progress,
@@ -265,7 +270,7 @@ def run_published(cell: Cell, ctx: Context) -> Tables:
     return recorder.tables()
 
 
-def grow(name: str, config: Any, other: Subject | None) -> Growth:
+def grow(name: str, config: Any, other: Subject | None, seed: int) -> Growth:
     """Return the way of growing a context that a config asks for."""
     return growth(
         name,
@@ -277,6 +282,8 @@ def grow(name: str, config: Any, other: Subject | None) -> Growth:
         other=other,
         reply_tokens=config.reply_tokens,
         max_steps=config.max_steps,
+        mask_share=config.mask_share,
+        seed=seed,
     )
 
 

@@ -12,6 +12,7 @@ from doxa.protocols.context_drift.battery import SHIPPED, battery_digest, load_i
 from doxa.protocols.context_drift.curve import length_curve
 from doxa.protocols.context_drift.items import BeliefItem, ReadingText
 from doxa.protocols.context_drift.library import Library
+from doxa.protocols.context_drift.masked_reading import MaskedReading
 from doxa.protocols.context_drift.masking import Encoder, MiniLM, WordOverlap, mask_random, mask_relevant
 from doxa.protocols.context_drift.measuring import judge_agreement, measure
 from doxa.protocols.context_drift.micro import micro_drift
@@ -34,6 +35,7 @@ __all__ = [
     "InformationTool",
     "LeaningCorpus",
     "Library",
+    "MaskedReading",
     "MeasureOptions",
     "MiniLM",
     "Persuasion",

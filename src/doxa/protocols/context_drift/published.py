@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
 from doxa.canonical import Json, digest
 from doxa.errors import InputError, did_you_mean
-from doxa.lab.record import Axis, Recorder
+from doxa.lab.record import Recorder
 from doxa.protocols.context_drift.accumulate import Accumulated
 from doxa.protocols.context_drift.asking import MeasureOptions
 from doxa.protocols.context_drift.items import BeliefItem, ReadingText
 from doxa.protocols.context_drift.library import Library
+from doxa.protocols.context_drift.masked_reading import MaskedReading
+from doxa.protocols.context_drift.masking import MiniLM
 from doxa.protocols.context_drift.measuring import judge_agreement, measure
 from doxa.protocols.context_drift.reading import Reading
 from doxa.protocols.context_drift.research import Research
@@ -24,10 +27,19 @@ from doxa.protocols.context_drift.shifts import shift
 from doxa.protocols.context_drift.talk import Debate, Persuasion, cut_rounds
 from doxa.subjects.base import Sampling, Subject
 
-Progress = Callable[[float, float], None]
+Progress = Callable[[float, float, str], None]
 
-WAYS = ("reading-<leaning>", "reading-balanced", "persuasion", "debate", "research")
-"""The ways a context can grow; a leaning is one that the texts have."""
+WAYS = (
+    "reading-<leaning>",
+    "reading-balanced",
+    "masked-<leaning>",
+    "thinned-<leaning>",
+    "persuasion",
+    "debate",
+    "research",
+)
+"""The ways a context can grow; a leaning is one that the texts have. ``masked`` leaves out the sentences most relevant
+to each item, ``thinned`` as many at random."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +54,7 @@ class Growth:
     """
 
     way: str
-    axis: Axis
+    axis: Literal["round", "sweep", "step"]
     lengths: tuple[int, ...]
     grow: Callable[[Subject, Sequence[BeliefItem], int], Accumulated]
 
@@ -58,6 +70,8 @@ def growth(
     other: Subject | None = None,
     reply_tokens: int = 200,
     max_steps: int = 8,
+    mask_share: float = 0.2,
+    seed: int = 0,
 ) -> Growth:
     """Return a way of growing contexts by its name.
 
@@ -71,21 +85,28 @@ def growth(
         other: the opponent or persuader; None lets the subject play both.
         reply_tokens: longest speech.
         max_steps: tool calls of research.
+        mask_share: share of the sentences that masking leaves out.
+        seed: seed of what is left out at random.
 
     Raises:
         InputError: there is no such way, no text of that leaning, or no length.
     """
     sampling = Sampling(max_tokens=reply_tokens)
-    if way.startswith("reading-"):
-        chosen = _chosen(texts, way.removeprefix("reading-"))
+    kind, dash, leaning = way.partition("-")
+    if dash and kind in ("reading", "masked", "thinned"):
+        chosen = _chosen(texts, leaning)
         available = Reading(chosen).words_available
         lengths = tuple(sorted({min(length, available) for length in words})) or (available,)
-        return Growth(
-            way,
-            "sweep",
-            lengths,
-            lambda model, some, length: Reading(chosen, length).accumulate_all(model, some),
-        )
+
+        def read(model: Subject, some: Sequence[BeliefItem], length: int) -> Accumulated:
+            reading = Reading(chosen, length)
+            if kind == "reading":
+                return reading.accumulate_all(model, some)
+            return MaskedReading(
+                reading, mask_share, _mini_lm() if kind == "masked" else None, seed
+            ).accumulate_all(model, some)
+
+        return Growth(way, "sweep", lengths, read)
     if way in ("persuasion", "debate"):
         if not rounds:
             raise InputError(f"{way} needs rounds; name at least one, for example 2,4")
@@ -123,9 +144,12 @@ def record_growth(
     ``ShiftResult`` per length and probe. Transcripts: the longest context of every item, and every raw answer.
     """
     total = float(len(grown.lengths) + 1)
+    planned = planned_calls(grown, len(items), options.max_steps)
+    recorder.measure("calls_at_most", float(planned), subject=model.address, unit="calls", axis=grown.axis)
+    progress(0.0, total, f"at most {planned} calls")
     pre = measure(model, items, passes=2, options=options)
     _record_answers(recorder, model, grown, 0, pre)
-    progress(1.0, total)
+    progress(1.0, total, "baseline measured")
     for done, length in enumerate(grown.lengths, 2):
         made = grown.grow(model, items, length)
         post = measure(model, items, made.contexts, first_pass=2, options=options)
@@ -133,7 +157,26 @@ def record_growth(
         _record_shift(recorder, model, grown, length, pre, post, made, rng)
         if length == grown.lengths[-1]:
             _record_contexts(recorder, model, made)
-        progress(float(done), total)
+        progress(float(done), total, f"length {length} measured")
+
+
+def planned_calls(grown: Growth, n_items: int, max_steps: int) -> int:
+    """Return how many conversations a measurement asks for at most, judges left out.
+
+    Each of two baseline passes and each length takes a label, an agreement and a task of up to ``max_steps`` calls per
+    item; a talk takes its views and two speeches per round, research its calls and a report, a masked reading one
+    summary per item and length.
+    """
+    probes = n_items * (2 + max_steps) * (2 + len(grown.lengths))
+    most = max(grown.lengths)
+    each = {"round": 2 + 2 * most, "step": most + 1, "sweep": 0}[grown.axis]
+    summaries = len(grown.lengths) * (1 if grown.way.startswith("reading-") else n_items)
+    return probes + (summaries if grown.axis == "sweep" else each * n_items)
+
+
+@cache
+def _mini_lm() -> MiniLM:
+    return MiniLM()
 
 
 def _truncated(talk: Debate | Persuasion) -> Callable[[Subject, Sequence[BeliefItem], int], Accumulated]:
@@ -159,7 +202,9 @@ def _chosen(texts: Sequence[ReadingText], leaning: str) -> list[ReadingText]:
     if leaning in by_leaning and leaning:
         return by_leaning[leaning]
     if leaning != "balanced":
-        raise InputError(f"reading-{leaning}: no text has this leaning; {did_you_mean(leaning, by_leaning)}")
+        raise InputError(
+            f"leaning '{leaning}': no text has this leaning; {did_you_mean(leaning, by_leaning)}"
+        )
     return [text for turn in zip(*by_leaning.values(), strict=False) for text in turn]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from doxa.errors import InputError
 from doxa.protocols.context_drift.accumulate import Accumulated, only
@@ -70,13 +70,31 @@ class Reading:
         leanings = {text.leaning for text in self.texts}
         return leanings.pop() if len(leanings) == 1 else ""
 
+    @property
+    def request(self) -> Message:
+        """What the subject is given: the document, and to sum it up."""
+        return user(f"{self.document}\n\nSummarise what you have read in one paragraph.")
+
+    @property
+    def texts_read(self) -> list[ReadingText]:
+        """The texts as far as they are read; the last one may be cut."""
+        left = self.words_used
+        out: list[ReadingText] = []
+        for text in self.texts:
+            head = len(_headed(replace(text, text="")).split())
+            if left <= head:
+                break
+            out.append(replace(text, text=first_words(text.text, left - head)))
+            left -= head + len(text.text.split())
+        return out
+
     def accumulate(self, model: Subject, item: BeliefItem) -> list[Message]:
         """Return the reading and the subject's summary; the item does not enter."""
         return only(self.accumulate_all(model, [item]), item)
 
     def accumulate_all(self, model: Subject, items: Sequence[BeliefItem]) -> Accumulated:
         """Read once; every item gets the same messages."""
-        request = user(f"{self.document}\n\nSummarise what you have read in one paragraph.")
+        request = self.request
         require_room(model, request.content, self.sampling.max_tokens)
         [summary] = model.reply([(request,)], sampling=self.sampling)
         if summary.finish == "fault":
@@ -86,10 +104,11 @@ class Reading:
         return Accumulated({item.id: conversation for item in items}, sides, {}, {})
 
     def _whole(self) -> str:
-        parts = (
-            f"{text.title}{f' ({text.author})' if text.author else ''}\n\n{text.text}" for text in self.texts
-        )
-        return "\n\n".join(parts)
+        return "\n\n".join(_headed(text) for text in self.texts)
+
+
+def _headed(text: ReadingText) -> str:
+    return f"{text.title}{f' ({text.author})' if text.author else ''}\n\n{text.text}"
 
 
 def first_words(text: str, count: int | None) -> str:
