@@ -12,10 +12,19 @@ import numpy as np
 import polars as pl
 import pytest
 
+from doxa.elicit.answers import Answer
+from doxa.elicit.elicitors import ForcedChoice
 from doxa.lab.record import SCHEMAS, Finding, Recorder, Tables
-from doxa.subjects.base import Conversation, Query, Reply, Sampling, Tool
+from doxa.subjects.base import Conversation, Query, Reply, Sampling, Tool, user
 from doxa.subjects.planted import MINDS, PlantedSubject
-from doxa.testing import check_dynamics, check_findings, check_measure, check_study, check_subject
+from doxa.testing import (
+    check_dynamics,
+    check_elicitor,
+    check_findings,
+    check_measure,
+    check_study,
+    check_subject,
+)
 from doxa.worlds.micro import Stance
 
 COINS = str(Path(__file__).parents[1] / "studies_for_tests" / "coins.py")
@@ -178,3 +187,38 @@ def test_broken_studies(message: str, tmp_path: Path) -> None:
     path.write_text(text.replace(old, new).replace("test-coins", name.replace("_", "-")))
     with pytest.raises(Exception, match=re.escape(message)):
         check_study(str(path))
+
+
+class Guessing(ForcedChoice):
+    """Calls everything that it cannot read a yes."""
+
+    def elicit(self, *arguments: Any, **options: Any) -> list[Answer]:
+        answers = super().elicit(*arguments, **options)
+        return [replace(one, kind="answer", value="yes", credence=1.0) for one in answers]
+
+
+class Lingering(ForcedChoice):
+    """Leaves its question in the conversation."""
+
+    def elicit(self, subject: Any, conversations: Any, questions: Any, **options: Any) -> list[Answer]:
+        longer = [(*talk, user("By the way.")) for talk in conversations]
+        return super().elicit(subject, longer, questions, **options)
+
+
+class Sharpening(ForcedChoice):
+    """Makes answers surer than they were."""
+
+    def elicit(self, *arguments: Any, **options: Any) -> list[Answer]:
+        answers = super().elicit(*arguments, **options)
+        return [replace(one, credence=None if one.credence is None else one.credence**2) for one in answers]
+
+
+def test_elicitors() -> None:
+    check_elicitor(ForcedChoice())
+    for broken, message in (
+        (Guessing(way="text"), "forced-choice"),
+        (Lingering(), "asks after something else"),
+        (Sharpening(), "planted 0.1, read 0.01"),
+    ):
+        with pytest.raises(AssertionError, match=message):
+            check_elicitor(broken)

@@ -5,6 +5,7 @@ Each suite is a plain function that raises AssertionError with a sentence that s
 
 from doxa.testing.damage import bit_flips, truncations
 from doxa.testing.dynamics import check_dynamics
+from doxa.testing.elicitors import check_elicitor
 from doxa.testing.measures import check_measure
 from doxa.testing.studies import check_findings, check_study
 from doxa.testing.subjects import check_subject
@@ -12,6 +13,7 @@ from doxa.testing.subjects import check_subject
 __all__ = [
     "bit_flips",
     "check_dynamics",
+    "check_elicitor",
     "check_findings",
     "check_measure",
     "check_study",

@@ -1,0 +1,41 @@
+"""Every elicitor keeps its contract."""
+
+from __future__ import annotations
+
+import pytest
+
+from doxa.elicit.elicitors import ELICITORS, ForcedChoice, Likert
+from doxa.elicit.questions import Question, micro_question
+from doxa.testing import check_elicitor
+from doxa.worlds.micro import Fact as MicroFact
+from doxa.worlds.micro import IsTrue, Supports
+
+OWN_PROMPT = Question(
+    "own",
+    "the tax is good",
+    "do you support the tax ?\nOptions:\n(A) Yes\n(B) No\nAnswer:",
+    options=("A", "B"),
+    labels=("Yes", "No"),
+)
+
+
+@pytest.mark.parametrize("name", sorted(ELICITORS))
+def test_registered(name: str) -> None:
+    if name == "letter":
+        check_elicitor(ELICITORS[name](), OWN_PROMPT)
+    else:
+        check_elicitor(ELICITORS[name]())
+
+
+@pytest.mark.parametrize(
+    "elicitor",
+    [Likert(low=1, high=7), Likert(counterbalanced=True), Likert(low=0, high=9), ForcedChoice(way="text")],
+)
+def test_settings(elicitor: Likert | ForcedChoice) -> None:
+    steps = elicitor.high - elicitor.low if isinstance(elicitor, Likert) else 100
+    check_elicitor(elicitor, tolerance=0.5 / steps + 0.011)
+
+
+@pytest.mark.parametrize("question", [Supports("tax"), IsTrue(MicroFact("peru", "red"))])
+def test_micro_questions(question: Supports | IsTrue) -> None:
+    check_elicitor(ForcedChoice(), micro_question(question))
