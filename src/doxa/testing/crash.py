@@ -114,8 +114,12 @@ def kill_after(
     *,
     environment: Mapping[str, str] | None = None,
     timeout_s: float = 300.0,
+    patience_s: float = 5.0,
 ) -> Ended:
-    """Start a command, wait until ``begun`` exists, then ``delay_s`` more, and send SIGKILL to it, not its children."""
+    """Start a command, wait until ``begun`` exists, then ``delay_s`` more, and send SIGKILL to it alone.
+
+    Children that are still there ``patience_s`` later are counted as orphans and ended.
+    """
     started = time.monotonic()
     with _environment(environment, None) as variables, _sink() as sink:
         process = subprocess.Popen(
@@ -130,7 +134,7 @@ def kill_after(
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
         status = _wait(process, timeout_s)
-        return Ended(status, time.monotonic() - started, "", _text(sink), _orphans(process.pid))
+        return Ended(status, time.monotonic() - started, "", _text(sink), _orphans(process.pid, patience_s))
 
 
 def crash_and_resume(
