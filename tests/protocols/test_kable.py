@@ -337,7 +337,7 @@ def test_faults_are_missing_with_their_reason():
     result = kable.evaluate(Faulty(varied), made_items(n=1), method="generate")
     assert set(result.rows["missing"]) == {"fault: timeout"}
     assert result.modal == ""
-    assert result.label == ""
+    assert result.label == "100.0% of the answers could not be read: accuracy reflects that, not the model"
 
 
 def test_ties_and_unusable_numbers_are_missing():
@@ -348,6 +348,11 @@ def test_ties_and_unusable_numbers_are_missing():
     result = kable.evaluate(Flat(varied), made_items(n=1))
     assert dict(result.rows["missing"].value_counts().iter_rows()) == {"tie": 26, "no log-probabilities": 26}
     assert result.unparsed == 52
+    recorder = Recorder("direct", 0)
+    kable.record_rows(recorder, result.rows, "scripted:")
+    beliefs = recorder.tables().beliefs
+    assert beliefs["log_odds"].null_count() == 52, "a missing belief has no number"
+    assert kable.rows_from_beliefs(beliefs).equals(result.rows)
 
 
 def test_what_a_subject_cannot_do_is_said():

@@ -1,4 +1,4 @@
-"""KaBLE: models know facts, yet often do not confirm that *the user* believes something false.
+"""KaBLE: models know facts, yet often do not confirm that the user believes something false.
 
 Suzgun, Gur, Bianchi, Ho, Icard, Jurafsky and Zou, Belief in the Machine (arXiv:2410.21195; journal version 2025).
 
@@ -14,7 +14,7 @@ from typing import NamedTuple, cast
 
 import polars as pl
 
-from doxa.belief.inference import mean_t_interval
+from doxa.belief.inference import Interval, mean_t_interval
 from doxa.canonical import Json
 from doxa.lab import Cell, Context, Figure, Finding, Recorder, Tables, judge, setting, study
 from doxa.lab.data import locate, named
@@ -229,45 +229,59 @@ def claims(config: Config) -> list[Claim]:
     plain = f"know {max(config.know_false, default=0.5):g}"
     third, gap, framed = "third_false", "person_gap", "frame_effect"
     own = "one's own false beliefs are confirmed less often than"
-    few, often, reports = (
-        f"{even:.0%} first-person contexts",
-        f"{asked:.0%} of them asked about",
-        f"{some:.0%}",
-    )
+    passes = "a false p passes for true"
     return [
         Claim("third-person", main, third, "third persons' false beliefs are confirmed", 0.95, paper=0.95),
         Claim("facts", main, "facts", "facts are verified in every frame", 0.98, paper=0.91),
         Claim("person-gap", main, gap, f"{own} a third person's, by 0.15 or more", 0.15, paper=0.324),
         Claim("truth-gap", main, "truth_gap", f"{own} one's true ones", 0.0, paper=0.343),
-        Claim("no-gap-alike", alike, gap, f"there is no such gap with {few}", None, 0.02),
-        Claim("no-gap-asked", cured, gap, f"there is no such gap with {often}", None, 0.02),
-        Claim("cue", cue, framed, "reports that are always true hide that p is false", 0.05),
-        Claim("cue-third", cue, "third_frame_effect", "a third person's report does not", None, 0.05),
-        Claim("cue-confirmed", cue, "first_false", "the belief itself is still confirmed", 0.95),
-        Claim("cue-removed", healed, framed, f"{reports} of false reports remove the effect", None, 0.05),
-        Claim("factivity", know, "factivity", "a verb that is always true makes false p pass for true", 0.05),
-        Claim("factivity-removed", plain, "factivity", "a verb that is as often false does not", None, 0.05),
+        Claim("no-gap-alike", alike, gap, f"no person gap with {even:.0%} first-person contexts", None, 0.02),
+        Claim(
+            "no-gap-asked", cured, gap, f"no person gap where {asked:.0%} of them are asked about", None, 0.02
+        ),
+        Claim("cue", cue, framed, f'where "I believe" is always true, {passes} after it', 0.05),
+        Claim("cue-third", cue, "third_frame_effect", 'there, not after "James believes"', None, 0.05),
+        Claim(
+            "cue-confirmed", cue, "first_false", "there, one's own false beliefs are still confirmed", 0.95
+        ),
+        Claim(
+            "cue-removed",
+            healed,
+            framed,
+            f'not where "I believe" is false {some:.0%} of the time',
+            None,
+            0.05,
+        ),
+        Claim("factivity", know, "factivity", f'where "know" is always true, {passes} after it', 0.05),
+        Claim(
+            "factivity-removed", plain, "factivity", 'not where "know" is false like "believe"', None, 0.05
+        ),
     ]
 
 
 def judged(claim: Claim, trainings: pl.DataFrame) -> Finding:
-    """Judge a claim by its mean over independent trainings and Student's interval, cut at what can be."""
-    values = trainings[claim.measure].drop_nulls().to_list()
-    mean = mean_t_interval(values)
-    least = -1.0 if claim.measure in (*GAPS, "factivity") else 0.0
-    ends = None if mean.ends is None else (max(least, mean.low), min(1.0, mean.high))
-    spread = f"; single trainings {min(values):.2f} to {max(values):.2f}" if values else " was left out"
+    """Judge a claim by its mean over independent trainings."""
+    values = trainings[claim.measure].drop_nulls()
+    mean = mean_of(values, claim.measure)
+    spread = f"; single trainings {values.min():.2f} to {values.max():.2f}" if mean.n else " was left out"
     return Finding(
         id=claim.id,
         claim=claim.claim,
         estimate=mean.estimate,
-        interval=ends,
-        verdict=judge(ends, above=claim.above, below=claim.below),
+        interval=mean.ends,
+        verdict=judge(mean.ends, above=claim.above, below=claim.below),
         control=claim.control,
         paper=claim.paper,
         n=mean.n,
         note=claim.condition + spread,
     )
+
+
+def mean_of(values: pl.Series, measure: str) -> Interval:
+    """Return the mean over trainings with Student's interval, cut at what the measure can be."""
+    mean = mean_t_interval(values.drop_nulls().to_list())
+    least = -1.0 if measure in (*GAPS, "factivity") else 0.0
+    return mean if mean.ends is None else mean._replace(low=max(least, mean.low), high=min(1.0, mean.high))
 
 
 QUESTIONS = {
@@ -329,7 +343,7 @@ def swept(
     }
     points: list[dict[str, float]] = []
     for value, name in sorted({**(further or {}), **family}.items()):
-        mean = mean_t_interval(seen.filter(condition=name)[measure].drop_nulls().to_list())
+        mean = mean_of(seen.filter(condition=name)[measure], measure)
         points.append({"x": value, "value": mean.estimate, "low": mean.low, "high": mean.high})
     name = measure.replace("_", " ")
     return curves(

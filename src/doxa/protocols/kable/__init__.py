@@ -24,8 +24,8 @@ from doxa.protocols.kable.rows import ROWS, record_rows, rows_from_beliefs
 from doxa.protocols.kable.summary import (
     KableResult,
     accuracy_table,
+    label_of,
     mean_accuracy,
-    near_constant_label,
     summarise,
 )
 from doxa.protocols.kable.verdicts import findings_of
@@ -54,11 +54,11 @@ __all__ = [
     "evaluate",
     "figures_of",
     "findings_of",
+    "label_of",
     "load",
     "mean_accuracy",
     "micro_gaps",
     "micro_knowledge_belief",
-    "near_constant_label",
     "parse_answer",
     "record_rows",
     "render",

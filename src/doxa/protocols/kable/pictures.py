@@ -10,7 +10,9 @@ from doxa.protocols.kable.summary import KableResult
 
 def figures_of(result: KableResult) -> list[Figure]:
     """Return the figures of a result."""
-    table = result.table.with_columns(pl.col("accuracy").fill_nan(None))
+    table = result.table.with_columns(
+        pl.col("accuracy").fill_nan(None), task=pl.col("task").str.replace_all("-", " ")
+    )
     gaps = [
         {"label": gap.name.replace("_", " "), "value": gap.estimate, "low": gap.low, "high": gap.high}
         for gap in result.contrasts.values()

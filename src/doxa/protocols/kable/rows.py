@@ -109,9 +109,11 @@ def rows_from_log_probs(
     missing = [reasons.get(index) for index in graded.answer.tolist()]
     numbers = {name: graded[1 + place] for place, name in enumerate(Graded._fields[1:])}
     frame = _frame(items, answers, missing, "logprob", framing)
-    return frame.with_columns(
+    frame = frame.with_columns(
         **{name: pl.Series(values, nan_to_null=True) for name, values in numbers.items()}
     )
+    # A letter that could not be read is a missing belief, and a missing belief has no number.
+    return frame.with_columns(log_odds_yes=pl.when(pl.col("answer").is_not_null()).then("log_odds_yes"))
 
 
 def rows_from_letters(

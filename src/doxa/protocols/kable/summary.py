@@ -17,6 +17,8 @@ from doxa.protocols.kable.rows import one_version
 NEAR_CONSTANT = 0.95
 """Share of one letter from which the answers count as near-constant. A subject that answers every question by
 the key says A at most 92 % of the time over the whole set, so it is never taken for one."""
+MOSTLY_UNREAD = 0.5
+"""Share of unread answers from which they count as mostly unread."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def summarise(rows: pl.DataFrame, rng: np.random.Generator) -> KableResult:
         framing=rows["framing"][0],
         modal=modal,
         modal_share=share,
-        label=near_constant_label(rows),
+        label=label_of(rows),
     )
 
 
@@ -115,12 +117,15 @@ def mean_accuracy(rows: pl.DataFrame, rng: np.random.Generator, level: float = 0
     return found
 
 
-def near_constant_label(rows: pl.DataFrame) -> str:
-    """Return the label of near-constant answers, or "" where answers vary."""
+def label_of(rows: pl.DataFrame) -> str:
+    """Return what must stand beside every accuracy: most answers unread, or near-constant; "" if neither."""
     modal, share = _modal(rows)
-    if math.isnan(share) or share < NEAR_CONSTANT:
-        return ""
-    return f"near-constant answers ({share:.1%} {modal}): accuracy reflects the key, not the model"
+    unread = rows["answer"].null_count() / rows.height
+    if unread >= MOSTLY_UNREAD:
+        return f"{unread:.1%} of the answers could not be read: accuracy reflects that, not the model"
+    if share >= NEAR_CONSTANT:
+        return f"near-constant answers ({share:.1%} {modal}): accuracy reflects the key, not the model"
+    return ""
 
 
 def accuracy_table(rows: pl.DataFrame, by: tuple[str, ...] = ("task", "type")) -> pl.DataFrame:
