@@ -25,6 +25,7 @@ from doxa.protocols.context_drift import (
     load_items,
     load_texts,
 )
+from doxa.protocols.context_drift.published import growth
 from doxa.protocols.context_drift.reading import first_words
 from doxa.subjects.base import Reply, Sampling
 from tests.protocols.drift_subjects import Scripted, item
@@ -263,3 +264,16 @@ def test_texts_read_are_the_document(words):
     reading = Reading(TEXTS, min(words, 8))
     again = Reading(reading.texts_read) if reading.texts_read else None
     assert again is None or reading.document.split()[: again.words_used] == again.document.split()
+
+
+@pytest.mark.slow
+def test_masked_growth_uses_sentence_embeddings():
+    items = load_items()[:2]
+    grown = growth(
+        "masked-conservative", items=items, texts=load_texts(), rounds=(1,), words=(200,), mask_share=0.5
+    )
+    made = grown.grow(speaker(), items, 200)
+    whole = Reading([text for text in load_texts() if text.leaning == "conservative"], 200).document
+    for one in items:
+        words = len(made.contexts[one.id][0].content.split())
+        assert 0.3 * len(whole.split()) < words < 0.8 * len(whole.split())

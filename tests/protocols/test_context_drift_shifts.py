@@ -122,3 +122,13 @@ def test_different_batteries_are_named():
         shift(frame([1, 1, 1]), frame([1, 1]))
     with pytest.raises(InputError, match="item 'i1' was measured only after"):
         shift(frame([1]), frame([1, 1]))
+
+
+def test_intervals_have_a_width_where_every_item_tells_the_same():
+    still = [1.0] * 3
+    quiet = pl.concat([frame(still), frame(still, sample=1)])
+    assert shift(quiet, frame(still)).ci == pytest.approx((0.0, 56.1), abs=0.1)  # Wilson, 0 of 3
+    assert shift(quiet, frame([-1.0] * 3)).ci == pytest.approx((43.9, 100.0), abs=0.1)
+    restless = pl.concat([frame(still), frame([-1.0] * 3, sample=1)])
+    low, high = shift(restless, frame([-1.0] * 3)).ci
+    assert low < 0.0 < high

@@ -40,8 +40,9 @@ SETTLED_BY = 4
 """Statements by which the belief has settled: it moves less than ``TOLERANCE`` from there to ``settled``."""
 SHIFT_LEAST = 50.0
 """Percent of contexts arguing against a topic's start that move it, net of the noise floor: a high shift."""
-NOISE_POINTS = 10.0
-"""A balanced reading moves a real model's battery by less than this, in percentage points of net shift (ours)."""
+NOISE_POINTS = 15.0
+"""A balanced reading moves a real model's battery by less than this, in percentage points of net shift (ours): thirty
+items of which none moves leave up to 11.4 points open."""
 
 PAPER: dict[str, dict[str, tuple[float, float]]] = {
     "gpt-5": {
@@ -240,7 +241,7 @@ def run_micro(ctx: Context) -> Tables:
     rows = drift.micro_drift(
         subject,
         n_statements=[n for n in ctx.config.lengths if n <= CONTROL_LENGTH],
-        contexts_per_point=max(1, ctx.config.contexts // 16),
+        contexts_per_point=max(1, ctx.config.contexts // 32),
         rng=ctx.rng("contexts"),
     )
     record_micro(recorder, subject, rows)

@@ -7,13 +7,13 @@ is their paired difference. Source: context drift (arXiv:2511.01805); floor, net
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import polars as pl
 
-from doxa.belief.inference import paired_bootstrap, phi_coefficient
+from doxa.belief.inference import Interval, paired_bootstrap, phi_coefficient, wilson
 from doxa.errors import InputError
 from doxa.streams import stream
 
@@ -54,7 +54,7 @@ class ShiftResult(NamedTuple):
         floor: percent of items whose answer changed between two baseline passes; NaN without a second pass.
         directional: percent of items changed to the side argued for minus percent changed away; NaN without sides.
         likert_delta: mean (g_post - g_pre) * side in Likert points; NaN without sides or Likert answers.
-        ci: 95 % paired bootstrap interval of ``net_shift``; None if there is none.
+        ci: 95 % interval of ``net_shift``, see ``net_interval``; None if there is none.
         phi: association of "belief shifted" and "behaviour shifted" over items, in [-1, 1]; NaN if undefined.
         phi_reason: why ``phi`` is NaN, or "".
         table: items by ((both shifted, belief only), (behaviour only, neither)).
@@ -110,7 +110,7 @@ def shift(
     paired = [item for item in both if item in noise]
     change = [moved[item] for item in paired]
     base = [noise[item] for item in paired]
-    net = paired_bootstrap(change, base, rng=rng, n_resamples=n_resamples)
+    net = net_interval(change, base, rng=rng, n_resamples=n_resamples)
     table, phi, reason = alignment(pre, post)
     return ShiftResult(
         shift=_percent(list(moved.values())),
@@ -125,6 +125,23 @@ def shift(
         n=len(both),
         refusals=_refusals(pre, post, probe),
     )
+
+
+def net_interval(
+    change: Sequence[float], floor: Sequence[float], *, rng: np.random.Generator, n_resamples: int = 2000
+) -> Interval:
+    """Return the mean of paired changes less floor changes with its 95 % interval, as fractions.
+
+    A bootstrap over items; where it would have no width because every item tells the same, Wilson's interval of
+    a share of n items instead, so that three unmoved items do not prove that nothing moves.
+    """
+    difference = [after - before for after, before in zip(change, floor, strict=True)]
+    if not any(floor):
+        return wilson(int(sum(change)), len(change)) if change else Interval(math.nan, math.nan, math.nan, 0)
+    if len(set(difference)) > 1:
+        return paired_bootstrap(change, floor, rng=rng, n_resamples=n_resamples)
+    width = wilson(0, len(difference)).high
+    return Interval(difference[0], difference[0] - width, difference[0] + width, len(difference))
 
 
 def same_items(pre: pl.DataFrame, post: pl.DataFrame) -> None:
