@@ -66,6 +66,7 @@ class EndpointSubject:
     """
 
     form: Literal["micro", "published"] = "published"
+    framing = "chat"
     context_tokens: int | None = None
     batch_independent = True
 

@@ -136,6 +136,11 @@ class TransformersSubject:
         return "micro" if getattr(self.model.config, "doxa_form", None) == "micro" else "published"
 
     @property
+    def framing(self) -> str:
+        """How messages become text: ``chat`` (the chat template), ``roles`` or ``verbatim``."""
+        return self._renderer.mode
+
+    @property
     def context_tokens(self) -> int | None:
         """The longest sequence of the model's config, None if it names none."""
         config = self.model.config.get_text_config()
