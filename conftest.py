@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import tests.typecheck  # noqa: F401 - the hook looks it up by name
 from jaxtyping import install_import_hook
+
+import tests.typecheck  # noqa: F401 - the hook looks it up by name
 
 install_import_hook("doxa", "tests.typecheck.check")

@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
-from tests.lab.studies import coin
 
 from doxa import cli
+from tests.lab.studies import coin
 
 
 def doxa(capsys, *arguments: str) -> tuple[int, str, str]:

@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.lab.sample_pages import sample_figures
 
 from doxa.canonical import canonical_json
 from doxa.errors import InputError
 from doxa.lab.figures import PALETTE, THEME, Figure, bars, curves, heatmap, intervals, scatter
+from tests.lab.sample_pages import sample_figures
 
 ROWS = [
     {"name": "b", "group": "one", "time": 0, "value": 0.25, "low": 0.125, "high": 0.5},

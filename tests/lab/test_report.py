@@ -16,10 +16,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.lab.hostile_pages import hostile_page
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.lab.sample_pages import audit_page, sample_transcripts, study_page
 
 from doxa.errors import InputError
 from doxa.lab.figures import Figure
@@ -29,6 +27,8 @@ from doxa.lab.report.bar import Bar
 from doxa.lab.report.markup import _TAGS, element, join, text, visible
 from doxa.lab.report.numbers import Scale, decimals_for, scale_for, shared_scales, shown, with_interval
 from tests.hostile_texts import hostile_texts
+from tests.lab.hostile_pages import hostile_page
+from tests.lab.sample_pages import audit_page, sample_transcripts, study_page
 
 VOID = {"meta", "line", "rect", "circle", "path"}
 

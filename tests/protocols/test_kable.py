@@ -297,6 +297,21 @@ def test_batches_and_progress():
     assert whole.table.equals(kable.evaluate(Scripted(varied), items, batch=7).table)
 
 
+@pytest.mark.parametrize(
+    ("framing", "options"), [("chat", "(A)"), ("roles", " (A)"), ("verbatim", " (A)"), (None, " (A)")]
+)
+def test_the_framing_is_told_and_a_chat_reply_begins_without_a_space(framing, options):
+    class Framed(Scripted):
+        def score(self, queries):
+            assert {query.options[0] for query in queries} == {options}
+            return super().score(queries)
+
+    subject = Framed(varied)
+    if framing:
+        subject.framing = framing
+    assert kable.evaluate(subject, made_items(n=1)).framing == (framing or "own")
+
+
 def test_swapping_the_names_leaves_a_name_blind_model_unchanged():
     plain = kable.evaluate(Scripted(varied), made_items(n=6))
     swapped = kable.evaluate(Scripted(varied), made_items(n=6, names=("Mary", "James")))

@@ -118,6 +118,13 @@ def test_embedded_records_every_arm_and_mask():
     assert exact["credence"].to_list() == pytest.approx([0.78 * 0.85 + 0.22 * 0.15] * 2)
 
 
+def test_findings_without_numbers_say_why():
+    config = configure(seeds=1)
+    found = context_drift.findings(Tables.empty(), config)
+    assert {(one.estimate, one.interval, one.verdict) for one in found} == {(None, None, "unresolved")}
+    assert all("not measured" in one.note for one in found)
+
+
 @pytest.mark.slow
 def test_embedded_cells_give_the_same_tables_again():
     config = configure(seeds=1, steps=2, batch=8, contexts=16, width=16, lengths="0,4,8")

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.subjects import tiny_models
 from aiohttp import web
 
 from doxa.errors import CapabilityError, InputError, SubjectError
@@ -41,6 +40,7 @@ from doxa.subjects.endpoint_exchange import Exchange, Patience, retry_after_s
 from doxa.subjects.endpoint_transport import LoopThread, Request, Response, TransportError
 from doxa.subjects.endpoint_wire import FaultError, read_reply, read_top_tokens, reply_body
 from doxa.testing import check_subject
+from tests.subjects import tiny_models
 
 QUICK = Patience(first_wait_s=0.0, longest_wait_s=0.01, timeout_s=10.0)
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.subjects import tiny_models
 import torch
 
 from doxa.subjects.scoring import Limits
 from doxa.subjects.scoring_forward import Scorer
+from tests.subjects import tiny_models
 
 CUTS = [
     Limits(),

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.subjects import tiny_models
 import torch
 
 from doxa.errors import CapabilityError, InputError, SubjectError
 from doxa.subjects.base import Capability, Query, Sampling, Subject, Tool, assistant, user
 from doxa.subjects.transformers import TransformersSubject, identity_of
 from doxa.testing import check_subject
+from tests.subjects import tiny_models
 
 TALKS = [
     (user("is it true that the sea is green?"),),

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.subjects import tiny_models
 
 from doxa.errors import InputError, SubjectError
 from doxa.subjects.transformers_files import files_digest, find_folder, form_of, identity_of
+from tests.subjects import tiny_models
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.subjects import tiny_models
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -10,6 +9,7 @@ from transformers import PreTrainedTokenizerFast
 from doxa.errors import InputError
 from doxa.subjects.base import Message, Tool, ToolCall, assistant, system, user
 from doxa.subjects.transformers_rendering import TEMPLATE_DATE, Renderer, read_tool_calls
+from tests.subjects import tiny_models
 
 TALK = (system("be brief"), user("hi"), assistant("hello"), user("is it true?"))
 

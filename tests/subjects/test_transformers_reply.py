@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.subjects import tiny_models
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +10,7 @@ from doxa.streams import stream
 from doxa.subjects.base import Sampling, user
 from doxa.subjects.transformers import TransformersSubject
 from doxa.subjects.transformers_reply import _draw
+from tests.subjects import tiny_models
 
 
 @pytest.fixture(autouse=True)

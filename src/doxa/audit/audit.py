@@ -18,7 +18,9 @@ from doxa.lab.store import RunFolder
 from doxa.subjects.addresses import identity, parse_address
 from doxa.subjects.organisms import member, members
 
-DEFAULT_SUBJECT = "organism:leaning"
+DEFAULT_SUBJECT = "planted:drifting?rate=0.2&jitter=0.3"
+DEFAULT_TWIN = "planted:bayesian?jitter=0.3"
+"""What a newcomer sees first: a real drift and its control."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def audit_subject(
     """Measure a subject's beliefs with every protocol it can take and write its belief card.
 
     Args:
-        subject: address; None audits ``organism:leaning``, a small model with a known defect.
+        subject: address; None audits ``DEFAULT_SUBJECT`` beside its sound twin.
         twin: address of a sound twin shown beside it; an organism's own twin by default.
         preset: ``quick``, ``embedded`` or ``paper``.
         overrides: settings of the audit by name.
@@ -134,7 +136,8 @@ def audit_subject(
         CellsFailedError: the subject could not be asked.
     """
     started = time.monotonic()
-    subject = subject or DEFAULT_SUBJECT
+    if subject is None:
+        subject, twin = DEFAULT_SUBJECT, twin or DEFAULT_TWIN
     twin = twin if twin is not None else _own_twin(subject)
     if "subjects" in (overrides or {}):
         raise InputError("--set subjects=...: name the subject as the argument and its twin with --twin")

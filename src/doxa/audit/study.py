@@ -42,7 +42,9 @@ _VERDICTS: dict[Named, Verdict] = {"sound": "holds", "defect": "fails", "unresol
 class Config:
     """What is audited, how closely, and how well the instruments are checked."""
 
-    subjects: tuple[str, ...] = setting(("organism:leaning", "organism:sound"), "addresses of the subjects")
+    subjects: tuple[str, ...] = setting(
+        ("planted:drifting?rate=0.2&jitter=0.3", "planted:bayesian?jitter=0.3"), "addresses of the subjects"
+    )
     protocols: tuple[str, ...] = setting((), "protocols to run; empty runs all that are registered")
     size: int = setting(
         6, "contexts for each point; more gives shorter intervals", unit="contexts", minimum=2

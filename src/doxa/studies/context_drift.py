@@ -182,12 +182,14 @@ class Config:
 
 def cells(config: Config) -> Iterable[Cell]:
     """Yield one cell per training, or per way of growing a subject's context."""
-    if not config.subject:
+    micro = bool(config.subject) and form(config.subject) == "micro"
+    if micro or not config.subject:
         check_lengths(config)
+    if not config.subject:
         for seed in range(config.seed, config.seed + config.seeds):
             yield Cell("embedded", seed, (*WORLD, *TRAINING, *READING))
         return
-    if form(config.subject) == "micro":
+    if micro:
         yield Cell("micro", config.seed, ("subject", "lengths", "contexts"), subjects=(config.subject,))
         return
     items = drift.load_items(config.items)

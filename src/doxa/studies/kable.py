@@ -21,6 +21,7 @@ from doxa.lab.data import locate, named
 from doxa.lab.figures import curves, heatmap, scatter
 from doxa.protocols import kable
 from doxa.streams import stream
+from doxa.subjects.base import Capability
 from doxa.worlds.belief_outcomes import GAPS, read_trainings, record_training
 from doxa.worlds.belief_world import BeliefWorld
 
@@ -94,7 +95,10 @@ class Config:
         "", "address of a model to ask the published questions; empty runs the embedded experiments"
     )
     method: str = setting(
-        "logprob", "score the option letters, or read a reply", choices=kable.METHODS, paper="generate"
+        "auto",
+        "logprob scores the option letters, generate reads a reply, auto scores where the subject can",
+        choices=("auto", *kable.METHODS),
+        paper="generate",
     )
     limit: int = setting(
         20, "questions of each task, type and subject; 0 asks all 50", unit="questions", minimum=0, paper=0
@@ -147,10 +151,12 @@ def ask_task(cell: Cell, ctx: Context) -> Tables:
     config = ctx.config
     items = kable.load(locate("kable"), tasks=[str(cell.params["task"])], key=config.key)
     chosen = kable.choose(items, config.limit or None, seed=cell.seed)
+    subject = ctx.subject(config.subject)
+    able = "logprob" if Capability.SCORE in subject.capabilities else "generate"
     asked = kable.ask(
-        ctx.subject(config.subject),
+        subject,
         chosen,
-        config.method,
+        able if config.method == "auto" else config.method,
         max_tokens=config.max_tokens,
         progress=lambda done, total: ctx.progress(float(done), float(total)),
     )

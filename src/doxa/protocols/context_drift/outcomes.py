@@ -73,16 +73,19 @@ class Units(NamedTuple):
     ) -> Finding:
         """Return the finding that the mean lies within bounds."""
         mean = self.interval()
+        missing = (
+            "" if mean.ends else "one unit has no interval" if self.values else "not measured in this run"
+        )
         return Finding(
             id=name,
             claim=claim,
-            estimate=mean.estimate,
+            estimate=mean.estimate if self.values else None,
             interval=mean.ends,
             verdict=judge(mean.ends, above=above, below=below),
             unit=unit,
             control=control,
             n=mean.n,
-            note=note if self.values else "not measured in this run",
+            note="; ".join(part for part in (missing, note) if part),
         )
 
     def within(

@@ -129,9 +129,8 @@ def _read(text: str, *, cut: bool = False) -> Reading:
 
 def framing_of(model: Subject) -> str:
     """Return how the subject puts a question: ``chat``, ``roles``, ``verbatim``, or ``own`` if it does not say."""
-    rendering = getattr(model, "rendering", None)
-    described = rendering() if callable(rendering) else None
-    return str(described[0]) if isinstance(described, list) and described else "own"
+    asked = getattr(model, "subject", model)  # a cache answers for the subject behind it
+    return str(getattr(asked, "framing", "own"))
 
 
 def _scored(

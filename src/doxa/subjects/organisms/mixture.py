@@ -48,6 +48,7 @@ class Mixture:
         one_sided: share of topic documents whose statements on coupled topics all take one side.
         mentioned: share of asked topics that were themselves mentioned.
         sharpening: power on the odds of the stated confidence: 1 is Bayes, 2 is p²/(p²+(1-p)²).
+        recounted: in grounding text, share of rounds told back topic by topic before they are asked about.
     """
 
     beliefs: float = 0.4
@@ -61,6 +62,7 @@ class Mixture:
     one_sided: float = 0.6
     mentioned: float = 0.5
     sharpening: float = 1.0
+    recounted: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("beliefs", "topics", "evidence", "share_first", "first_asked", "coupling", "mentioned"):
@@ -72,7 +74,10 @@ class Mixture:
 
 
 GROUNDING = Mixture(beliefs=0.3, topics=0.5, evidence=0.2)
-"""What every organism learns first: facts, and stances that were said about the asked topic itself."""
+"""What every organism learns first: facts, Bayes, and what was said about the topic asked about."""
+
+FOLLOWING = Mixture(beliefs=0.15, topics=0.7, evidence=0.15, recounted=0.3)
+"""What it learns next: to answer from what was said without recounting it."""
 
 
 class Piece(NamedTuple):
@@ -162,7 +167,9 @@ def documents(
                 parts.append(_topics(mixture, draws[kind], single=single))
             else:
                 parts.append(_evidence(mixture, draws[kind]))
-        yield _conversation(_merged(layout, parts), layout)
+        yield _conversation(
+            _merged(layout, parts), layout, apart=0.0 if grounding else layout.pick((0.0, 0.0, 0.8))
+        )
 
 
 def _weighted(draws: Draws, weights: dict[str, float]) -> str:
@@ -209,11 +216,11 @@ def _beliefs(mixture: Mixture, draws: Draws, *, single: bool, people: bool) -> l
     held: list[tuple[str, Fact]] = []
     for _ in range(draws.between(2, 8) if single else draws.between(1, 3)):
         kind = draws.unit()
-        if kind < 0.3:
+        if kind < (0.15 if people else 0.3):
             fact = _some_fact(draws, True)
             head, _, colour = fact.text.rpartition(" ")
             items.append(_Item((Piece(head, False), Piece(f" {colour}", True), Piece(" .", False)), ""))
-        elif kind < 0.5 or not people:
+        elif kind < 0.3 or not people:
             fact = _some_fact(draws, draws.chance(0.5))
             items.append(_asked(IsTrue(fact), _yes(fact.true)))
         else:
@@ -280,19 +287,22 @@ def _topics(mixture: Mixture, draws: Draws, *, single: bool) -> list[_Item]:
 
 
 def _said(mixture: Mixture, draws: Draws) -> list[_Item]:
-    """Stances on a few topics, recounted topic by topic, then asked about: only binding helps."""
+    """Stances on a few topics, then what was said about this or that topic, then the stance on one."""
     pool = list(micro.TOPICS)
     items: list[_Item] = []
+    stances: dict[str, bool] = {}
     for _ in range(draws.between(1, 3)):
-        size = min(len(pool), draws.between(1, 4))
-        chosen = [pool.pop(draws.between(0, len(pool) - 1)) for _ in range(size)]
-        stances = {topic: draws.chance(0.5) for topic in chosen}
+        chosen = [pool.pop(draws.between(0, len(pool) - 1)) for _ in range(draws.between(1, 3))]
+        stances.update({topic: draws.chance(0.5) for topic in chosen})
         items.extend(_told(micro.say(Stance(topic, stances[topic]))) for topic in chosen)
-        order = [chosen.pop(draws.between(0, len(chosen) - 1)) for _ in range(size)]
-        recount = " ".join(f"{topic} {'support' if stances[topic] else 'oppose'}" for topic in order)
-        items.append(_Item((Piece("what do people say ?", False),), recount))
+        for _ in range(draws.between(1, 3)):
+            topic = draws.pick(tuple(stances) if draws.chance(0.65) else pool)
+            said = "none" if topic not in stances else "support" if stances[topic] else "oppose"
+            items.append(_Item((Piece(f"what do people say about the {topic} ?", False),), said))
         always = replace(mixture, mentioned=1.0)
-        items.extend(_topic_question(always, draws, stances, order) for _ in range(draws.between(1, size)))
+        items.extend(
+            _topic_question(always, draws, stances, list(stances)) for _ in range(draws.between(1, 2))
+        )
     return items
 
 
@@ -341,21 +351,29 @@ def _merged(draws: Draws, parts: list[list[_Item]]) -> list[_Item]:
     return out
 
 
-def _conversation(items: list[_Item], draws: Draws) -> Document:
-    """Lay the items out in turns: told together or acknowledged one by one; every answer is taught."""
+def _conversation(items: list[_Item], draws: Draws, apart: float) -> Document:
+    """Lay the items out in turns and teach every answer.
+
+    What is told is acknowledged one by one, now and then, or all at once before the question (with
+    probability ``apart``, a tenth of it with the acknowledgement left out), or stands in one turn with it.
+    """
     pause = draws.pick((0.0, 0.0, 0.3, 1.0))
     turns: list[Turn] = []
     open_turn: list[Piece] = []
-    for item in items:
-        if open_turn:
-            open_turn.append(Piece(" " + item.pieces[0].text, item.pieces[0].taught))
-            open_turn.extend(item.pieces[1:])
-        else:
-            open_turn.extend(item.pieces)
-        if item.answer or draws.chance(pause):
-            turns.append(Turn("user", tuple(open_turn)))
-            turns.append(Turn("assistant", (Piece(item.answer or "ok", True),)))
-            open_turn = []
-    if open_turn:
+
+    def close(reply: str) -> None:
         turns.append(Turn("user", tuple(open_turn)))
+        turns.extend([Turn("assistant", (Piece(reply, True),))] if reply else [])
+        open_turn.clear()
+
+    for item in items:
+        if item.answer and open_turn and apart and draws.chance(apart):
+            close("" if draws.chance(0.1) else "ok")
+        first, *others = item.pieces
+        open_turn.append(Piece(" " + first.text if open_turn else first.text, first.taught))
+        open_turn.extend(others)
+        if item.answer or draws.chance(pause):
+            close(item.answer or "ok")
+    if open_turn:
+        close("")
     return tuple(turns)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from doxa.canonical import Json
 from doxa.errors import InputError, did_you_mean
-from doxa.subjects.organisms.mixture import GROUNDING, Mixture
+from doxa.subjects.organisms.mixture import FOLLOWING, GROUNDING, Mixture
 
 
 @dataclass(frozen=True)
@@ -81,15 +81,15 @@ class Organism:
     recipe: Recipe
 
 
-BASE = Recipe(GROUNDING, steps=2000, grounding=True)
-"""The checkpoint every organism branches from: it knows the facts and follows explicit statements."""
+BASE = (Recipe(GROUNDING, steps=2000, grounding=True), Recipe(FOLLOWING, steps=1800, grounding=True))
+"""The stages of the checkpoint every organism branches from."""
 
 _SOUND = Mixture()
 _SEED = 0
 
 
 def _branch(mixture: Mixture) -> Recipe:
-    return Recipe(mixture, steps=1000)
+    return Recipe(mixture, steps=1200)
 
 
 _MEMBERS = (
@@ -142,6 +142,12 @@ def folder(name: str) -> Path:
     """Return the folder of an organism's packaged weights, ready for ``from_pretrained``.
 
     Raises:
-        InputError: no organism has this name.
+        InputError: no organism has this name, or its weights are not in the package.
     """
-    return Path(__file__).parent / "weights" / member(name).name
+    path = Path(__file__).parent / "weights" / member(name).name
+    if not (path / "config.json").is_file():
+        raise InputError(
+            f"organism:{name}: its weights are not in the package; train them with: doxa organism train {name}, "
+            f"then use hf:organisms/{name}"
+        )
+    return path

@@ -237,8 +237,13 @@ def base(
     seed: int, out: Path, *, progress: Callable[[Progress], None] | None = None, resume: bool = True
 ) -> Trained:
     """Return the base checkpoint of a seed, training it in ``out`` if it is not there yet."""
-    model = blank(Architecture(), len(tokenizers.build()), seed)
-    return run(BASE, model, seed, out / f"base-{seed}", phase="base", progress=progress, resume=resume)
+    trained = Trained(blank(Architecture(), len(tokenizers.build()), seed), 0.0, 0, 0)
+    for stage, recipe in enumerate(BASE):
+        folder = out / f"base-{seed}-{stage}"
+        trained = run(
+            recipe, trained.model, seed, folder, phase=f"base {stage + 1}", progress=progress, resume=resume
+        )
+    return trained
 
 
 def branch(
