@@ -28,19 +28,22 @@ def run(full: bool, folder: Path) -> Outcome:
     while outcome.tried < wanted:
         chain += 1
         pool = chain % 4 == 0
+        strikes = 2 + chain % 2
         out, log = folder / f"chain-{chain}", folder / f"log-{chain}"
         more = ("--executor", "processes", "--workers", "2") if pool else ()
         report = crash_and_resume(
             coins(out, *more, seeds=_SEEDS),
             out,
             reference,
-            kills=2 + chain % 2,
+            kills=strikes,
             rng=rng,
             environment={"COINS_LOG": str(log)},
         )
         outcome.tried += report.kills
         computed = len(log.read_text().splitlines()) if log.exists() else 0
-        allowed = _CELLS + report.kills * (2 if pool else 1)
+        allowed = _CELLS + strikes * (
+            2 if pool else 1
+        )  # in a pool a strike may kill a worker instead of the run
         problems = report.problems + [f"{computed} cells computed, {allowed} allowed"] * (computed > allowed)
         outcome.failures += [f"chain {chain}: {problem}" for problem in problems]
     _journal(outcome, folder, 50 if full else 2, rng)
