@@ -1,4 +1,4 @@
-"""How long the first sight of doxa takes: import, --help and list, in fresh processes, beside the peers installed here."""
+"""How long the first sight of doxa takes: import, --help and list, in fresh processes, beside peers."""
 
 from __future__ import annotations
 

@@ -45,9 +45,12 @@ def test_a_folder_appears_once(tmp_path: Path) -> None:
 def test_a_lock_is_held_by_one_or_by_many_together(tmp_path: Path) -> None:
     path = tmp_path / "locks" / "run"
     called: list[str] = []
-    with together(path, lambda: called.append("first")):
-        with together(path, lambda: called.append("second")), exclusive(path, wait=False) as got:
-            assert not got
+    first, second = (
+        together(path, lambda: called.append("first")),
+        together(path, lambda: called.append("second")),
+    )
+    with first, second, exclusive(path, wait=False) as got:
+        assert not got
     with exclusive(path, wait=False) as got:
         assert got
     assert called == ["first"]
