@@ -110,7 +110,7 @@ def identity(address: str) -> str:
     """Return the identity of the subject at an address, without loading weights into memory."""
     parts = parse_address(address)
     if parts.scheme in ("organism", "hf"):
-        from doxa.subjects.transformers import identity_of
+        from doxa.subjects.transformers_files import identity_of
 
         return identity_of(_folder(parts), **_options(address, parts))
     return open_subject(address).identity
@@ -122,7 +122,7 @@ def form(address: str) -> Literal["micro", "published"]:
     if parts.scheme in ("planted", "organism"):
         return "micro"
     if parts.scheme == "hf":
-        from doxa.subjects.transformers import form_of
+        from doxa.subjects.transformers_files import form_of
 
         return form_of(parts.name)
     return "published"
