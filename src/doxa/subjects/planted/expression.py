@@ -10,21 +10,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from doxa.canonical import Json
-from doxa.subjects.base import Tool, ToolCall
 from doxa.subjects.planted.asking import Asked, Letters, Number, Object, Option, side
-from doxa.subjects.planted.minds import (
-    GarblerConfig,
-    Mind,
-    Noise,
-    NoiseConfig,
-    RefuserConfig,
-    State,
-    YesSayer,
-)
+from doxa.subjects.planted.mind import Mind, State
+from doxa.subjects.planted.minds import GarblerConfig, Noise, NoiseConfig, RefuserConfig, YesSayer
 from doxa.worlds.micro import SURE_PERCENT, HowSure, Vote
 
 OTHER = 1e-9
@@ -99,29 +91,6 @@ def text_log_probability(probabilities: Mapping[str, float], text: str) -> float
     return math.log(OTHER) - (len(text.encode("utf-8", "replace")) + 1) * math.log(257.0)
 
 
-def tool_call(
-    mind: Mind[Any], state: State[Any], asked: Asked, tools: Sequence[Tool], used: Iterable[str]
-) -> list[tuple[ToolCall, float]]:
-    """Return every tool call it might make with its probability.
-
-    It calls the first tool that has an argument with listed values, else the first not yet used; its credence
-    chooses among the listed values, and numbers lie on the argument's own scale.
-    """
-    closing = [tool for tool in tools if _choices(tool)]
-    fresh = [tool for tool in tools if tool.name not in set(used)]
-    tool = (closing or fresh or list(tools))[0]
-    choices = _choices(tool)
-    key, values = next(iter(choices.items()), ("", [""]))
-    options = tuple(Option("", str(value)) for value in values)
-    shares = _over_options(mind, state, asked, options) if key else [1.0]
-    credence = mind.said_credence(state, asked.question)
-    calls: list[tuple[ToolCall, float]] = []
-    for value, share in zip(values, shares, strict=True):
-        arguments = {name: _argument(schema, credence) for name, schema in _properties(tool).items()}
-        calls.append((ToolCall(tool.name, arguments | ({key: value} if key else {}), id="call-0"), share))
-    return calls
-
-
 def _well_formed(mind: Mind[Any], state: State[Any], asked: Asked) -> list[Answer]:
     form = asked.form
     if isinstance(form, Letters):
@@ -169,7 +138,7 @@ def _numbers(credence: float, low: float, high: float) -> list[tuple[str, float]
 
 
 def _lettered(mind: Mind[Any], state: State[Any], asked: Asked, form: Letters) -> list[Answer]:
-    shares = _over_options(mind, state, asked, form.options)
+    shares = over_options(mind, state, asked, form.options)
     if form.ranked:
         return [_dressed(asked, text, share, (text,)) for text, share in _rankings(form.options, shares)]
     found: list[Answer] = []
@@ -188,7 +157,7 @@ def _rankings(options: Sequence[Option], shares: Sequence[float]) -> list[tuple[
     return [(" > ".join(options[k].letter for k in rank), shares[rank[0]]) for rank in tops]
 
 
-def _over_options(mind: Mind[Any], state: State[Any], asked: Asked, options: Sequence[Option]) -> list[float]:
+def over_options(mind: Mind[Any], state: State[Any], asked: Asked, options: Sequence[Option]) -> list[float]:
     """Return the probability of each option.
 
     Options in the micro world's words have the probabilities of those words. Of other options those that say yes
@@ -288,35 +257,3 @@ def _spellings(text: str) -> list[str]:
 def _behind(opening: str, form: str) -> str:
     """Return what is left to write where the opening already has the bracket."""
     return form[1:] if opening.endswith("(") and form.startswith("(") else form
-
-
-def _properties(tool: Tool) -> dict[str, Mapping[str, Json]]:
-    found = tool.parameters.get("properties")
-    if not isinstance(found, Mapping):
-        return {}
-    return {str(name): schema for name, schema in found.items() if isinstance(schema, Mapping)}
-
-
-def _choices(tool: Tool) -> dict[str, list[Json]]:
-    """Return the arguments of a tool that have listed values."""
-    out: dict[str, list[Json]] = {}
-    for name, schema in _properties(tool).items():
-        values = schema.get("enum")
-        if isinstance(values, Sequence) and not isinstance(values, str) and values:
-            out[name] = list(values)
-    return out
-
-
-def _argument(schema: Mapping[str, Json], credence: float) -> Json:
-    kind = schema.get("type")
-    values = schema.get("enum")
-    if isinstance(values, Sequence) and not isinstance(values, str) and values:
-        return values[0]
-    if kind in ("number", "integer"):
-        low, high = schema.get("minimum", 0), schema.get("maximum", 100)
-        low, high = (float(end) if isinstance(end, int | float) else 0.0 for end in (low, high))
-        number = low + credence * (high - low)
-        return round(number) if kind == "integer" else round(number, 4)
-    if kind == "boolean":
-        return credence >= 0.5
-    return "as asked"
