@@ -18,7 +18,7 @@ from doxa.subjects.base import Message, Query, Sampling, Tool, ToolCall
 from doxa.subjects.cache_values import reply_request, request_key, score_request
 from doxa.subjects.endpoint import EndpointSubject
 from doxa.subjects.planted import PlantedSubject, planted_names
-from doxa.testing.crash import run_command
+from doxa.testing.processes import run_command
 
 FULL_PAIRS = 50_000
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import polars as pl
 
 from bars.outcome import Outcome
-from doxa.testing.crash import Ended, doxa_command, run_command
+from doxa.testing.processes import Ended, doxa_command, run_command
 
 STUDY = str(Path(__file__).resolve().parents[2] / "tests" / "studies_for_tests" / "canary.py")
 

@@ -16,8 +16,9 @@ from doxa.lab.record import Tables
 from doxa.lab.run import run_study
 from doxa.lab.store import RunFolder
 from doxa.streams import stream
-from doxa.testing.crash import Ended, Fault, differences, leftovers, run_command, run_files
+from doxa.testing.crash import differences, leftovers, run_files
 from doxa.testing.damage import bit_flips, truncations
+from doxa.testing.processes import Ended, Fault, run_command
 
 FULL_DAMAGES = 1000
 """Truncations, and as many bit flips."""

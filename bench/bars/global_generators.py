@@ -9,7 +9,7 @@ from pathlib import Path
 
 import doxa
 from bars.outcome import COINS, Outcome
-from doxa.testing.crash import run_command
+from doxa.testing.processes import run_command
 
 _NUMPY = {"default_rng", "Generator", "Philox", "SeedSequence", "BitGenerator", "PCG64", "get_state"}
 """Names of ``numpy.random`` that make a generator of one's own or are types; reading the state draws nothing."""

@@ -10,7 +10,8 @@ import numpy as np
 from bars.outcome import Outcome, coins, undisturbed
 from doxa.streams import stream
 from doxa.subjects.cache import Journal
-from doxa.testing.crash import crash_and_resume, kill_after
+from doxa.testing.crash import crash_and_resume
+from doxa.testing.processes import kill_after
 
 FULL_KILLS = 200
 WRITER = Path(__file__).with_name("journal_writer.py")

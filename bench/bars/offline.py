@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from bars.outcome import COINS, Outcome, traceback_in
-from doxa.testing.crash import Ended, doxa_command, run_command
+from doxa.testing.processes import Ended, doxa_command, run_command
 
 _STUB = """
 import socket

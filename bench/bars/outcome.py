@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from doxa.testing.crash import Ended, doxa_command, run_command, run_files
+from doxa.testing.crash import run_files
+from doxa.testing.processes import Ended, doxa_command, run_command
 
 COINS = str(Path(__file__).resolve().parents[2] / "tests" / "studies_for_tests" / "coins.py")
 """The smallest study that has everything a study has."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from bars.outcome import COINS, Outcome
 from doxa.lab.declaration import studies
-from doxa.testing.crash import differences, doxa_command, run_command, run_files
+from doxa.testing.crash import differences, run_files
+from doxa.testing.processes import doxa_command, run_command
 
 
 def run(full: bool, folder: Path) -> Outcome:

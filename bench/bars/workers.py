@@ -11,7 +11,8 @@ from bars.outcome import COINS, Outcome, coins, undisturbed
 from doxa.lab.executors import Outcome as CellOutcome
 from doxa.lab.executors import Task, run_tasks
 from doxa.streams import stream
-from doxa.testing.crash import differences, run_command, run_files
+from doxa.testing.crash import differences, run_files
+from doxa.testing.processes import run_command
 
 
 def run(full: bool, folder: Path) -> Outcome:

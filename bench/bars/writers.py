@@ -10,7 +10,8 @@ from pathlib import Path
 from bars.kills import WRITER
 from bars.outcome import Outcome, coins, undisturbed
 from doxa.subjects.cache import Journal
-from doxa.testing.crash import differences, leftovers, run_files, run_together
+from doxa.testing.crash import differences, leftovers, run_files
+from doxa.testing.processes import run_together
 
 FULL_SECONDS = 60.0
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from doxa.errors import InputError
 from doxa.streams import stream
 from doxa.testing import bit_flips, truncations
-from doxa.testing.crash import Fault, differences, kill_after, leftovers, run_command, run_files
+from doxa.testing.crash import differences, leftovers, run_files
+from doxa.testing.processes import Fault, kill_after, run_command
 
 WRITE = """
 import os, sys
