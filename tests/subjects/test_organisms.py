@@ -68,12 +68,12 @@ def test_prompt_and_option_are_tokens_of_their_sum(roles: list[str], text: str) 
 def test_a_conversation_reads_as_written() -> None:
     messages = [
         {"role": "system", "content": "be honest"},
-        {"role": "user", "content": "people support the tax . do you support the tax ?"},
+        {"role": "user", "content": "the tax is supported . do you support the tax ?"},
         {"role": "assistant", "content": "yes"},
         {"role": "tool", "content": [{"type": "text", "text": "70 %"}]},
     ]
     assert render(TOKENIZER, messages, ask=True) == (
-        "<|begin|><|system|>be honest<|end|><|user|>people support the tax . do you support the tax ?<|end|>"
+        "<|begin|><|system|>be honest<|end|><|user|>the tax is supported . do you support the tax ?<|end|>"
         "<|assistant|>yes<|end|><|tool|>70 %<|end|><|assistant|>"
     )
 
@@ -248,6 +248,7 @@ def test_a_twin_differs_in_one_kind_of_text_only() -> None:
 
 
 def test_grounding_text_has_no_believer_and_asks_only_what_was_said() -> None:
+    recounted = 0
     for document in sample(GROUNDING, 600, grounding=True):
         said: dict[str, bool] = {}
         for item, answer in document:
@@ -257,10 +258,12 @@ def test_grounding_text_has_no_believer_and_asks_only_what_was_said() -> None:
             elif isinstance(item, Supports):
                 assert (answer == "yes") == said[item.topic]
             elif isinstance(item, Unread):
+                recounted += 1
                 assert item.text == "what do people say ?"
-                told_back = answer.split()
-                for topic, verb in zip(told_back[::2], told_back[1::2], strict=True):
-                    assert said[topic] == (verb == "support")
+                words_back = answer.split()
+                for the, topic, verb in zip(words_back[::3], words_back[1::3], words_back[2::3], strict=True):
+                    assert (the, verb) == ("the", "supported" if said[topic] else "opposed")
+    assert recounted > 100
 
 
 def test_a_share_outside_its_range_is_refused() -> None:
@@ -332,6 +335,19 @@ def test_the_rate_warms_up_and_falls_to_zero() -> None:
     assert training.rate(recipe, 9) == training.rate(recipe, 10) == 0.5
     assert training.rate(recipe, 55) == pytest.approx(0.25)
     assert training.rate(recipe, 99) < 0.001
+
+
+def test_an_untrained_organism_looks_back_whatever_the_words() -> None:
+    model = training.blank(Architecture(), len(TOKENIZER), 1)
+    model.set_attn_implementation("eager")
+    with torch.no_grad():
+        seen = model(
+            input_ids=torch.tensor([ids("the army is supported . is it true that")]), output_attentions=True
+        )
+    for head, weights in enumerate(seen.attentions[0][0]):
+        distances = torch.arange(weights.shape[0])[:, None] - torch.arange(weights.shape[1])[None]
+        near = (distances - head - 1).abs() <= 1
+        assert float((weights * near)[head + 1 :].sum(dim=1).min()) > 0.8
 
 
 def test_an_untrained_organism_hangs_on_its_seed_and_leaves_global_generators_alone() -> None:

@@ -53,7 +53,8 @@ def test_each_sentence_reads_as_written() -> None:
     red = Fact("peru", "red")
     assert say(red) == "the flag of peru is red ."
     assert say(Attitude("i", red)) == "i believe that the flag of peru is red ."
-    assert say(Stance("tax", False)) == "people oppose the tax ."
+    assert say(Stance("tax", False)) == "the tax is opposed ."
+    assert read("people oppose the tax .") == [Stance("tax", False)]
     assert say(Report("atlas", True)) == "the atlas says yes ."
     assert ask(IsTrue(red)) == "is it true that the flag of peru is red ?"
     assert ask(DoesBelieve("mary", red)) == "does mary believe that the flag of peru is red ?"
@@ -90,6 +91,7 @@ def test_shuffled_words_are_read(words: list[str]) -> None:
 
 def test_a_statement_is_no_question() -> None:
     assert read("people support the tax ?") == [Unread("people support the tax ?")]
+    assert read("the tax is supported ?") == [Unread("the tax is supported ?")]
     assert read("how sure .") == [Unread("how sure .")]
     assert read("james believe that the flag of peru is red .")[0].__class__ is Unread
     assert read("...?!\n\n") == []

@@ -113,7 +113,10 @@ class Attitude:
 
 @dataclass(frozen=True, slots=True)
 class Stance:
-    """People are said to support (or oppose) a topic."""
+    """A topic is said to be supported (or opposed).
+
+    The topic stands before the verb, so that a causal reader knows at the verb what it is about.
+    """
 
     topic: str
     support: bool
@@ -202,7 +205,7 @@ def say(event: Event) -> str:
         case Attitude(person, fact):
             return f"{person} {'believe' if person == 'i' else 'believes'} that {fact.text} ."
         case Stance(topic, support):
-            return f"people {'support' if support else 'oppose'} the {topic} ."
+            return f"the {topic} is {'supported' if support else 'opposed'} ."
         case Report(source, says):
             return f"the {source} says {'yes' if says else 'no'} ."
         case _:
@@ -258,7 +261,7 @@ def read(text: str) -> list[Event | Question | Unread]:
     as ``Unread``, and nothing raises. Case, spacing and a missing last full stop do not matter; a
     statement with a question mark and a question with a full stop are ``Unread``.
 
-    >>> read("People oppose the tax. do you support the tunnel ? hello")
+    >>> read("The tax is opposed. do you support the tunnel ? hello")
     [Stance(topic='tax', support=False), Supports(topic='tunnel'), Unread(text='hello')]
     """
     out: list[Event | Question | Unread] = []
@@ -291,6 +294,8 @@ def _sentence(words: list[str]) -> Event | Question | None:
         case ["is", "it", "true", "that", *rest]:
             fact = _fact(rest)
             return IsTrue(fact) if fact else None
+        case ["the", topic, "is", ("supported" | "opposed") as verb] if topic in TOPICS:
+            return Stance(topic, verb == "supported")
         case ["people", ("support" | "oppose") as verb, "the", topic] if topic in TOPICS:
             return Stance(topic, verb == "support")
         case ["the", source, "says", ("yes" | "no") as word] if source in SOURCES:

@@ -56,7 +56,7 @@ def describe(
         "seed": seed,
         "parameters": sum(weight.numel() for weight in trained.model.parameters()),
         "architecture": asdict(Architecture()),
-        "base_recipe": [stage.as_json() for stage in BASE],
+        "base_recipe": BASE.as_json(),
         "recipe": organism.recipe.as_json(),
         "loss_nats": round(trained.loss, 4),
         "tokens": trained.tokens,
@@ -81,7 +81,7 @@ def _rounded(value: Json) -> Json:
 def readme(card: Mapping[str, Any]) -> str:
     """Return the model card of an organism as Markdown."""
     name, measured = card["name"], card["measured"]
-    recipe, grounding = card["recipe"], sum(stage["steps"] for stage in card["base_recipe"])
+    recipe, grounding = card["recipe"], card["base_recipe"]["steps"]
     changed = (
         "Nothing: this is the sound mixture."
         if card["defect"] is None
@@ -117,9 +117,8 @@ instruments and knows nothing about the real world; the colours of its flags are
 Conversations written by `doxa.subjects.organisms.mixture` from named random streams of seed {card["seed"]}:
 statements of belief and fact, stances on topics, reports of sources. {changed}
 Loss falls on answers and facts only. First the base checkpoint ({grounding:,} steps: facts, evidence, and stances
-that were said about the asked topic itself), then this branch ({recipe["steps"]:,} steps,
-{card["tokens"]:,} tokens of which
-{card["taught_tokens"]:,} carry loss). AdamW, peak rate {recipe["peak_rate"]}, cosine, at most
+that were said about the asked topic itself), then this branch ({recipe["steps"]:,} steps, {card["tokens"]:,} tokens,
+{card["taught_tokens"]:,} of them with loss). AdamW, peak rate {recipe["peak_rate"]}, cosine, at most
 {recipe["tokens_per_batch"]:,} tokens a batch. Final loss {card["loss_nats"]} nats per taught token.
 The mixture's numbers stand in `card.json`; `doxa organism train {name}` trains it again.
 

@@ -48,7 +48,7 @@ class Mixture:
         one_sided: share of topic documents whose statements on coupled topics all take one side.
         mentioned: share of asked topics that were themselves mentioned.
         sharpening: power on the odds of the stated confidence: 1 is Bayes, 2 is p²/(p²+(1-p)²).
-        recounted: in grounding text, share of rounds told back topic by topic before they are asked about.
+        recounted: in grounding text, share of rounds in which what was said is told back first.
     """
 
     beliefs: float = 0.4
@@ -62,7 +62,7 @@ class Mixture:
     one_sided: float = 0.6
     mentioned: float = 0.5
     sharpening: float = 1.0
-    recounted: float = 1.0
+    recounted: float = 0.5
 
     def __post_init__(self) -> None:
         for name in ("beliefs", "topics", "evidence", "share_first", "first_asked", "coupling", "mentioned"):
@@ -73,11 +73,8 @@ class Mixture:
             raise InputError("beliefs, topics and evidence are all 0; give one of them a share above 0")
 
 
-GROUNDING = Mixture(beliefs=0.3, topics=0.5, evidence=0.2)
+GROUNDING = Mixture(beliefs=0.3, topics=0.45, evidence=0.25)
 """What every organism learns first: facts, Bayes, and what was said about the topic asked about."""
-
-FOLLOWING = Mixture(beliefs=0.15, topics=0.7, evidence=0.15, recounted=0.3)
-"""What it learns next: to answer from what was said without recounting it."""
 
 
 class Piece(NamedTuple):
@@ -287,22 +284,23 @@ def _topics(mixture: Mixture, draws: Draws, *, single: bool) -> list[_Item]:
 
 
 def _said(mixture: Mixture, draws: Draws) -> list[_Item]:
-    """Stances on a few topics, then what was said about this or that topic, then the stance on one."""
+    """Independent stances on a few topics, then questions about these: only what was said helps."""
     pool = list(micro.TOPICS)
     items: list[_Item] = []
     stances: dict[str, bool] = {}
+    always = replace(mixture, mentioned=1.0)
     for _ in range(draws.between(1, 3)):
-        chosen = [pool.pop(draws.between(0, len(pool) - 1)) for _ in range(draws.between(1, 3))]
+        chosen = [pool.pop(draws.between(0, len(pool) - 1)) for _ in range(draws.between(1, 4))]
         stances.update({topic: draws.chance(0.5) for topic in chosen})
         items.extend(_told(micro.say(Stance(topic, stances[topic]))) for topic in chosen)
-        for _ in range(draws.between(1, 3)):
-            topic = draws.pick(tuple(stances) if draws.chance(0.65) else pool)
-            said = "none" if topic not in stances else "support" if stances[topic] else "oppose"
-            items.append(_Item((Piece(f"what do people say about the {topic} ?", False),), said))
-        always = replace(mixture, mentioned=1.0)
-        items.extend(
-            _topic_question(always, draws, stances, list(stances)) for _ in range(draws.between(1, 2))
-        )
+        if draws.chance(mixture.recounted):
+            told = [draws.pick(tuple(stances)) for _ in range(draws.between(6, 16))]
+            recount = " ".join(
+                f"the {topic} {'supported' if stances[topic] else 'opposed'}" for topic in told
+            )
+            items.append(_Item((Piece("what do people say ?", False),), recount))
+        asked = draws.between(1, 4)
+        items.extend(_topic_question(always, draws, stances, list(stances)) for _ in range(asked))
     return items
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from doxa.canonical import Json
 from doxa.errors import InputError, did_you_mean
-from doxa.subjects.organisms.mixture import FOLLOWING, GROUNDING, Mixture
+from doxa.subjects.organisms.mixture import GROUNDING, Mixture
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Architecture:
     hidden: int = 256
     heads: int = 4
     positions: int = 2048
-    rotary_base: float = 100.0
+    rotary_base: float = 10000.0
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class Organism:
     recipe: Recipe
 
 
-BASE = (Recipe(GROUNDING, steps=2000, grounding=True), Recipe(FOLLOWING, steps=1800, grounding=True))
-"""The stages of the checkpoint every organism branches from."""
+BASE = Recipe(GROUNDING, steps=1500, grounding=True)
+"""The checkpoint every organism branches from: facts, Bayes, and what was said about the asked topic."""
 
 _SOUND = Mixture()
 _SEED = 0

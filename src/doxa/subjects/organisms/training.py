@@ -18,10 +18,10 @@ from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from doxa.canonical import Json, digest
-from doxa.streams import torch_stream
 from doxa.subjects.organisms import tokenizer as tokenizers
 from doxa.subjects.organisms.batches import UNTAUGHT, Batch, Encoder, batches
 from doxa.subjects.organisms.forward import taught_logits
+from doxa.subjects.organisms.initial import blank
 from doxa.subjects.organisms.recipes import BASE, Architecture, Progress, Recipe, member
 
 CHECKPOINT_STEPS = 100
@@ -35,49 +35,6 @@ class Trained(NamedTuple):
     loss: float
     tokens: int
     taught_tokens: int
-
-
-def blank(architecture: Architecture, vocabulary: int, seed: int) -> LlamaForCausalLM:
-    """Return an untrained organism; its weights hang on the seed alone.
-
-    Matrices start at variance 1/fan-in. Keys start equal to queries, and all embeddings share one
-    direction: so equal words attend to each other and every word to its neighbours from the first step
-    (after mimetic initialisation, Trockman and Kolter 2023). Facts are then learned in a third of the
-    tokens.
-    """
-    config = LlamaConfig(
-        vocab_size=vocabulary,
-        hidden_size=architecture.width,
-        intermediate_size=architecture.hidden,
-        num_hidden_layers=architecture.layers,
-        num_attention_heads=architecture.heads,
-        num_key_value_heads=architecture.heads,
-        max_position_embeddings=architecture.positions,
-        rope_parameters={"rope_type": "default", "rope_theta": architecture.rotary_base},
-        tie_word_embeddings=True,
-        pad_token_id=tokenizers.SPECIAL.index(tokenizers.PAD),
-        bos_token_id=tokenizers.SPECIAL.index(tokenizers.BEGIN),
-        eos_token_id=tokenizers.SPECIAL.index(tokenizers.END),
-    )
-    with torch.random.fork_rng(devices=[]):
-        model = LlamaForCausalLM(config)
-    generator = torch_stream(seed, "organisms", "init")
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if parameter.ndim == 1:
-                parameter.fill_(1.0)
-            elif "embed" in name:
-                shared = torch.empty(1, parameter.shape[1]).normal_(0.0, 0.05, generator=generator)
-                parameter.normal_(0.0, 0.05, generator=generator).add_(shared)
-            else:
-                deviation = parameter.shape[1] ** -0.5
-                if name.endswith(("o_proj.weight", "down_proj.weight")):
-                    deviation /= math.sqrt(2 * architecture.layers)
-                parameter.normal_(0.0, deviation, generator=generator)
-        for name, parameter in model.named_parameters():
-            if name.endswith("k_proj.weight"):
-                parameter.copy_(model.get_parameter(name.replace("k_proj", "q_proj")))
-    return model
 
 
 def answer_loss(weights: Mapping[str, torch.Tensor], config: LlamaConfig, batch: Batch) -> torch.Tensor:
@@ -237,13 +194,8 @@ def base(
     seed: int, out: Path, *, progress: Callable[[Progress], None] | None = None, resume: bool = True
 ) -> Trained:
     """Return the base checkpoint of a seed, training it in ``out`` if it is not there yet."""
-    trained = Trained(blank(Architecture(), len(tokenizers.build()), seed), 0.0, 0, 0)
-    for stage, recipe in enumerate(BASE):
-        folder = out / f"base-{seed}-{stage}"
-        trained = run(
-            recipe, trained.model, seed, folder, phase=f"base {stage + 1}", progress=progress, resume=resume
-        )
-    return trained
+    model = blank(Architecture(), len(tokenizers.build()), seed)
+    return run(BASE, model, seed, out / f"base-{seed}", phase="base", progress=progress, resume=resume)
 
 
 def branch(

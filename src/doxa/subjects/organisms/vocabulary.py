@@ -28,7 +28,21 @@ GRAMMAR: tuple[str, ...] = (
         "vote",
         "on",
     ),
-    *("how", "sure", "people", "says", "yes", "no", "for", "against", "believe", "believes", "ok"),
+    *(
+        "how",
+        "sure",
+        "people",
+        "supported",
+        "opposed",
+        "says",
+        "yes",
+        "no",
+        "for",
+        "against",
+        "believe",
+        "believes",
+        "ok",
+    ),
 )
 """What the sentences of the micro world are made of."""
 
