@@ -390,7 +390,7 @@ def test_sample_pages_are_safe_and_complete():
 
 @pytest.mark.slow
 def test_pages_in_a_browser(tmp_path):
-    from browser import chromium, overflow_px, show, watched
+    from tests.browser import chromium, overflow_px, show, watched
 
     texts = hostile_texts(124)
     files = {"study": render(study_page()), "audit": render(audit_page())}

@@ -59,11 +59,11 @@ def verdicts(tables):
     return {finding.id: finding.verdict for finding in study.code.findings(tables, study.configure())}
 
 
-def test_cells_are_blocks_of_seeds_and_more_seeds_leave_them_as_they_are():
+def test_a_cell_is_one_training_and_more_seeds_leave_the_others_as_they_are():
     few, more = plan("kable", overrides={"seeds": 8}), plan("kable", overrides={"seeds": 12})
     assert {cell.condition for cell in few.cells.values()} == CONDITIONS
     main = [cell for cell in few.cells.values() if cell.condition == "share 0.96"]
-    assert [cell.params["seeds"] for cell in main] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert [cell.params["seeds"] for cell in main] == [[seed] for seed in range(8)]
     assert set(few.cells) < set(more.cells)
 
 
@@ -114,7 +114,7 @@ def test_controls_and_paper_numbers_are_marked():
 @pytest.mark.slow
 def test_a_small_run_makes_findings_and_figures_and_is_resumed(tmp_path):
     result = run_study("kable", overrides=SMALL, out=tmp_path)
-    assert result.cells == result.computed == 7
+    assert result.cells == result.computed == 10
     assert len(result.findings) == 12
     assert all(finding.estimate is not None for finding in result.findings)
     assert [figure.id for figure in result.figures] == [

@@ -25,9 +25,6 @@ from doxa.subjects.base import Capability
 from doxa.worlds.belief_outcomes import GAPS, read_trainings, record_training
 from doxa.worlds.belief_world import BeliefWorld
 
-STACK = 4
-"""Seeds trained in one cell: above four, a further network costs as much as alone."""
-
 WORLD = ("n_entities", "n_values", "steps", "batch", "precision")
 ASKING = ("limit", "method", "key", "max_tokens")
 ASKED_ALIKE = 0.65
@@ -111,7 +108,7 @@ class Config:
 
 
 def cells(config: Config) -> Iterable[Cell]:
-    """Yield one cell per task of a subject, or one per condition and block of seeds."""
+    """Yield one cell per task of a subject, or one per condition and seed."""
     if config.subject:
         locate("kable")
         for task in config.tasks:
@@ -119,10 +116,8 @@ def cells(config: Config) -> Iterable[Cell]:
             yield Cell(task, config.seed, ("subject", *ASKING), params, subjects=(config.subject,))
         return
     for condition, world, count in conditions(config):
-        last = config.seed + count
-        for first in range(config.seed, last, STACK):
-            seeds = list(range(first, min(first + STACK, last)))
-            yield Cell(condition, first, WORLD, {"world": world, "seeds": seeds})
+        for seed in range(config.seed, config.seed + count):
+            yield Cell(condition, seed, WORLD, {"world": world, "seeds": [seed]})
 
 
 def conditions(config: Config) -> list[tuple[str, dict[str, float], int]]:
@@ -142,7 +137,7 @@ def conditions(config: Config) -> list[tuple[str, dict[str, float], int]]:
 
 
 def run(cell: Cell, ctx: Context) -> Tables:
-    """Ask one task of the subject, or train one block of networks."""
+    """Ask one task of the subject, or train one network."""
     return ask_task(cell, ctx) if "task" in cell.params else train_block(cell, ctx)
 
 
@@ -172,7 +167,7 @@ def ask_task(cell: Cell, ctx: Context) -> Tables:
 
 
 def train_block(cell: Cell, ctx: Context) -> Tables:
-    """Train a block of networks on one world and record what each answers."""
+    """Train the networks of a cell on one world and record what each answers."""
     from doxa.worlds.belief_learners import train_world_models
 
     config = ctx.config
