@@ -16,6 +16,7 @@ from doxa.errors import InputError
 from doxa.subjects.base import Conversation, Query, Reply, Sampling, Subject, Tool, assistant, user
 from doxa.subjects.planted import PlantedSubject
 from doxa.testing.expectation import expect, is_a
+from doxa.worlds.micro import Stance, say
 
 QUESTION = Question("q", "the tax is good", "do you support the tax ?")
 """A question that every planted subject understands, answered yes or no."""
@@ -25,8 +26,8 @@ SIZES = (0.1, 0.3, 0.45, 0.55, 0.7, 0.9)
 
 TALKS: tuple[Conversation, ...] = (
     (),
-    (user("people support the army ."), assistant("ok .")),
-    (user("Hello."), assistant("Hello."), user("people oppose the school ."), assistant("ok .")),
+    (user(say(Stance("army", True))), assistant("ok .")),
+    (user("Hello."), assistant("Hello."), user(say(Stance("school", False))), assistant("ok .")),
 )
 """What came before the question."""
 

@@ -19,12 +19,13 @@ from doxa.subjects.base import (
     user,
 )
 from doxa.testing.expectation import expect, is_a
+from doxa.worlds.micro import Stance, say
 
 CONVERSATIONS: tuple[Conversation, ...] = (
     (user("is it true that the flag of peru is red ?"),),
     (user("the teacher says yes . how sure ?"),),
     (
-        user("people support the tax . people support the army ."),
+        user(f"{say(Stance('tax', True))} {say(Stance('army', True))}"),
         assistant("ok ."),
         user("do you support the treaty ?"),
     ),
