@@ -1,8 +1,17 @@
 """Registries: components announce themselves by decorator or entry point and are found by name.
 
-Each kind of component has one registry. Built-in modules are found by walking a package of doxa; installed
-plug-ins through the entry-point group ``doxa.<kind>``. A module that cannot be imported is a warning, not the
-end: everything else stays usable.
+Each kind of component has one registry, which stands beside what it holds:
+
+- ``studies`` in ``doxa.lab.declaration``: experiments by slug;
+- ``protocols`` in ``doxa.audit.protocol``: what an audit asks, by slug;
+- ``subjects`` in ``doxa.subjects.schemes``: how subjects are opened, by the scheme of their address;
+- ``elicitors`` in ``doxa.elicit.elicitors``: ways of asking, by name;
+- ``dynamics`` in ``doxa.dynamics``: pairs ``init`` / ``step``, by name;
+- ``measures`` in ``doxa.belief.measures``: functions from records to rows, by name.
+
+Built-in components register where they are defined, or are found by walking a package of doxa; installed plug-ins
+are found through the entry-point group ``doxa.<kind>``, whose entries name a component and the module that registers
+it. A module that cannot be imported is a warning, not the end: everything else stays usable.
 """
 
 from __future__ import annotations
@@ -13,11 +22,12 @@ import importlib.util
 import pkgutil
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from doxa.errors import InputError, did_you_mean
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 
 class PluginWarning(UserWarning):
@@ -36,6 +46,7 @@ class Registry(Generic[T]):
         self.kind = kind
         self._package = package
         self._known: dict[str, T] = {}
+        self._tried: set[str] = set()
         self._complete = False
 
     def add(self, name: str, component: T) -> T:
@@ -46,9 +57,14 @@ class Registry(Generic[T]):
         self._known[name] = component
         return component
 
-    def register(self, name: str) -> Callable[[T], T]:
-        """Return a decorator that registers what it decorates."""
-        return lambda component: self.add(name, component)
+    def register(self, name: str) -> Callable[[S], S]:
+        """Return a decorator that registers what it decorates and returns it unchanged, type and all."""
+
+        def decorate(component: S) -> S:
+            self.add(name, cast(T, component))
+            return component
+
+        return decorate
 
     def get(self, name: str) -> T:
         """Return a component by name, importing as little as possible.
@@ -56,6 +72,11 @@ class Registry(Generic[T]):
         Raises:
             InputError: there is none; the message suggests the nearest names.
         """
+        if name not in self:
+            raise InputError(f"no {self.kind} called '{name}'; {did_you_mean(name, self._known)}")
+        return self._known[name]
+
+    def __contains__(self, name: str) -> bool:
         if name not in self._known and self._package is not None:
             module = f"{self._package}.{name.replace('-', '_')}"
             if name.replace("-", "").replace("_", "").isalnum() and _exists(module):
@@ -65,9 +86,7 @@ class Registry(Generic[T]):
                 self._load(f"entry point {entry.name} = {entry.value}", entry.load)
         if name not in self._known:
             self.load_all()
-        if name not in self._known:
-            raise InputError(f"no {self.kind} called '{name}'; {did_you_mean(name, self._known)}")
-        return self._known[name]
+        return name in self._known
 
     def load_all(self) -> None:
         """Import every built-in module and entry point once."""
@@ -96,6 +115,9 @@ class Registry(Generic[T]):
             yield name, self._known[name]
 
     def _load(self, what: str, load: Callable[[], object]) -> None:
+        if what in self._tried:
+            return
+        self._tried.add(what)
         try:
             load()
         except Exception as error:  # noqa: BLE001 - a foreign module may raise anything

@@ -1,0 +1,156 @@
+"""Schemes: what an address begins with, and how the subjects behind it are opened.
+
+A scheme is a class without arguments, registered by name; a package adds its own through the entry-point group
+``doxa.subjects``. ``docs/guide/my-own-components.md`` shows one whole.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
+
+from doxa.errors import InputError, did_you_mean
+from doxa.lab.registry import Registry
+from doxa.subjects.base import Subject
+
+Form: TypeAlias = Literal["micro", "published"]
+
+
+class Address(NamedTuple):
+    """An address taken apart.
+
+    Attributes:
+        scheme: what it begins with, a name in ``subjects``.
+        name: what is behind it: planted name, organism, folder or hub name, base URL.
+        options: what stands behind ``?``.
+        model: what stands behind ``#`` (servers only).
+        text: the address as a whole.
+    """
+
+    scheme: str
+    name: str
+    options: dict[str, str]
+    model: str = ""
+    text: str = ""
+
+    def choose(self, **defaults: str) -> dict[str, str]:
+        """Return the value of each option, its default where the address gives none.
+
+        Raises:
+            InputError: the address gives an option that has no default here.
+
+        >>> Address("hf", "gpt2", {"device": "cuda"}).choose(dtype="auto", device="cpu")
+        {'dtype': 'auto', 'device': 'cuda'}
+        """
+        for name in self.options:
+            if name not in defaults:
+                raise InputError(f"subject {self.text!r}: no option '{name}'; {did_you_mean(name, defaults)}")
+        return defaults | self.options
+
+
+class Scheme:
+    """How the subjects of one scheme are opened, identified and spoken to.
+
+    ``identity`` and ``form`` open the subject to ask it; a scheme whose subjects are slow to open overrides both, so
+    that a run can be planned without opening any.
+
+    Attributes:
+        hosted: whether replies come from elsewhere and are therefore kept in the reply cache and not asked twice.
+    """
+
+    hosted: ClassVar[bool] = False
+
+    def open(self, address: Address) -> Subject:
+        """Return the open subject.
+
+        Raises:
+            InputError: the name or an option means nothing here.
+            SubjectError: the subject cannot be loaded.
+        """
+        raise NotImplementedError
+
+    def identity(self, address: Address) -> str:
+        """Return the identity that the open subject would have."""
+        return self.open(address).identity
+
+    def form(self, address: Address) -> Form:
+        """Return the form that the open subject would have."""
+        return self.open(address).form
+
+
+subjects: Registry[type[Scheme]] = Registry("subjects")
+
+
+@subjects.register("planted")
+class Planted(Scheme):
+    """Scripted subjects with known dynamics."""
+
+    def open(self, address: Address) -> Subject:
+        """Return the planted subject; options are its parameters."""
+        from doxa.subjects.planted import PlantedSubject
+
+        return PlantedSubject.open(address.name, address.options)
+
+
+@subjects.register("hf")
+class Weights(Scheme):
+    """Causal models in transformers format, in a folder or on the hub."""
+
+    def folder(self, address: Address) -> str:
+        """Return the folder or hub name of the weights."""
+        return address.name
+
+    def open(self, address: Address) -> Subject:
+        """Return the model; options are ``dtype`` and ``device``."""
+        from doxa.subjects.transformers import TransformersSubject
+
+        options = address.choose(dtype="auto", device="cpu")
+        return TransformersSubject.open(
+            self.folder(address), address=address.text, dtype=options["dtype"], device=options["device"]
+        )
+
+    def identity(self, address: Address) -> str:
+        """Return the digest of the files, without loading weights."""
+        from doxa.subjects.transformers_files import identity_of
+
+        return identity_of(self.folder(address), **address.choose(dtype="auto", device="cpu"))
+
+    def form(self, address: Address) -> Form:
+        """Return what the folder's config.json says."""
+        from doxa.subjects.transformers_files import form_of
+
+        return form_of(self.folder(address))
+
+
+@subjects.register("organism")
+class Organisms(Weights):
+    """Small models that ship with doxa."""
+
+    def folder(self, address: Address) -> str:
+        """Return the folder of a member of the zoo."""
+        from doxa.subjects.organisms import folder
+
+        return str(folder(address.name))
+
+    def form(self, address: Address) -> Form:
+        """Return micro: all organisms speak the micro world's English."""
+        del address
+        return "micro"
+
+
+@subjects.register("http")
+@subjects.register("https")
+class Server(Scheme):
+    """Models behind an OpenAI-compatible server."""
+
+    hosted: ClassVar[bool] = True
+
+    def open(self, address: Address) -> Subject:
+        """Return the server's model; nothing is sent before the first question."""
+        from doxa.subjects.endpoint import EndpointSubject
+
+        return EndpointSubject.open(address.name, address.model)
+
+    def form(self, address: Address) -> Form:
+        """Return published: a server is asked in plain English."""
+        del address
+        return "published"
