@@ -1,10 +1,10 @@
-"""Every elicitor keeps its contract."""
+"""Every registered elicitor keeps its contract."""
 
 from __future__ import annotations
 
 import pytest
 
-from doxa.elicit.elicitors import ELICITORS, ForcedChoice, Likert
+from doxa.elicit.elicitors import ForcedChoice, Likert, elicitors
 from doxa.elicit.questions import Question, micro_question
 from doxa.testing import check_elicitor
 from doxa.worlds.micro import Fact as MicroFact
@@ -19,12 +19,14 @@ OWN_PROMPT = Question(
 )
 
 
-@pytest.mark.parametrize("name", sorted(ELICITORS))
+@pytest.mark.parametrize("name", elicitors.names())
 def test_registered(name: str) -> None:
+    elicitor = elicitors.get(name)()
+    assert elicitor.name == name
     if name == "letter":
-        check_elicitor(ELICITORS[name](), OWN_PROMPT)
+        check_elicitor(elicitor, OWN_PROMPT)
     else:
-        check_elicitor(ELICITORS[name]())
+        check_elicitor(elicitor)
 
 
 @pytest.mark.parametrize(

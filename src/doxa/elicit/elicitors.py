@@ -1,4 +1,7 @@
-"""The elicitors: forced choice, letter, yes / no / don't know, Likert, tagged number, ranking, JSON, tool call."""
+"""The elicitors: forced choice, letter, yes / no / don't know, Likert, tagged number, ranking, JSON, tool call.
+
+Each is registered by name in ``elicitors``; a package adds its own through the entry-point group ``doxa.elicitors``.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,10 @@ from doxa.elicit.questions import Question, orders
 from doxa.elicit.reading import Found, Reading
 from doxa.elicit.structured import Field, read_json, read_tool_call
 from doxa.errors import InputError
+from doxa.lab.registry import Registry
 from doxa.subjects.base import Reply, Tool
 
 __all__ = [
-    "ELICITORS",
     "Elicitor",
     "ForcedChoice",
     "JsonObject",
@@ -27,9 +30,13 @@ __all__ = [
     "TaggedNumber",
     "ToolChoice",
     "YesNo",
+    "elicitors",
 ]
 
+elicitors: Registry[type[Elicitor]] = Registry("elicitors")
 
+
+@elicitors.register("forced-choice")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForcedChoice(Asking):
     """Lists the options with letters and asks for one; a bare question is put as it stands and answered by label."""
@@ -47,6 +54,7 @@ class ForcedChoice(Asking):
         return every if self.counterbalanced else every[:1]
 
 
+@elicitors.register("letter")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter(Asking):
     """Puts a prompt that lists its own options, unchanged, and takes a letter; ``options`` are the letters.
@@ -74,6 +82,7 @@ class Letter(Asking):
         )
 
 
+@elicitors.register("yes-no")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class YesNo(Asking):
     """Asks for yes, no or "I don't know"; the last says neither."""
@@ -98,6 +107,7 @@ class YesNo(Asking):
         )
 
 
+@elicitors.register("likert")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Likert(Asking):
     """Asks for a whole number between two anchored ends.
@@ -155,6 +165,7 @@ class Likert(Asking):
         return Wording(text, read, values, shares, forms, "The answer is:")
 
 
+@elicitors.register("tagged-number")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaggedNumber(Asking):
     """Asks how likely the proposition is, in percent, inside a ``<number>`` tag."""
@@ -176,6 +187,7 @@ class TaggedNumber(Asking):
         return (Wording(text, lambda reply: read_number(reply.text, 0, 100, cut=cut(reply)), (), ()),)
 
 
+@elicitors.register("ranking")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking(Asking):
     """Lists the options with letters and asks for all of them in order; the value is the order of the options."""
@@ -203,6 +215,7 @@ class Ranking(Asking):
         return Wording(text, read, (), ())
 
 
+@elicitors.register("json")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonObject(Asking):
     """Lists the options with letters and asks for a JSON object that names one."""
@@ -225,6 +238,7 @@ class JsonObject(Asking):
         return tuple(_lettered(question, order, _JSON, None, read) for order in chosen)
 
 
+@elicitors.register("tool-call")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolChoice(Asking):
     """Offers a tool whose one argument takes an option; what is passed to it is an act.
@@ -264,12 +278,6 @@ class ToolChoice(Asking):
             tools=(tool,),
         )
 
-
-ELICITORS: dict[str, type[Asking]] = {
-    kind.name: kind
-    for kind in (ForcedChoice, Letter, YesNo, Likert, TaggedNumber, Ranking, JsonObject, ToolChoice)
-}
-"""The elicitors by name."""
 
 _CHOOSE = 'Reply with one sentence: "So, the answer is (X)", where X is the letter of your choice.'
 _RANK = 'Reply with one line of letters such as "X > Y".'
