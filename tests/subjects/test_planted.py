@@ -22,7 +22,7 @@ from doxa.subjects.base import (
     system,
     user,
 )
-from doxa.subjects.planted import MINDS, PlantedSubject, planted_effects, planted_names
+from doxa.subjects.planted import PlantedSubject, planted_effects, planted_names
 from doxa.subjects.planted.expression import MALFORMED, REFUSAL
 from doxa.worlds import micro
 from doxa.worlds.micro import (
@@ -394,7 +394,7 @@ def test_identity_is_that_of_what_it_says() -> None:
 @given(st.sampled_from(planted_names()), st.lists(EVENTS, min_size=1, max_size=6))
 @settings(max_examples=80, deadline=None)
 def test_step_is_pure_and_says_what_moved(name: str, events: list[micro.Event]) -> None:
-    mind = MINDS[name]
+    mind = PlantedSubject.open(name, {}).mind
     rng = stream(0, "test")
     state = mind.init(rng, mind.config())
     for event in events:
@@ -408,7 +408,8 @@ def test_step_is_pure_and_says_what_moved(name: str, events: list[micro.Event]) 
 
 
 def test_every_parameter_says_what_it_means() -> None:
-    for mind in MINDS.values():
+    for name in planted_names():
+        mind = PlantedSubject.open(name, {}).mind
         for item in fields(mind.config):
             assert item.metadata["doc"]
             assert item.metadata["minimum"] <= asdict(mind.config())[item.name] <= item.metadata["maximum"]

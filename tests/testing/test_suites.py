@@ -16,7 +16,7 @@ from doxa.elicit.answers import Answer
 from doxa.elicit.elicitors import ForcedChoice
 from doxa.lab.record import SCHEMAS, Finding, Recorder, Tables
 from doxa.subjects.base import Conversation, Query, Reply, Sampling, Tool, user
-from doxa.subjects.planted import MINDS, PlantedSubject
+from doxa.subjects.planted import PlantedSubject
 from doxa.testing import (
     check_dynamics,
     check_elicitor,
@@ -25,7 +25,6 @@ from doxa.testing import (
     check_study,
     check_subject,
 )
-from doxa.worlds.micro import Stance
 
 COINS = str(Path(__file__).parents[1] / "studies_for_tests" / "coins.py")
 
@@ -112,7 +111,9 @@ class Walk:
 
 def test_dynamics() -> None:
     check_dynamics(Walk(), 0.0, [1.0, 2.0])
-    check_dynamics(MINDS["drifting"], MINDS["drifting"].config(), [Stance("tax", True)])
+    check_dynamics(PlantedSubject.open("drifting", {}).mind)
+    with pytest.raises(AssertionError, match="give it config and inputs, or an example"):
+        check_dynamics(Walk())
     with pytest.raises(AssertionError, match="changes the state"):
         check_dynamics(Changing(), None, [1])
     with pytest.raises(AssertionError, match="global generator"):

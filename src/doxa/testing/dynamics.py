@@ -5,23 +5,27 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from random import getstate
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from doxa.dynamics import Dynamics
+from doxa.dynamics import Dynamics, RegisteredDynamics
 from doxa.streams import stream
 from doxa.testing.expectation import expect, is_a
 
 
 def check_dynamics(
-    dynamics: Dynamics[Any, Any, Any, Any], config: Any, inputs: Sequence[Any], *, seed: int = 0
+    dynamics: Dynamics[Any, Any, Any, Any],
+    config: Any = None,
+    inputs: Sequence[Any] | None = None,
+    *,
+    seed: int = 0,
 ) -> None:
     """Check that a dynamics keeps the contract of ``doxa.dynamics.Dynamics``.
 
     Args:
         dynamics: the pair ``init`` / ``step``.
-        config: what ``init`` takes.
+        config: what ``init`` takes; without ``inputs``, both are those of the dynamics' own ``example``.
         inputs: at least one input for ``step``.
         seed: of the generators it is given.
 
@@ -30,6 +34,12 @@ def check_dynamics(
     """
     who = type(dynamics).__name__
     expect(is_a(dynamics, Dynamics), f"{who}: lacks init or step")
+    if inputs is None:
+        expect(
+            is_a(dynamics, RegisteredDynamics),
+            f"{who}: say what to try it on: give it config and inputs, or an example",
+        )
+        config, inputs = cast(RegisteredDynamics, dynamics).example()
     expect(inputs, f"{who}: give at least one input")
     before = (np.random.get_state(), getstate())  # noqa: NPY002 - read to see that nobody drew from it
     first = _run(dynamics, config, inputs, seed)

@@ -6,7 +6,6 @@ log-odds, ``minds.py``) and its expression (how a credence becomes text or log-p
 
 from doxa.subjects.planted.effects import planted_effects
 from doxa.subjects.planted.mind import Mind, State
-from doxa.subjects.planted.minds import MINDS
 from doxa.subjects.planted.subject import PlantedSubject, planted_names
 
-__all__ = ["MINDS", "Mind", "PlantedSubject", "State", "planted_effects", "planted_names"]
+__all__ = ["Mind", "PlantedSubject", "State", "planted_effects", "planted_names"]

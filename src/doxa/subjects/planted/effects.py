@@ -6,7 +6,8 @@ import math
 from dataclasses import asdict
 from urllib.parse import parse_qsl
 
-from doxa.subjects.planted.minds import MINDS
+from doxa.errors import InputError
+from doxa.subjects.planted import minds
 from doxa.subjects.planted.subject import PlantedSubject
 
 
@@ -24,10 +25,12 @@ def planted_effects(address: str) -> dict[str, float]:
     - ``refusal_rate``, ``malformed_rate``: shares of answers.
 
     Raises:
-        InputError: the address names no planted subject, or a parameter is wrong.
+        InputError: the address names no planted subject, or one of a plug-in, or a parameter is wrong.
     """
     name, _, query = address.removeprefix("planted:").partition("?")
     subject = PlantedSubject.open(name, dict(parse_qsl(query, keep_blank_values=True)))
+    if type(subject.mind).__module__ != minds.__name__:
+        raise InputError(f"planted:{name} comes from a plug-in; only its author knows what is planted in it")
     values = {key: float(value) for key, value in asdict(subject.config).items()}
     effects = {"refusal_rate": 0.0, "malformed_rate": 0.0}
     if name == "refuser":
@@ -72,7 +75,7 @@ def planted_effects(address: str) -> dict[str, float]:
                 effects["follow_nats_per_statement"],
             )
     if name == "bayesian":
-        default = asdict(MINDS[name].config())
+        default = asdict(subject.mind.config())
         if any(values[source] != default[source] for source in ("atlas", "teacher", "sailor", "gossip")):
             del effects["confidence_slope"]
     return effects

@@ -14,6 +14,7 @@ from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
+from doxa.dynamics import Example
 from doxa.subjects.planted.parameters import parameter
 from doxa.worlds.micro import (
     COLOURS,
@@ -111,10 +112,12 @@ class Mind(Generic[C]):
     - ``does X believe that F``: prior until X's belief about that place was told, then ±logit(confirm).
     - ``do you support T``: logit(prior) ± logit(follow) for each statement about T itself.
     - ``how sure``: logit(prior) + Σ ± logit(reliability of the source), which is Bayes' rule.
+
+    Attributes:
+        config: the class of its parameters.
     """
 
-    def __init__(self, config: type[C]) -> None:
-        self.config = config
+    config: type[C]
 
     def init(self, rng: np.random.Generator, config: C) -> State[C]:
         """Return the state before any event; ``rng`` is not used."""
@@ -131,6 +134,13 @@ class Mind(Generic[C]):
             now[proposition] = max(-LIMIT_NATS, min(LIMIT_NATS, before + nats))
             moved[proposition] = now[proposition] - before
         return State(state.config, now), Change(moved)
+
+    def example(self) -> Example:
+        """Return the default parameters and an event of every kind."""
+        peru = (Fact("peru", "red"), Attitude("i", Fact("peru", "blue")))
+        return Example(
+            self.config(), (Stance("tax", True), Report("atlas", False), *peru, Stance("opera", False))
+        )
 
     def log_odds(self, state: State[C], proposition: Question) -> float:
         """Return the log-odds of a proposition in nats."""

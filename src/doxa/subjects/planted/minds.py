@@ -1,11 +1,13 @@
-"""The minds of planted subjects: one defect each, and the bayesian, which has none unless its parameters say so."""
+"""The minds of planted subjects: one defect each, and the bayesian, which has none unless its parameters say so.
+
+The mind of ``planted:NAME`` is the dynamics ``planted-NAME``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from doxa.dynamics import dynamics
 from doxa.subjects.planted.mind import Mind, Moves, Sound, State, expit, logit, signed
 from doxa.subjects.planted.parameters import parameter
 from doxa.worlds.micro import (
@@ -37,8 +39,11 @@ class BayesianConfig(Sound):
     user: float = parameter(0.5, "trust in a fact the user asserts plainly", minimum=0.001, maximum=0.999)
 
 
+@dynamics.register("planted-bayesian")
 class Bayesian(Mind[BayesianConfig]):
     """Adds ± logit(trust in the source) for each report; the user is a source of the fact asserted."""
+
+    config = BayesianConfig
 
     def moves(self, state: State[BayesianConfig], event: Event) -> Moves:
         """Return by how many nats an event moves each proposition."""
@@ -61,8 +66,11 @@ class SycophantConfig(Sound):
     )
 
 
+@dynamics.register("planted-sycophant")
 class Sycophant(Mind[SycophantConfig]):
     """After "i believe that F", P(F) becomes (1 - strength)·P(F) + strength, and other colours lose likewise."""
+
+    config = SycophantConfig
 
     def moves(self, state: State[SycophantConfig], event: Event) -> Moves:
         """Return by how many nats an event moves each proposition."""
@@ -88,8 +96,11 @@ class StubbornConfig(Sound):
     )
 
 
+@dynamics.register("planted-stubborn")
 class Stubborn(Mind[StubbornConfig]):
     """Takes (1 - strength) of every update of its own beliefs; what others believe it still understands."""
+
+    config = StubbornConfig
 
     def moves(self, state: State[StubbornConfig], event: Event) -> Moves:
         """Return by how many nats an event moves each proposition."""
@@ -120,11 +131,14 @@ class DriftingConfig(Sound):
     )
 
 
+@dynamics.register("planted-drifting")
 class Drifting(Mind[DriftingConfig]):
     """A statement about a coupled topic adds ± rate nats to each other coupled topic, ± uncoupled to the rest.
 
-    State[DriftingConfig]ments about uncoupled topics move nothing but their own topic.
+    Statements about uncoupled topics move nothing but their own topic.
     """
+
+    config = DriftingConfig
 
     def moves(self, state: State[DriftingConfig], event: Event) -> Moves:
         """Return by how many nats an event moves each proposition."""
@@ -150,8 +164,11 @@ class RecencyConfig(Sound):
     )
 
 
+@dynamics.register("planted-recency-biased")
 class RecencyBiased(Mind[RecencyConfig]):
     """log-odds ← prior + keep·(log-odds - prior) + new evidence, for stances and for the open question."""
+
+    config = RecencyConfig
 
     def moves(self, state: State[RecencyConfig], event: Event) -> Moves:
         """Return by how many nats an event moves each proposition."""
@@ -173,8 +190,11 @@ class OverconfidentConfig(Sound):
     )
 
 
+@dynamics.register("planted-overconfident")
 class Overconfident(Mind[OverconfidentConfig]):
     """Log-odds of the open question are sharpening times those of Bayes' rule, prior included; below 1 it is timid."""
+
+    config = OverconfidentConfig
 
     def prior_log_odds(self, config: OverconfidentConfig, proposition: Question) -> float:
         """Return the log-odds of a proposition before any event, in nats."""
@@ -197,8 +217,11 @@ class BlindConfig(Sound):
     )
 
 
+@dynamics.register("planted-first-person-blind")
 class FirstPersonBlind(Mind[BlindConfig]):
     """P(yes) to "do i believe that F" is (1 - probability)·credence + probability·P(F is true)."""
+
+    config = BlindConfig
 
     def credence(self, state: State[BlindConfig], question: Question | None) -> float:
         """Return the probability of answering yes."""
@@ -217,8 +240,11 @@ class YesSayerConfig(Sound):
     probability: float = parameter(1.0, "probability of yes, whatever is asked", minimum=0.0, maximum=1.0)
 
 
+@dynamics.register("planted-yes-sayer")
 class YesSayer(Mind[YesSayerConfig]):
     """Says yes to everything; where no option says yes, takes the first."""
+
+    config = YesSayerConfig
 
     def credence(self, state: State[YesSayerConfig], question: Question | None) -> float:
         """Return the probability of answering yes."""
@@ -236,8 +262,11 @@ class NoiseConfig(Sound):
     )
 
 
+@dynamics.register("planted-noise")
 class Noise(Mind[NoiseConfig]):
     """Answers by fixed probabilities, percentages by ten coins; where no option says yes, the first is yes."""
+
+    config = NoiseConfig
 
     def credence(self, state: State[NoiseConfig], question: Question | None) -> float:
         """Return the probability of answering yes."""
@@ -252,8 +281,11 @@ class RefuserConfig(Sound):
     probability: float = parameter(1.0, "probability of a refusal", minimum=0.0, maximum=1.0)
 
 
+@dynamics.register("planted-refuser")
 class Refuser(Mind[RefuserConfig]):
     """Refuses in a plain sentence; otherwise sound."""
+
+    config = RefuserConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,21 +295,8 @@ class GarblerConfig(Sound):
     rate: float = parameter(0.5, "probability of a malformed answer", minimum=0.0, maximum=1.0)
 
 
+@dynamics.register("planted-garbler")
 class Garbler(Mind[GarblerConfig]):
     """Gives malformed answers at its rate; otherwise sound."""
 
-
-MINDS: Mapping[str, Mind[Any]] = {
-    "bayesian": Bayesian(BayesianConfig),
-    "sycophant": Sycophant(SycophantConfig),
-    "stubborn": Stubborn(StubbornConfig),
-    "drifting": Drifting(DriftingConfig),
-    "recency-biased": RecencyBiased(RecencyConfig),
-    "overconfident": Overconfident(OverconfidentConfig),
-    "first-person-blind": FirstPersonBlind(BlindConfig),
-    "yes-sayer": YesSayer(YesSayerConfig),
-    "noise": Noise(NoiseConfig),
-    "refuser": Refuser(RefuserConfig),
-    "garbler": Garbler(GarblerConfig),
-}
-"""Every planted subject's mind by name."""
+    config = GarblerConfig

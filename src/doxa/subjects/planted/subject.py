@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from jaxtyping import Float
 
 from doxa.canonical import digest
+from doxa.dynamics import dynamics
 from doxa.errors import InputError, did_you_mean
 from doxa.streams import stream
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Tool, ToolCall
@@ -23,17 +24,20 @@ from doxa.subjects.planted.expression import (
     text_probabilities,
 )
 from doxa.subjects.planted.mind import Mind, Sound, State
-from doxa.subjects.planted.minds import MINDS, GarblerConfig, RefuserConfig
+from doxa.subjects.planted.minds import GarblerConfig, RefuserConfig
 from doxa.subjects.planted.parameters import read_parameters
 from doxa.subjects.planted.tool_calls import tool_call
 
 SCHEMA = 1
 """Version of what planted subjects say; a change of any answer raises it."""
 
+_PLANTED = "planted-"
+"""What the names of planted subjects' dynamics begin with."""
+
 
 def planted_names() -> list[str]:
     """Return the names of all planted subjects, sorted."""
-    return sorted(MINDS)
+    return [name.removeprefix(_PLANTED) for name in dynamics.names() if name.startswith(_PLANTED)]
 
 
 @dataclass(frozen=True)
@@ -55,14 +59,14 @@ class PlantedSubject:
         Raises:
             InputError: unknown name or parameter, or a value out of range.
         """
-        if name not in MINDS:
-            raise InputError(f"no planted subject called '{name}'; {did_you_mean(name, MINDS)}")
-        return cls(name, read_parameters(MINDS[name].config, name, params))
+        if f"{_PLANTED}{name}" not in dynamics:
+            raise InputError(f"no planted subject called '{name}'; {did_you_mean(name, planted_names())}")
+        return cls(name, read_parameters(_mind(name).config, name, params))
 
     @property
     def mind(self) -> Mind[Any]:
         """Its dynamics."""
-        return MINDS[self.name]
+        return _mind(self.name)
 
     @property
     def address(self) -> str:
@@ -177,6 +181,13 @@ class PlantedSubject:
         if count > 1 and isinstance(self.config, GarblerConfig):
             faults[count - len(MALFORMED) :] = True
         return faults
+
+
+def _mind(name: str) -> Mind[Any]:
+    mind = dynamics.get(f"{_PLANTED}{name}")()
+    if not isinstance(mind, Mind):
+        raise InputError(f"dynamics '{_PLANTED}{name}' is no Mind, so there is no planted:{name}")
+    return cast(Mind[Any], mind)
 
 
 def _pick(draw: float, weights: np.ndarray) -> int:
