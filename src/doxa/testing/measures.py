@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import polars as pl
 
+from doxa.belief.measures import Measure
 from doxa.lab.record import SCHEMAS, Recorder, Tables
 from doxa.streams import stream
 from doxa.testing.expectation import expect
-
-Measure = Callable[[Tables], pl.DataFrame]
-"""Turns records into rows with the columns of the table ``measures``."""
 
 
 def example_tables(seed: int = 0) -> Tables:
