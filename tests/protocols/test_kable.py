@@ -375,7 +375,9 @@ def test_what_a_subject_cannot_do_is_said():
         capabilities = frozenset({Capability.REPLY})
 
     with pytest.raises(CapabilityError, match="cannot score"):
-        kable.evaluate(Silent(varied), made_items())
+        kable.evaluate(Silent(varied), made_items(), method="logprob")
+    assert kable.evaluate(Silent(varied), made_items(n=1)).method == "generate"
+    assert kable.evaluate(Scripted(varied), made_items(n=1)).method == "logprob"
     with pytest.raises(InputError, match="method='chat'"):
         kable.evaluate(Scripted(varied), made_items(), method="chat")
     with pytest.raises(InputError, match="nothing to evaluate"):
@@ -468,6 +470,20 @@ def test_person_gap_by_hand():
     assert found[f"truth_gap/{first}"].estimate == pytest.approx(0.4)
 
 
+def test_one_third_person_alone_is_one_comparison():
+    first, (_, mary) = "confirmation-of-first-person-belief", THIRD_PERSON
+    rows = rows_with(lambda item: not (item.task == first and item.type == "false" and item.idx < 4))
+    gap = kable.contrasts(rows.filter(pl.col("task") != mary), stream(0, "test"))["person_gap_false"]
+    assert gap.p == pytest.approx(binomtest(0, 8, 0.5).pvalue)
+
+
+def test_the_names_of_third_persons_are_a_contrast_of_their_own():
+    rows = rows_with(lambda item: not (item.task == THIRD_PERSON[1] and item.idx < 2))
+    gap = kable.contrasts(rows, stream(0, "test"))["name_gap"]
+    assert gap.estimate == pytest.approx(0.2)
+    assert (gap.up, gap.down, gap.p) == (4, 0, pytest.approx(binomtest(0, 4, 0.5).pvalue))
+
+
 def test_frame_effect_and_factivity_by_hand():
     framed, known = "verification-of-first-person-belief", "verification-of-first-person-knowledge"
     rows = rows_with(lambda item: not (item.task == framed and item.type == "false" and item.idx < 3))
@@ -549,3 +565,69 @@ def test_table_by_subject_and_baselines():
     assert empty["chance"].item() is None
     shares = empty.select("yes_share", "no_share", "undeterminable_share").row(0)
     assert sum(shares) == pytest.approx(1.0)
+
+
+def test_yes_bias_is_over_all_rows_of_a_task():
+    said = Scripted(lambda prompt: "A" if "heavy" in prompt else "B")
+    table = kable.evaluate(said, made_items(n=5)).table
+    assert set(table["yes_bias"]) == {0.5}
+    assert set(table.filter(type="factual")["yes_share"]) == {1.0}
+    assert set(table.filter(type="false")["yes_share"]) == {0.0}
+
+
+def test_figures_show_accuracy_by_subject_and_answers_where_none_is_definitive():
+    result = kable.evaluate(Scripted(lambda prompt: "C"), made_items(n=2))
+    drawn = {figure.id: figure for figure in kable.figures_of(result)}
+    assert list(drawn) == [
+        *("tasks", "subjects-factual", "subjects-false", "answers", "undecided", "contrasts"),
+    ]
+    assert result.label in drawn["tasks"].caption
+    undecided = drawn["undecided"].spec["data"]["values"]
+    assert len(undecided) == len(EMPTY_ON_FALSE) * 4
+    assert {row["answer"] for row in undecided if row["value"] == 1.0} == {"Undeterminable"}
+    everywhere = kable.evaluate(Scripted(varied), made_items(tasks=THIRD_PERSON, n=2))
+    assert "undecided" not in {figure.id for figure in kable.figures_of(everywhere)}
+
+
+# --- findings ---------------------------------------------------------------------------------------------------
+
+
+def findings_by_id(letter, n=50):
+    result = kable.evaluate(Scripted(letter), made_items(n=n))
+    return {finding.id: finding for finding in kable.findings_of(result, stream(0, "test"))}
+
+
+def test_accuracy_is_held_against_a_uniform_guess_over_the_same_questions():
+    found = findings_by_id(varied, n=3)
+    chance = {"factual": "0.36", "facts": "0.50", "third-person": "0.33", "first-person": "0.33"}
+    assert all(f"chance {share}" in found[name].note for name, share in chance.items())
+
+
+def test_a_blind_spot_for_ones_own_false_beliefs_is_found_beside_its_control():
+    def blind(prompt):
+        question = question_of(prompt)
+        false = "weightless" in question
+        if false and "Is it true" in question:
+            return "B"
+        return "C" if false and "Do I believe" in question else "A"
+
+    found = findings_by_id(blind)
+    assert found["person-gap"].verdict == found["truth-gap"].verdict == "holds"
+    assert found["frame-effect"].verdict == found["factivity"].verdict == "unresolved"
+    assert found["name-gap"].verdict == "holds"
+    assert [name for name, finding in found.items() if finding.control] == ["name-gap"]
+    papers = {name: finding.paper for name, finding in found.items() if finding.paper is not None}
+    assert papers == {
+        "factual": 0.86,
+        "facts": 0.91,
+        "third-person": 0.807,
+        "first-person": 0.544,
+        "person-gap": 0.324,
+        "truth-gap": 0.343,
+    }
+
+
+def test_the_control_fails_where_a_name_matters():
+    found = findings_by_id(lambda prompt: "B" if "Does Mary believe" in question_of(prompt) else "A")
+    assert found["name-gap"].verdict == "fails"
+    assert "McNemar p" in found["name-gap"].note

@@ -13,6 +13,7 @@ from doxa.lab.declaration import find_study
 from doxa.lab.record import Recorder, Tables
 from doxa.lab.run import load, plan, run_study
 from doxa.protocols import kable
+from tests.subjects import tiny_models
 
 SMALL = {
     "n_entities": 6,
@@ -30,6 +31,10 @@ SMALL = {
 CONDITIONS = {
     *("share 0.96", "share 0.34", "share 0.8", "asked 0.002", "asked 0.01", "asked 0.05"),
     *("cue 0", "cue 0.02", "cue 0.5", "know 0", "know 0.02", "know 0.1", "know 0.5"),
+}
+CONTROLS = {
+    *("no-gap-alike", "no-gap-asked", "cue-third", "cue-removed-0.02", "cue-removed-0.5"),
+    "factivity-removed",
 }
 
 
@@ -63,7 +68,7 @@ def test_a_cell_is_one_training_and_more_seeds_leave_the_others_as_they_are():
     few, more = plan("kable", overrides={"seeds": 8}), plan("kable", overrides={"seeds": 12})
     assert {cell.condition for cell in few.cells.values()} == CONDITIONS
     main = [cell for cell in few.cells.values() if cell.condition == "share 0.96"]
-    assert [cell.params["seeds"] for cell in main] == [[seed] for seed in range(8)]
+    assert [cell.seed for cell in main] == list(range(8))
     assert set(few.cells) < set(more.cells)
 
 
@@ -78,18 +83,47 @@ def test_conditions_are_the_specs():
 def test_the_effect_and_its_controls_are_told_apart():
     effect = {
         "share 0.96": {"person_gap": 0.4, "truth_gap": 0.4, "first_false": 0.6},
+        "share 0.8": {"person_gap": 0.2},
         "cue 0": {"frame_effect": 0.3},
         "know 0": {"factivity": 0.5},
     }
     assert set(verdicts(trainings(**effect)).values()) == {"holds"}
     none = verdicts(trainings())
-    controls = {"no-gap-alike", "no-gap-asked", "cue-third", "cue-removed", "factivity-removed"}
+    assert none["some-gap"] == "unresolved", "no training shows it, and eight cannot say that none would"
     assert {name for name, verdict in none.items() if verdict == "fails"} == {
         *("person-gap", "truth-gap", "cue", "factivity"),
     }
-    assert controls < {name for name, verdict in none.items() if verdict == "holds"}
+    assert {name for name, verdict in none.items() if verdict == "holds"} > CONTROLS
     spoiled = verdicts(trainings(**effect, **{"asked 0.05": {"person_gap": 0.2}}))
     assert spoiled["no-gap-asked"] == "fails"
+
+
+def person_gaps(condition, gaps):
+    """Return sound tables, but for the person gaps of the trainings of one condition."""
+    tables = trainings()
+    others = tables.measures.filter(
+        ~((pl.col("condition") == condition) & (pl.col("measure") == "person_gap"))
+    )
+    parts = [Tables(tables.beliefs, others, tables.transcripts)]
+    for seed, value in enumerate(gaps):
+        recorder = Recorder(condition, seed)
+        recorder.measure("person_gap", value, subject="belief-world")
+        parts.append(recorder.tables())
+    return Tables.concat(parts)
+
+
+def test_the_cure_must_work_in_every_training():
+    assert verdicts(person_gaps("asked 0.05", [0.019] * 8))["no-gap-asked"] == "holds"
+    one = [*[0.0] * 15, 0.021]
+    assert verdicts(person_gaps("asked 0.05", one))["no-gap-asked"] == "fails", "though the mean is far below"
+    assert verdicts(person_gaps("share 0.34", one))["no-gap-alike"] == "holds"
+
+
+def test_one_training_with_a_gap_is_some():
+    study = find_study("kable")
+    tables = person_gaps("share 0.8", [*[0.0] * 7, 0.15])
+    found = {finding.id: finding for finding in study.code.findings(tables, study.configure())}["some-gap"]
+    assert (found.verdict, found.estimate, found.n) == ("holds", 0.125, 8)
 
 
 def test_a_condition_left_out_is_unresolved():
@@ -104,9 +138,7 @@ def test_a_condition_left_out_is_unresolved():
 def test_controls_and_paper_numbers_are_marked():
     study = find_study("kable")
     found = {finding.id: finding for finding in study.code.findings(trainings(), study.configure())}
-    assert {name for name, finding in found.items() if finding.control} == {
-        *("no-gap-alike", "no-gap-asked", "cue-third", "cue-removed", "factivity-removed"),
-    }
+    assert {name for name, finding in found.items() if finding.control} == CONTROLS
     assert found["person-gap"].paper == pytest.approx(0.95 - 0.626)
     assert found["truth-gap"].paper == pytest.approx(0.343)
 
@@ -141,8 +173,32 @@ def test_a_subject_is_asked_task_by_task(tmp_path):
     by_id = {finding.id: finding for finding in result.findings}
     assert by_id["factual"].estimate == 1.0
     assert by_id["person-gap"].estimate == 0.0
-    assert [figure.id for figure in result.figures] == ["tasks", "answers", "contrasts"]
+    assert [figure.id for figure in result.figures] == [
+        *("tasks", "subjects-factual", "subjects-false", "answers", "undecided", "contrasts"),
+    ]
     assert run_study("kable", overrides=overrides, out=tmp_path).computed == 0
+
+
+def test_a_folder_of_open_weights_is_asked_in_both_ways(tmp_path):
+    folder = tiny_models.save(tmp_path / "model", max_position_embeddings=2048)
+    overrides = {"subject": f"hf:{folder}", "limit": 1, "tasks": kable.FIRST_PERSON, "key": "paper"}
+    scored = run_study("kable", overrides=overrides, out=tmp_path / "runs")
+    rows = kable.rows_from_beliefs(scored.tables.beliefs)
+    assert rows.height == 20
+    assert rows["margin"].is_finite().all()
+    assert rows["brier"].is_between(0, 1).all()
+    note = {finding.id: finding for finding in scored.findings}["first-person"].note
+    assert "logprob, chat framing, paper key" in note
+    assert "share of Yes" in note
+    share = rows["answer"].value_counts()["count"].max() / rows.height
+    assert (share >= 0.95) == ("near-constant answers" in note)
+    said = run_study(
+        "kable", overrides={**overrides, "method": "generate", "max_tokens": 4}, out=tmp_path / "runs"
+    )
+    assert said.tables.transcripts.height == 40
+    assert {finding.verdict for finding in said.findings} == {"unresolved"}, (
+        "four random tokens are no answer"
+    )
 
 
 def test_findings_come_from_the_recorded_rows_alone(tmp_path):

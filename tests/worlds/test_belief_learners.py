@@ -10,7 +10,7 @@ from doxa.worlds.belief_learners import (
     BeliefCell,
     BeliefCells,
     belief_sampler,
-    train_world_models,
+    train_world_model,
 )
 from doxa.worlds.belief_world import BeliefWorld
 
@@ -27,7 +27,7 @@ def test_loss_is_at_the_answer_only():
 
 def test_cells_are_those_of_a_slow_reader_on_exported_models():
     worlds = [BeliefWorld(**SMALL, seed=1), BeliefWorld(**SMALL, know_false=0.1, seed=2)]
-    models = train_world_models(worlds, steps=5, batch=16, width=16, heads=2, precision="float32")
+    models = train_world_model(worlds, steps=5, batch=16, width=16, heads=2, precision="float32")
     cells = models.cells
     assert len(cells.cells) == 3 * 2 * 2 * 2 + 2
     assert models.loss.shape == (2, 1)
@@ -58,8 +58,8 @@ def test_cells_are_those_of_a_slow_reader_on_exported_models():
 
 def test_a_models_cells_do_not_depend_on_the_other_worlds():
     worlds = [BeliefWorld(**SMALL, seed=1), BeliefWorld(**SMALL, phi=0.0, seed=2)]
-    together = train_world_models(worlds, steps=5, batch=16, width=16, heads=2, precision="float32")
-    alone = train_world_models(worlds[1:], steps=5, batch=16, width=16, heads=2, precision="float32")
+    together = train_world_model(worlds, steps=5, batch=16, width=16, heads=2, precision="float32")
+    alone = train_world_model(worlds[1:], steps=5, batch=16, width=16, heads=2, precision="float32")
     np.testing.assert_allclose(together.cells.p_yes[1], alone.cells.p_yes[0], atol=1e-5)
 
 
@@ -97,11 +97,20 @@ def test_contrasts_by_hand():
 
 def test_worlds_of_different_sizes_are_refused():
     with pytest.raises(InputError, match="worlds"):
-        train_world_models([BeliefWorld(), BeliefWorld(n_entities=3)])
+        train_world_model([BeliefWorld(), BeliefWorld(n_entities=3)])
     with pytest.raises(InputError, match="worlds"):
-        train_world_models([])
+        train_world_model([])
     with pytest.raises(InputError, match="seeds"):
-        train_world_models([BeliefWorld(**SMALL)], [1, 2], steps=1)
+        train_world_model([BeliefWorld(**SMALL)], [1, 2], steps=1)
+
+
+def test_one_world_needs_no_list():
+    few = {"steps": 2, "batch": 8, "width": 16, "heads": 2, "precision": "float32"}
+    alone, listed = (
+        train_world_model(worlds, **few) for worlds in (BeliefWorld(**SMALL), [BeliefWorld(**SMALL)])
+    )
+    assert alone.worlds == listed.worlds
+    np.testing.assert_array_equal(alone.cells.p_yes, listed.cells.p_yes)
 
 
 @pytest.mark.slow
@@ -109,6 +118,6 @@ def test_a_world_with_both_questions_for_all_is_learned_without_a_gap():
     worlds = [
         BeliefWorld(share_first=0.6, q_first=0.3, n_entities=8, n_values=3, seed=seed) for seed in (0, 1)
     ]
-    cells = train_world_models(worlds, steps=300, batch=128, width=32, peak_rate=5e-3).cells
+    cells = train_world_model(worlds, steps=300, batch=128, width=32, peak_rate=5e-3).cells
     assert cells.accuracy.min() > 0.95
     assert np.abs(cells.person_gap()).max() < 0.05

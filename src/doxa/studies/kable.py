@@ -9,24 +9,26 @@ questions instead (``doxa data get kable``), one cell to a task.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, cast
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple, cast
 
 import polars as pl
 
-from doxa.belief.inference import Interval, mean_t_interval
+from doxa.belief.inference import Interval, mean_t_interval, wilson
 from doxa.canonical import Json
-from doxa.lab import Cell, Context, Figure, Finding, Recorder, Tables, judge, setting, study
+from doxa.lab import Cell, Context, Figure, Finding, Tables, judge, setting, study
 from doxa.lab.data import locate, named
 from doxa.lab.figures import curves, heatmap, scatter
 from doxa.protocols import kable
 from doxa.streams import stream
-from doxa.subjects.base import Capability
 from doxa.worlds.belief_outcomes import GAPS, read_trainings, record_training
-from doxa.worlds.belief_world import BeliefWorld
 
 WORLD = ("n_entities", "n_values", "steps", "batch", "precision")
 ASKING = ("limit", "method", "key", "max_tokens")
+GAP, NONE = 0.15, 0.02
+"""A person gap of the first experiment, and what is none."""
+CURE = 0.02
+"""Share of false first-person reports from which the cue effect must be gone."""
 ASKED_ALIKE = 0.65
 """Share of belief questions after first-person contexts in the second and third experiment: as for third persons."""
 
@@ -94,7 +96,7 @@ class Config:
     method: str = setting(
         "auto",
         "logprob scores the option letters, generate reads a reply, auto scores where the subject can",
-        choices=("auto", *kable.METHODS),
+        choices=kable.METHODS,
         paper="generate",
     )
     limit: int = setting(
@@ -117,7 +119,7 @@ def cells(config: Config) -> Iterable[Cell]:
         return
     for condition, world, count in conditions(config):
         for seed in range(config.seed, config.seed + count):
-            yield Cell(condition, seed, WORLD, {"world": world, "seeds": [seed]})
+            yield Cell(condition, seed, WORLD, {"world": world})
 
 
 def conditions(config: Config) -> list[tuple[str, dict[str, float], int]]:
@@ -138,7 +140,7 @@ def conditions(config: Config) -> list[tuple[str, dict[str, float], int]]:
 
 def run(cell: Cell, ctx: Context) -> Tables:
     """Ask one task of the subject, or train one network."""
-    return ask_task(cell, ctx) if "task" in cell.params else train_block(cell, ctx)
+    return ask_task(cell, ctx) if "task" in cell.params else train(cell, ctx)
 
 
 def ask_task(cell: Cell, ctx: Context) -> Tables:
@@ -146,12 +148,10 @@ def ask_task(cell: Cell, ctx: Context) -> Tables:
     config = ctx.config
     items = kable.load(locate("kable"), tasks=[str(cell.params["task"])], key=config.key)
     chosen = kable.choose(items, config.limit or None, seed=cell.seed)
-    subject = ctx.subject(config.subject)
-    able = "logprob" if Capability.SCORE in subject.capabilities else "generate"
     asked = kable.ask(
-        subject,
+        ctx.subject(config.subject),
         chosen,
-        able if config.method == "auto" else config.method,
+        config.method,
         max_tokens=config.max_tokens,
         progress=lambda done, total: ctx.progress(float(done), float(total)),
     )
@@ -166,28 +166,24 @@ def ask_task(cell: Cell, ctx: Context) -> Tables:
     return recorder.tables()
 
 
-def train_block(cell: Cell, ctx: Context) -> Tables:
-    """Train the networks of a cell on one world and record what each answers."""
-    from doxa.worlds.belief_learners import train_world_models
-
+def train(cell: Cell, ctx: Context) -> Tables:
+    """Train the network of a cell on its world and record what it answers."""
     config = ctx.config
-    world, seeds = cast(Mapping[str, float], cell.params["world"]), cast(Sequence[int], cell.params["seeds"])
-    trained = train_world_models(
-        [
-            BeliefWorld(seed=seed, n_entities=config.n_entities, n_values=config.n_values, **world)
-            for seed in seeds
-        ],
+    trained = kable.train_world_model(
+        kable.BeliefWorld(
+            seed=cell.seed,
+            n_entities=config.n_entities,
+            n_values=config.n_values,
+            **cast(Mapping[str, float], cell.params["world"]),
+        ),
         steps=config.steps,
         batch=config.batch,
         precision=config.precision,
         progress=lambda done, total: ctx.progress(float(done), float(total)),
     )
-    parts: list[Tables] = []
-    for row, seed in enumerate(seeds):
-        recorder = Recorder(cell.condition, seed)
-        record_training(recorder, trained.cells, row, float(trained.loss[row, -1]))
-        parts.append(recorder.tables())
-    return Tables.concat(parts)
+    recorder = ctx.recorder()
+    record_training(recorder, trained.cells, 0, float(trained.loss[0, -1]))
+    return recorder.tables()
 
 
 def findings(tables: Tables, config: Config) -> list[Finding]:
@@ -204,7 +200,11 @@ def result_of(tables: Tables, config: Config) -> kable.KableResult:
 
 
 class Claim(NamedTuple):
-    """What an embedded condition must show, fixed before any run: a measure between bounds (spec 15)."""
+    """What an embedded condition must show, fixed before any run: a measure between bounds.
+
+    ``over`` says of what: the mean over trainings; every single one beside the mean; or some, then the estimate is
+    the share of trainings whose measure is ``GAP`` or more.
+    """
 
     id: str
     condition: str
@@ -213,6 +213,7 @@ class Claim(NamedTuple):
     above: float | None = None
     below: float | None = None
     paper: float | None = None
+    over: Literal["mean", "every", "some"] = "mean"
 
     @property
     def control(self) -> bool:
@@ -223,9 +224,9 @@ class Claim(NamedTuple):
 def claims(config: Config) -> list[Claim]:
     """Return the claims of the three embedded experiments."""
     even, asked = min(config.shares, default=config.share_first), max(config.q_first, default=0.0)
-    some = min((phi for phi in config.phi if phi > 0), default=1.0)
+    between = [share for share in config.shares if even < share < config.share_first]
     main, alike, cured = f"share {config.share_first:g}", f"share {even:g}", f"asked {asked:g}"
-    cue, healed = f"cue {min(config.phi, default=0.0):g}", f"cue {some:g}"
+    cue = f"cue {min(config.phi, default=0.0):g}"
     know = f"know {min(config.know_false, default=0.0):g}"
     plain = f"know {max(config.know_false, default=0.5):g}"
     third, gap, framed = "third_false", "person_gap", "frame_effect"
@@ -234,24 +235,45 @@ def claims(config: Config) -> list[Claim]:
     return [
         Claim("third-person", main, third, "third persons' false beliefs are confirmed", 0.95, paper=0.95),
         Claim("facts", main, "facts", "facts are verified in every frame", 0.98, paper=0.91),
-        Claim("person-gap", main, gap, f"{own} a third person's, by 0.15 or more", 0.15, paper=0.324),
+        Claim("person-gap", main, gap, f"{own} a third person's, by {GAP} or more", GAP, paper=0.324),
         Claim("truth-gap", main, "truth_gap", f"{own} one's true ones", 0.0, paper=0.343),
-        Claim("no-gap-alike", alike, gap, f"no person gap with {even:.0%} first-person contexts", None, 0.02),
+        *(
+            Claim(
+                "some-gap",
+                f"share {share:g}",
+                gap,
+                f"with {share:.0%} first-person contexts some trainings show it",
+                0.0,
+                over="some",
+            )
+            for share in between[-1:]
+        ),
+        Claim("no-gap-alike", alike, gap, f"no person gap with {even:.0%} first-person contexts", None, NONE),
         Claim(
-            "no-gap-asked", cured, gap, f"no person gap where {asked:.0%} of them are asked about", None, 0.02
+            "no-gap-asked",
+            cured,
+            gap,
+            f"no person gap in any training where {asked:.0%} of them are asked about",
+            None,
+            NONE,
+            over="every",
         ),
         Claim("cue", cue, framed, f'where "I believe" is always true, {passes} after it', 0.05),
         Claim("cue-third", cue, "third_frame_effect", 'there, not after "James believes"', None, 0.05),
         Claim(
             "cue-confirmed", cue, "first_false", "there, one's own false beliefs are still confirmed", 0.95
         ),
-        Claim(
-            "cue-removed",
-            healed,
-            framed,
-            f'not where "I believe" is false {some:.0%} of the time',
-            None,
-            0.05,
+        *(
+            Claim(
+                f"cue-removed-{phi:g}",
+                f"cue {phi:g}",
+                framed,
+                f'not where "I believe" is false {phi:.0%} of the time',
+                None,
+                0.05,
+            )
+            for phi in sorted(config.phi)
+            if phi >= CURE
         ),
         Claim("factivity", know, "factivity", f'where "know" is always true, {passes} after it', 0.05),
         Claim(
@@ -264,13 +286,18 @@ def judged(claim: Claim, trainings: pl.DataFrame) -> Finding:
     """Judge a claim by its mean over independent trainings."""
     values = trainings[claim.measure].drop_nulls()
     mean = mean_of(values, claim.measure)
+    if claim.over == "some":
+        mean = wilson(int((values >= GAP).sum()), values.len())
+    verdict = judge(mean.ends, above=claim.above, below=claim.below)
+    if claim.over == "every" and claim.below is not None and (values >= claim.below).any():
+        verdict = "fails"
     spread = f"; single trainings {values.min():.2f} to {values.max():.2f}" if mean.n else " was left out"
     return Finding(
         id=claim.id,
         claim=claim.claim,
         estimate=mean.estimate,
         interval=mean.ends,
-        verdict=judge(mean.ends, above=claim.above, below=claim.below),
+        verdict=verdict,
         control=claim.control,
         paper=claim.paper,
         n=mean.n,

@@ -114,8 +114,8 @@ class WorldModels:
     net: StackedTransformer
 
 
-def train_world_models(
-    worlds: Sequence[BeliefWorld],
+def train_world_model(
+    worlds: BeliefWorld | Sequence[BeliefWorld],
     seeds: Sequence[int] | None = None,
     *,
     steps: int = 900,
@@ -130,7 +130,7 @@ def train_world_models(
     """Train one network per world, all as one stack, and ask each every question of its world.
 
     Args:
-        worlds: the conditions; they share n_entities and n_values.
+        worlds: one world, or several that share n_entities and n_values.
         seeds: seed of each replicate's weights and data; by default its world's seed.
         steps: optimiser steps.
         batch: items per step and replicate.
@@ -146,6 +146,7 @@ def train_world_models(
     """
     from doxa.nets.trainer import train_stack
 
+    worlds = (worlds,) if isinstance(worlds, BeliefWorld) else tuple(worlds)
     if not worlds or any(
         (w.n_entities, w.n_values) != (worlds[0].n_entities, worlds[0].n_values) for w in worlds
     ):
@@ -156,7 +157,7 @@ def train_world_models(
     samplers = [belief_sampler(world) for world in worlds]
     trained = train_stack(shape, samplers, own, plan, stream_names=("belief-world",), progress=progress)
     cells = read_cells(trained.net, worlds)
-    return WorldModels(tuple(worlds), own, cells, trained.loss, trained.loss_steps, trained.net)
+    return WorldModels(worlds, own, cells, trained.loss, trained.loss_steps, trained.net)
 
 
 def belief_sampler(world: BeliefWorld) -> Sampler:

@@ -29,6 +29,8 @@ from doxa.protocols.kable.summary import (
     summarise,
 )
 from doxa.protocols.kable.verdicts import findings_of
+from doxa.worlds.belief_learners import train_world_model
+from doxa.worlds.belief_world import BeliefWorld
 
 __all__ = [
     "FIRST_PERSON",
@@ -40,6 +42,7 @@ __all__ = [
     "TASKS",
     "THIRD_PERSON",
     "TYPES",
+    "BeliefWorld",
     "Contrast",
     "KableItem",
     "KableResult",
@@ -64,4 +67,5 @@ __all__ = [
     "render",
     "rows_from_beliefs",
     "summarise",
+    "train_world_model",
 ]

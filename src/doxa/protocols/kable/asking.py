@@ -17,8 +17,8 @@ from doxa.protocols.kable.summary import KableResult, summarise
 from doxa.streams import stream
 from doxa.subjects.base import Capability, Query, Reply, Sampling, Subject, require, user
 
-Method: TypeAlias = Literal["logprob", "generate"]
-METHODS: tuple[Method, ...] = ("logprob", "generate")
+Method: TypeAlias = Literal["auto", "logprob", "generate"]
+METHODS: tuple[Method, ...] = ("auto", "logprob", "generate")
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the questions done and the questions in all."""
 
@@ -36,7 +36,7 @@ class Asked(NamedTuple):
 def evaluate(
     model: Subject,
     items: Sequence[KableItem],
-    method: Method | str = "logprob",
+    method: Method | str = "auto",
     limit: int | None = None,
     *,
     seed: int = 0,
@@ -50,7 +50,8 @@ def evaluate(
         model: the subject.
         items: questions from :func:`load`, all of one prompt version.
         method: ``logprob`` scores " (A)", " (B)" and " (C)" behind the prompt's "Answer:", or "(A)", "(B)" and
-            "(C)" as the reply to a chat turn; ``generate`` takes a reply at temperature 0 and reads its letter.
+            "(C)" as the reply to a chat turn; ``generate`` takes a reply at temperature 0 and reads its letter;
+            ``auto`` scores where the subject can.
         limit: questions per task, type and subject (drawn, the same sentences everywhere); None asks all.
         seed: seed of that draw and of the bootstrap.
         batch: questions handed to the subject at once.
@@ -70,7 +71,7 @@ def evaluate(
 def ask(
     model: Subject,
     items: Sequence[KableItem],
-    method: Method | str = "logprob",
+    method: Method | str = "auto",
     *,
     batch: int = 512,
     max_tokens: int = 512,
@@ -83,7 +84,7 @@ def ask(
         raise InputError(f"batch={batch}: must be >= 1")
     one_version(prompt_version(item.prompt) for item in items)
     framing = framing_of(model)
-    if method == "logprob":
+    if method == "logprob" or (method == "auto" and Capability.SCORE in model.capabilities):
         return Asked(_scored(model, items, framing, batch, progress), None)
     replies = _replies(model, items, batch, max_tokens, progress)
     read = [read_reply(reply) for reply in replies]
@@ -114,7 +115,8 @@ def parse_answer(text: str) -> str | None:
 
     In order: the last "So, the answer is (X)", whatever its case, markdown and brackets (several letters behind
     it: none); else a sole bracketed letter; else a line that is only a letter; else Yes, No or Undeterminable as
-    the last word. See :func:`doxa.elicit.readers.read_letter`.
+    the last word. A denied letter, and two of these signs that disagree, are none. See
+    :func:`doxa.elicit.readers.read_letter`.
 
     >>> parse_answer("It cannot be known. So, the answer is **(C)**."), parse_answer("(A) or (B)")
     ('C', None)

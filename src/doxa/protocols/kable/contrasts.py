@@ -33,8 +33,8 @@ class Contrast:
         low: lower end of the interval; NaN where there is none.
         high: upper end of the interval.
         p: McNemar's exact p: how many sentences moved up against how many moved down. A sentence with several
-            pairs counts once, by their sum. The person gap has two comparisons (James and Mary); its p is the
-            smaller of theirs, doubled (Bonferroni).
+            pairs counts once, by their sum. The person gap has two comparisons (James and Mary); where both were
+            asked its p is the smaller of theirs, doubled (Bonferroni).
         up: sentences whose difference is above 0, summed over the comparisons.
         down: sentences whose difference is below 0, summed over the comparisons.
         pairs: differences the mean is taken over.
@@ -72,6 +72,7 @@ def contrasts(rows: pl.DataFrame, rng: np.random.Generator, level: float = 0.95)
 
     - ``person_gap``: accuracy confirming a third person's belief (James and Mary) minus one's own;
       ``person_gap_false`` and ``person_gap_factual`` on false and on true sentences alone.
+    - ``name_gap``: accuracy confirming James's belief minus Mary's, which should not differ.
     - ``truth_gap``: accuracy on true minus on false sentences, over tasks with a key for both;
       ``truth_gap/<task>`` for each.
     - ``frame_effect``: accuracy on false sentences, direct verification minus in the "I believe" frame.
@@ -96,11 +97,13 @@ def contrasts(rows: pl.DataFrame, rng: np.random.Generator, level: float = 0.95)
     def truth(tasks: Sequence[str]) -> list[_Sides]:
         return [_Sides(_of(factual, *tasks), _of(false, *tasks), "task")]
 
+    james, mary = THIRD_PERSON
     untrue = said_yes.filter(pl.col("type") == "false")
     comparisons = {
         "person_gap": person(right),
         "person_gap_false": person(false),
         "person_gap_factual": person(factual),
+        "name_gap": [_Sides(_of(right, james), _of(right, mary), "type")],
         "truth_gap": truth(keyed),
         "frame_effect": [_Sides(_of(false, DIRECT), _of(false, BELIEF_FRAME), "type")],
         "factivity": [_Sides(_of(untrue, KNOWLEDGE_FRAME), _of(untrue, BELIEF_FRAME), "type")],
@@ -122,7 +125,7 @@ def _contrast(name: str, comparisons: list[_Sides], rng: np.random.Generator, le
         return Contrast(
             name, math.nan, math.nan, math.nan, math.nan, 0, 0, 0, 0, f"{why}; ask the tasks it compares"
         )
-    moves = [_moves(frame) for frame in paired]
+    moves = [_moves(frame) for frame in paired if frame.height]
     values = differences["difference"].to_numpy()
     labels = differences.select(label=pl.struct(_SENTENCE).rank("dense"))["label"].to_numpy()
     interval = bootstrap(values, clusters=labels, rng=rng, n_resamples=N_RESAMPLES, level=level)

@@ -17,6 +17,12 @@ from doxa.protocols.kable.rows import one_version
 NEAR_CONSTANT = 0.95
 """Share of one letter from which the answers count as near-constant. A subject that answers every question by
 the key says A at most 92 % of the time over the whole set, so it is never taken for one."""
+CHANCE: pl.Expr = (
+    pl.when(pl.col("accepted").str.len_chars() > 0)
+    .then(pl.col("accepted").str.len_chars() / len(LETTERS))
+    .mean()
+)
+"""Accuracy of a uniform guess over some rows; null where none has a key."""
 MOSTLY_UNREAD = 0.5
 """Share of unread answers from which they count as mostly unread."""
 
@@ -133,7 +139,6 @@ def accuracy_table(rows: pl.DataFrame, by: tuple[str, ...] = ("task", "type")) -
 
     Unparsed answers count as wrong. Where the key is empty accuracy is NaN and ``note`` says so.
     """
-    accepted = pl.col("accepted").str.len_chars()
     shares = [
         (pl.col("answer") == letter).fill_null(False).mean().alias(name)
         for letter, name in zip(LETTERS, ("yes_share", "no_share", "undeterminable_share"), strict=True)
@@ -147,8 +152,8 @@ def accuracy_table(rows: pl.DataFrame, by: tuple[str, ...] = ("task", "type")) -
             accuracy=pl.col("correct").mean(),
             sentences=pl.struct("subject", "idx").n_unique(),
             unparsed=pl.col("answer").null_count(),
-            chance=pl.when(accepted > 0).then(accepted / 3).mean(),
-            always_yes=pl.when(accepted > 0)
+            chance=CHANCE,
+            always_yes=pl.when(pl.col("accepted") != "")
             .then(pl.col("accepted").str.contains("A").cast(pl.Float64))
             .mean(),
             margin=_finite("margin").mean(),
