@@ -20,7 +20,7 @@ from doxa.elicit.reading import (
     resolve,
     single,
 )
-from doxa.elicit.reply_text import ReplyText
+from doxa.elicit.reply_text import LinePattern, ReplyText
 from doxa.errors import InputError
 
 Pairs = tuple[tuple[str, str], ...]
@@ -90,9 +90,8 @@ class Labels:
         edge = r"(?<![\w'/-])"
         self._regex = re.compile(self.pattern)
         self._word = re.compile(rf"{edge}(?:{self.pattern})(?![\w'/])")
-        self._alone = re.compile(
-            rf"^[ \t>\"'(\[{{-]{{0,6}}({self.pattern})[ ]{{0,2}}[.,!\"')\]}}]{{0,3}}[ \t]{{0,200}}$",
-            re.MULTILINE,
+        self._alone = LinePattern(
+            rf"[ \t>\"'(\[{{-]{{0,6}}({self.pattern})[ ]{{0,2}}[.,!\"')\]}}]{{0,3}}[ \t]{{0,200}}$"
         )
         self._first = re.compile(
             rf"[\s\"'(\[{{-]{{0,200}}({self.pattern})(?=\s{{0,2}}(?:[.,!;:](?![\w/])|-\s))"

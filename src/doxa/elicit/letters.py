@@ -22,7 +22,7 @@ from doxa.elicit.reading import (
     resolve,
     single,
 )
-from doxa.elicit.reply_text import ReplyText
+from doxa.elicit.reply_text import LinePattern, ReplyText
 from doxa.errors import InputError
 
 Order = tuple[str, ...]
@@ -86,17 +86,15 @@ class _Letters:
             rf"\s{{0,4}}(?:option |letter )?[\"']?(?:{self.bracketed.pattern}|({some}){follows}|({some.lower()}){last})"
         )
         self.bare = re.compile(rf"(?<![\w'(\[{{])({some})(?![\w'])")
-        line = r"^[ \t>\"'(\[{-]{0,6}"
-        self.alone = re.compile(
-            r"^[ \t>\"'-]{0,6}(?:(?:option|letter|answer) )?[\"']?(?:[(\[{][ ]{0,2}([A-Za-z])[ ]{0,2}[)\]}]"
-            r"|([A-Za-z])[ ]{0,2}\)?)[ ]{0,2}[.,!\"':]{0,3}[ \t]{0,200}$",
-            re.MULTILINE,
+        line = r"[ \t>\"'(\[{-]{0,6}"
+        self.alone = LinePattern(
+            r"[ \t>\"'-]{0,6}(?:(?:option|letter|answer) )?[\"']?(?:[(\[{][ ]{0,2}([A-Za-z])[ ]{0,2}[)\]}]"
+            r"|([A-Za-z])[ ]{0,2}\)?)[ ]{0,2}[.,!\"':]{0,3}[ \t]{0,200}$"
         )
         words = self.labels.pattern if self.labels else "(?!)"
-        self.before_label = re.compile(
+        self.before_label = LinePattern(
             line + rf"(?:option )?({some.lower()})[)\]}}.:,-]{{1,2}}[ ]{{0,3}}({words})"
-            r"[\"'.!]{0,2}(?=[ \t]{0,200}$|[,;:.] )",
-            re.MULTILINE,
+            r"[\"'.!]{0,2}(?=[ \t]{0,200}$|[,;:.] )"
         )
 
     def known(self, letter: str) -> str | None:
@@ -148,7 +146,7 @@ class _Letters:
         for match in islice(self.before_label.finditer(reply.lower), MOST + 1):
             letter = match.group(1).upper()
             if self.labels and self.labels.value(match.group(2)) != letter:
-                return Unparsed(SEVERAL, match.span())
+                return Unparsed(SEVERAL, (LinePattern.begin(match), match.end()))
             found.append(Token(letter, match.start(1), match.end(2)))
         one = single(found) or (self.labels.on_a_line(reply) if self.labels else None)
         if isinstance(one, Found):
@@ -189,9 +187,8 @@ class _Rankings:
             rf"([{some}])(?<!\w.)[)\]\"']?(?:\s{{0,3}}(?:>{{1,2}}|,|;|->)\s{{0,3}}{item}){{{len(letters) - 1}}}"
             r"(?![\w>,;=<~-])(?!\s{0,3}[><=~,;])"
         )
-        self.numbered = re.compile(
-            rf"^[ \t]{{0,4}}(\d{{1,2}})[.):][ ]{{1,3}}(?:option )?{item}(?=[ \t]{{0,200}}$|[ ]?[:.,-] )",
-            re.MULTILINE,
+        self.numbered = LinePattern(
+            rf"[ \t]{{0,4}}(\d{{1,2}})[.):][ ]{{1,3}}(?:option )?{item}(?=[ \t]{{0,200}}$|[ ]?[:.,-] )"
         )
 
     def order(self, match: re.Match[str]) -> Token | None:
@@ -229,7 +226,7 @@ class _Rankings:
         if not rows:
             return None
         order = tuple(row.group(2) for row in rows)
-        span = (rows[0].start(), rows[-1].end())
+        span = (LinePattern.begin(rows[0]), rows[-1].end())
         counted = [int(row.group(1)) for row in rows] == list(range(1, len(self.letters) + 1))
         return Found(order, span) if counted and len(set(order)) == len(rows) else Unparsed(UNREADABLE, span)
 

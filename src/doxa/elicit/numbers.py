@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 
 from doxa.elicit.reading import MOST, Found, Grammar, Reading, Token, Unparsed, resolve, single
-from doxa.elicit.reply_text import ReplyText
+from doxa.elicit.reply_text import LinePattern, ReplyText
 from doxa.errors import InputError
 
 _NUMBER = re.compile(
@@ -22,7 +22,7 @@ _SCALE = re.compile(
     r"(?:on|in|from|within) (?:a |the )?(?:scale|range) (?:of |from )?-?\d{1,6} ?(?:to|-) ?\d{1,6}|out of \d{1,6}"
 )
 _DIGIT = re.compile(r"\d")
-_LINE = re.compile(r"^[ \t]{0,6}(?=[\"'(\[]?[+-]?\d)", re.MULTILINE)
+_LINE = LinePattern(r"[ \t]{0,6}(?=[\"'(\[]?[+-]?\d)")
 
 OUTSIDE = "the number is outside the scale"
 FRACTIONAL = "the number is not whole"

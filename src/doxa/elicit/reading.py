@@ -92,14 +92,12 @@ _NOUN = (
     r"(?:answer|choice|selection|rating|score|confidence|probability|likelihood|credence|agreement|estimate)"
 )
 _LEVEL = r"(?: level| score| rating| here| to (?:this|the) question| choice)?"
-# Two patterns, each beginning with a letter of a few, so that the search skips what cannot begin one.
-_MARKERS = (
-    re.compile(rf"{_NOUN}{_LEVEL}{_IS}(?:n't)?"),
-    re.compile(
-        r"[i<\\](?:(?<=\bi)(?:'d|'ll| would| will|) (?:choose|pick|select|opt for|go with|vote for|vote)\b"
-        r"|(?<=<)(?:answer|choice|final|number|score|rating|confidence|probability|agreement)>"
-        r"|(?<=\\)boxed\{(?:\s{0,2}\\text\{)?)"
-    ),
+_NAMED = (re.compile(rf"{_NOUN}{_LEVEL}{_IS}(?:n't)?"),)
+# Each of these begins with a text of its own, which a search finds five times as fast as one of several.
+_SHOWN = (
+    re.compile(r"i(?<=\bi)(?:'d|'ll| would| will|) (?:choose|pick|select|opt for|go with|vote for|vote)\b"),
+    re.compile(r"<(?:answer|choice|final|number|score|rating|confidence|probability|agreement)>"),
+    re.compile(r"\\boxed\{(?:\s{0,2}\\text\{)?"),
 )
 _CLOSING = re.compile(r"\s{0,4}</")
 _FILLER = re.compile(
@@ -165,9 +163,9 @@ def resolve(text: str, grammar: Grammar, *, cut: bool = False) -> Reading:
 
 def last_marked(reply: ReplyText, grammar: Grammar) -> Found | Unparsed | None:
     """Return the last marked answer; Unparsed where the last marker is denied or names several; None if unmarked."""
-    last = (deque(pattern.finditer(reply.lower), maxlen=MOST) for pattern in _MARKERS)
+    markers = [*_last(_NAMED, reply.lower), *_last(_SHOWN, reply.lower)]
     unreadable: Unparsed | None = None
-    for marker in sorted(chain.from_iterable(last), key=lambda match: match.start(), reverse=True):
+    for marker in sorted(markers, key=re.Match.start, reverse=True):
         if marker.group().endswith("n't") or _DENIAL.match(reply.lower, marker.end()):
             return Unparsed(DENIED, marker.span())
         filler = _FILLER.match(reply.lower, marker.end())
@@ -181,6 +179,12 @@ def last_marked(reply: ReplyText, grammar: Grammar) -> Found | Unparsed | None:
             return Unparsed(SEVERAL, (token.start, len(reply.clean)))
         return Found(token.value, (token.start, token.end))
     return unreadable
+
+
+def _last(patterns: Iterable[re.Pattern[str]], text: str) -> list[re.Match[str]]:
+    """Return the last matches of some patterns, in order."""
+    found = chain.from_iterable(deque(pattern.finditer(text), maxlen=MOST) for pattern in patterns)
+    return sorted(found, key=re.Match.start)[-MOST:]
 
 
 def is_reported(reply: ReplyText, start: int) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
@@ -49,11 +50,13 @@ class ReplyText(NamedTuple):
         clean: the text with characters made equal and everything that is not said blanked.
         lower: the same in lower case (ASCII letters only).
         cut_in_thought: whether the reply ends inside an unclosed thinking block.
+        unsaid: spans of what is blanked as a whole: thinking blocks and end-of-turn tokens.
     """
 
     clean: str
     lower: str
     cut_in_thought: bool
+    unsaid: tuple[Span, ...]
 
     @classmethod
     def of(cls, raw: str) -> ReplyText:
@@ -61,12 +64,36 @@ class ReplyText(NamedTuple):
         clean, lower = _equalised(raw)
         blanks, cut = _thoughts(lower)
         blanks += [match.span() for match in _TURN_TOKEN.finditer(lower)]
-        return cls(_blanked(clean, blanks), _blanked(lower, blanks), cut)
+        unsaid = tuple(sorted(blanks))
+        return cls(blanked(clean, unsaid), blanked(lower, unsaid), cut, unsaid)
 
     def sentence_end(self, start: int) -> int:
         """Return where the sentence that goes on at ``start`` ends: at a line's end or behind a mark."""
         match = _SENTENCE_END.search(self.clean, start)
         return match.end() if match else len(self.clean)
+
+
+class LinePattern:
+    """A pattern that begins a line. A search for line ends skips ahead ten times as fast as one for ``^``.
+
+    On every line but the first a match includes the line end before it; groups are as written.
+    """
+
+    def __init__(self, body: str) -> None:
+        self._first = re.compile(body, re.MULTILINE)
+        self._later = re.compile(rf"\n(?:{body})", re.MULTILINE)
+
+    def finditer(self, text: str) -> Iterator[re.Match[str]]:
+        """Yield the matches in order, as ``re.finditer`` would."""
+        first = self._first.match(text)
+        if first:
+            yield first
+        yield from self._later.finditer(text, first.end() if first else 0)
+
+    @staticmethod
+    def begin(match: re.Match[str]) -> int:
+        """Return where the line of a match begins."""
+        return match.start() + match.group().startswith("\n")
 
 
 _SENTENCE_END = re.compile(r"\n|[.!?](?=[\s\"')\]]|$)")
@@ -77,16 +104,19 @@ def _equalised(raw: str) -> tuple[str, str]:
         clean = raw.translate(_ascii_table())
         return clean, clean.lower()
     same, lower = _tables()
-    codes = np.frombuffer(raw.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    # numpy keeps a text as its code points, so that no codec is needed, which is slow where there are surrogates
+    codes = np.array([raw]).view(np.uint32)
+    index = codes.astype(np.intp)
     if int(codes.max()) < _TABLE_SIZE:
-        return _text(same[codes]), _text(lower[codes])
+        return _text(same.take(index)), _text(lower.take(index))
     known = codes < _TABLE_SIZE
-    index = np.where(known, codes, 0)
-    return _text(np.where(known, same[index], codes)), _text(np.where(known, lower[index], codes))
+    index[~known] = 0
+    return _text(np.where(known, same.take(index), codes)), _text(np.where(known, lower.take(index), codes))
 
 
 def _text(codes: UInt32[np.ndarray, " characters"]) -> str:
-    return codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    """Return the text of some code points; NUL, which numpy would cut off at the end, is never among them."""
+    return str(codes.view(f"U{codes.size}")[0])
 
 
 @lru_cache(maxsize=1)
@@ -152,13 +182,13 @@ def _thoughts(lower: str) -> tuple[list[Span], bool]:
     return spans, start is not None
 
 
-def _blanked(text: str, spans: list[Span]) -> str:
-    """Replace each span by spaces between two line ends: what stood before ends a line, what follows begins one."""
+def blanked(text: str, spans: Sequence[Span]) -> str:
+    """Replace each span, in order, by spaces between two line ends: one ends what stood before, one begins the rest."""
     if not spans:
         return text
     parts: list[str] = []
     at = 0
-    for start, end in sorted(spans):
+    for start, end in spans:
         if end <= at:
             continue
         begin = max(at, start)

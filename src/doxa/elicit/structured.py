@@ -23,7 +23,7 @@ from doxa.elicit.reading import (
     Unparsed,
 )
 from doxa.elicit.refusals import last_refusal
-from doxa.elicit.reply_text import ReplyText, Span
+from doxa.elicit.reply_text import ReplyText, Span, blanked
 from doxa.errors import InputError
 from doxa.subjects.base import Reply
 
@@ -33,7 +33,8 @@ NO_CALL = "no tool was called"
 OTHER_TOOL = "another tool was called"
 
 _DEEPEST = 200  # nobody asks for a deeper object
-_MARK = re.compile(r'["{}\\]')
+_MARK = re.compile(r'[{}]|\\.|"(?:[^"\\]++|\\.)*+"?+', re.DOTALL)
+"""Inside an object: a brace, an escaped character, or a string, which goes to the end where it is not closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def _objects(text: str, reply: ReplyText, schema: Mapping[str, Field]) -> tuple[
     With one that does not fit or does not end beside one that does, which of them was meant would be a guess.
     """
     found: list[Found] = []
-    for span, closed in _braces(text, reply):
+    for span, closed in _braces(blanked(text, reply.unsaid)):
         if not closed or len(found) == MOST:
             return [], Unparsed(REPETITION if closed else CUT_JSON, span)
         value = _parsed(text[span[0] : span[1]])
@@ -150,30 +151,22 @@ def _objects(text: str, reply: ReplyText, schema: Mapping[str, Field]) -> tuple[
     return found, None
 
 
-def _braces(text: str, reply: ReplyText) -> Iterator[tuple[Span, bool]]:
-    """Yield the outermost pairs of braces outside thinking, and whether they close."""
-    depth, start, quoted, escaped_at = 0, 0, False, -1
-    for match in _MARK.finditer(text):
-        at, mark = match.start(), match.group()
-        if reply.clean[at] != mark or at == escaped_at:
-            continue
-        if depth and mark == "\\":
-            escaped_at = at + 1
-        elif depth and mark == '"':
-            quoted = not quoted
-        elif quoted or mark not in "{}":
-            continue
-        elif mark == "{":
-            start = at if depth == 0 else start
-            depth += 1
-            if depth > _DEEPEST:
+def _braces(said: str) -> Iterator[tuple[Span, bool]]:
+    """Yield the outermost pairs of braces, and whether they close."""
+    start = said.find("{")
+    while start >= 0:
+        depth, end = 0, len(said)
+        for match in _MARK.finditer(said, start):
+            mark = match.group()
+            depth += (mark == "{") - (mark == "}")
+            if depth == 0 or depth > _DEEPEST:
+                end = match.end()
                 break
-        elif depth:
-            depth -= 1
-            if depth == 0:
-                yield (start, at + 1), True
-    if depth:
-        yield (start, len(text)), False
+        if depth:
+            yield (start, len(said)), False
+            return
+        yield (start, end), True
+        start = said.find("{", end)
 
 
 def _parsed(text: str) -> dict[str, Any] | None:
