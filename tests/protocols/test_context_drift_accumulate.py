@@ -27,6 +27,7 @@ from doxa.protocols.context_drift import (
 )
 from doxa.protocols.context_drift.published import growth
 from doxa.protocols.context_drift.reading import first_words
+from doxa.subjects.addresses import open_subject
 from doxa.subjects.base import Reply, Sampling
 from tests.protocols.drift_subjects import Scripted, item
 
@@ -83,6 +84,14 @@ def test_fewer_rounds_are_a_prefix(rounds):
         assert cut_rounds(whole, rounds) == tuple(short.accumulate(speaker(), GATE))
 
 
+def test_fewer_rounds_are_a_prefix_when_speeches_are_drawn():
+    subject = open_subject("planted:noise?p_yes=0.5")
+    sampling = Sampling(temperature=1.0, max_tokens=50, seed=3)
+    whole = Debate(4, sampling=sampling).accumulate(subject, GATE)
+    assert len({message.content for message in whole}) > 2
+    assert cut_rounds(whole, 2) == tuple(Debate(2, sampling=sampling).accumulate(subject, GATE))
+
+
 def test_debate_between_subjects_that_agree_is_skipped_with_a_reason():
     done = Debate(2, speaker()).accumulate_all(speaker(), [GATE])
     assert done.contexts == {}
@@ -128,7 +137,7 @@ def test_unreadable_starting_view_is_skipped():
 
 def test_too_long_a_talk_is_refused_before_it_starts():
     subject = speaker(context_tokens=2048)
-    with pytest.raises(InputError, match=r"up to 5000 tokens .* takes 2048; use at most 2 rounds"):
+    with pytest.raises(InputError, match=r"rounds=10 .* up to 5000 tokens .* takes 2048; use rounds <= 2"):
         Debate(10).accumulate_all(subject, [GATE])
     assert subject.asked == []
     for rounds in (0, -1):
@@ -225,6 +234,14 @@ def test_research_that_never_ends_is_asked_for_its_report():
 
     trace = Research(Library(TEXTS), max_steps=2).accumulate(Scripted(answer), GATE)
     assert [message.content for message in trace[-2:]] == ["Write the report now.", "Done."]
+
+
+def test_research_that_could_outgrow_the_context_is_refused_before_it_starts():
+    subject = Scripted(lambda conversation, sampling: "A report.", context_tokens=2048)
+    with pytest.raises(InputError, match=r"max_steps=8 .* takes 2048; use max_steps <= 2"):
+        Research(Library(TEXTS)).accumulate_all(subject, [GATE])
+    assert subject.asked == []
+    assert Research(Library(TEXTS), max_steps=2).accumulate(subject, GATE)
 
 
 def test_library_answers_every_call_with_an_object():

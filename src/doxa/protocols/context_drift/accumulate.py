@@ -34,6 +34,10 @@ class Accumulator(Protocol):
         """Return the messages that stand in front of the item's probes; InputError if there are none."""
         ...
 
+    def require_room(self, model: Subject) -> None:
+        """Raise InputError, with the length that fits, if the context could outgrow the subject's."""
+        ...
+
     def accumulate_all(self, model: Subject, items: Sequence[BeliefItem]) -> Accumulated:
         """Return the messages of every item."""
         ...

@@ -50,6 +50,11 @@ class Library:
         return cls([*notes, *texts])
 
     @property
+    def longest(self) -> int:
+        """Characters of the longest document with its title."""
+        return max(len(document.title) + len(document.text) for document in self.documents)
+
+    @property
     def terminal_names(self) -> frozenset[str]:
         """No tool of a library ends anything."""
         return frozenset()

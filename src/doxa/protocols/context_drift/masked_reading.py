@@ -10,7 +10,6 @@ from doxa.protocols.context_drift.accumulate import Accumulated, only
 from doxa.protocols.context_drift.items import BeliefItem, ReadingText
 from doxa.protocols.context_drift.masking import Encoder, mask_random, mask_relevant
 from doxa.protocols.context_drift.reading import SUMMARY_TOKENS, Reading
-from doxa.protocols.context_drift.room import require_room
 from doxa.streams import stream
 from doxa.subjects.base import Message, Sampling, Subject, assistant
 
@@ -41,10 +40,14 @@ class MaskedReading:
         """Return the masked reading and the subject's summary."""
         return only(self.accumulate_all(model, [item]), item)
 
+    def require_room(self, model: Subject) -> None:
+        """Raise InputError if what is masked, read whole, is too long for the subject's context."""
+        self.reading.require_room(model)
+
     def accumulate_all(self, model: Subject, items: Sequence[BeliefItem]) -> Accumulated:
         """Read once per item, side by side."""
+        self.require_room(model)
         requests = [self.masked(item).request for item in items]
-        require_room(model, max((request.content for request in requests), key=len), self.sampling.max_tokens)
         replies = model.reply([(request,) for request in requests], sampling=self.sampling)
         contexts = {
             item.id: (request, assistant(reply.text))

@@ -51,12 +51,14 @@ class Growth:
         axis: what its length counts: rounds, words (sweep), or tool calls (step).
         lengths: lengths, rising.
         grow: returns the contexts of one length.
+        require_room: raises InputError if the longest could outgrow the subject's context.
     """
 
     way: str
     axis: Literal["round", "sweep", "step"]
     lengths: tuple[int, ...]
     grow: Callable[[Subject, Sequence[BeliefItem], int], Accumulated]
+    require_room: Callable[[Subject], None]
 
 
 def growth(
@@ -106,7 +108,7 @@ def growth(
                 reading, mask_share, _mini_lm() if kind == "masked" else None, seed
             ).accumulate_all(model, some)
 
-        return Growth(way, "sweep", lengths, read)
+        return Growth(way, "sweep", lengths, read, Reading(chosen, lengths[-1]).require_room)
     if way in ("persuasion", "debate"):
         if not rounds:
             raise InputError(f"{way} needs rounds; name at least one, for example 2,4")
@@ -116,7 +118,7 @@ def growth(
             if way == "debate"
             else Persuasion(technique, most, other, sampling)
         )
-        return Growth(way, "round", tuple(sorted(set(rounds))), _truncated(talk))
+        return Growth(way, "round", tuple(sorted(set(rounds))), _truncated(talk), talk.require_room)
     if way == "research":
         library = Library.of(items, texts)
         return Growth(
@@ -124,6 +126,7 @@ def growth(
             "step",
             (max_steps,),
             lambda model, some, length: Research(library, length).accumulate_all(model, some),
+            Research(library, max_steps).require_room,
         )
     raise InputError(f"accumulator {way!r}: {did_you_mean(way, WAYS)}")
 
@@ -142,8 +145,12 @@ def record_growth(
 
     Beliefs: one row per item, probe and pass; time is the length, 0 for the baseline. Measures: the numbers of
     ``ShiftResult`` per length and probe. Transcripts: the longest context of every item, and every raw answer.
+
+    Raises:
+        InputError: the longest context could outgrow the subject's; nothing was measured.
     """
     total = float(len(grown.lengths) + 1)
+    grown.require_room(model)
     planned = planned_calls(grown, len(items), options.max_steps)
     recorder.measure("calls_at_most", float(planned), subject=model.address, unit="calls", axis=grown.axis)
     progress(0.0, total, f"at most {planned} calls")

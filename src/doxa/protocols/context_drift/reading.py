@@ -92,10 +92,14 @@ class Reading:
         """Return the reading and the subject's summary; the item does not enter."""
         return only(self.accumulate_all(model, [item]), item)
 
+    def require_room(self, model: Subject) -> None:
+        """Raise InputError, with the words that fit, if the reading is too long for the subject's context."""
+        require_room(model, self.request.content, self.sampling.max_tokens)
+
     def accumulate_all(self, model: Subject, items: Sequence[BeliefItem]) -> Accumulated:
         """Read once; every item gets the same messages."""
         request = self.request
-        require_room(model, request.content, self.sampling.max_tokens)
+        self.require_room(model)
         [summary] = model.reply([(request,)], sampling=self.sampling)
         if summary.finish == "fault":
             return Accumulated({}, {}, {item.id: f"fault: {summary.fault}" for item in items}, {})

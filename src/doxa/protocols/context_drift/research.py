@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from doxa.protocols.context_drift.accumulate import Accumulated, only
 from doxa.protocols.context_drift.items import BeliefItem
 from doxa.protocols.context_drift.library import Library
+from doxa.protocols.context_drift.room import USUAL_TOKENS_PER_CHARACTER, require_turns
 from doxa.protocols.context_drift.tool_loop import MAX_STEPS, ToolJob, run_tool_loops
 from doxa.subjects.base import Conversation, Message, Sampling, Subject, assistant, user
 
@@ -34,8 +36,14 @@ class Research:
         """Return the trace of the research; raises InputError if the item would be skipped."""
         return only(self.accumulate_all(model, [item]), item)
 
+    def require_room(self, model: Subject) -> None:
+        """Raise InputError if the longest document, read with every call, could outgrow the subject's context."""
+        turn = self.sampling.max_tokens + math.ceil(self.tools.longest * USUAL_TOKENS_PER_CHARACTER)
+        require_turns(model, self.max_steps, turn, unit="max_steps", before=1)
+
     def accumulate_all(self, model: Subject, items: Sequence[BeliefItem]) -> Accumulated:
         """Research every item, side by side; who is still calling tools at the end is asked for the report."""
+        self.require_room(model)
         jobs = [
             ToolJob(
                 (),

@@ -39,3 +39,28 @@ def require_room(model: Subject, text: str, reply_tokens: int) -> None:
             f"{words} words need about {needed} tokens of context with the questions after them; {model.address} "
             f"takes {limit}; read at most {fits} words (max_words={fits})"
         )
+
+
+def require_turns(
+    model: Subject, turns: int, tokens: int, *, unit: str, per_unit: int = 1, before: int = 0
+) -> None:
+    """Raise InputError, with the numbers, if that many full turns and later probes do not fit the subject's context.
+
+    Args:
+        model: who must take it in.
+        turns: turns after what stands first.
+        tokens: tokens of a turn at most.
+        unit: the setting that counts them, for the message: rounds or max_steps.
+        per_unit: turns that one of it makes.
+        before: turns that stand first whatever their number.
+    """
+    limit = model.context_tokens
+    asked = math.ceil(PROBE_CHARACTERS * USUAL_TOKENS_PER_CHARACTER)
+    needed = (before + turns) * tokens + asked
+    if limit is not None and needed > limit:
+        fits = math.floor(((limit - asked) / tokens - before) / per_unit)
+        most = f"use {unit} <= {fits}" if fits >= 1 else "take a model with a longer context"
+        raise InputError(
+            f"{unit}={turns // per_unit} with turns of {tokens} tokens need up to {needed} tokens of context; "
+            f"{model.address} takes {limit}; {most}, or shorter turns"
+        )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from doxa.errors import InputError
 from doxa.protocols.context_drift.accumulate import Accumulated, only
 from doxa.protocols.context_drift.items import BeliefItem
-from doxa.protocols.context_drift.room import PROBE_CHARACTERS, USUAL_TOKENS_PER_CHARACTER
+from doxa.protocols.context_drift.room import require_turns
 from doxa.protocols.context_drift.views import View, starting_views
 from doxa.subjects.base import Conversation, Message, Reply, Sampling, Subject, assistant, user
 
@@ -52,11 +51,14 @@ class Debate:
         """Return alpha's messages; raises InputError if the item would be skipped."""
         return only(self.accumulate_all(model, [item]), item)
 
+    def require_room(self, model: Subject) -> None:
+        """Raise InputError if the debate could outgrow the context of one of the two."""
+        _require_room((model, self.opponent or model), self.rounds, self.sampling)
+
     def accumulate_all(self, model: Subject, items: Sequence[BeliefItem]) -> Accumulated:
         """Debate every item on which the two disagree, side by side."""
         beta = self.opponent or model
-        for subject in (model, beta):
-            _require_talk_room(subject, self.rounds, self.sampling)
+        self.require_room(model)
         own = starting_views(model, items, self.sampling)
         theirs = starting_views(beta, items, self.sampling) if self.opponent is not None else {}
         skipped: dict[str, str] = {}
@@ -118,11 +120,14 @@ class Persuasion:
         """Return the target's messages; raises InputError if the item would be skipped."""
         return only(self.accumulate_all(model, [item]), item)
 
+    def require_room(self, model: Subject) -> None:
+        """Raise InputError if the talk could outgrow the context of one of the two."""
+        _require_room((model, self.persuader or model), self.rounds, self.sampling)
+
     def accumulate_all(self, model: Subject, items: Sequence[BeliefItem]) -> Accumulated:
         """Persuade the subject on every item on which it has a readable view, side by side."""
         speaker = self.persuader or model
-        for subject in (model, speaker):
-            _require_talk_room(subject, self.rounds, self.sampling)
+        self.require_room(model)
         views = starting_views(model, items, self.sampling)
         skipped = {key: "no readable starting view" for key, view in views.items() if view is None}
         talk: dict[str, _Talk] = {}
@@ -210,14 +215,6 @@ def _check_rounds(rounds: int) -> None:
         raise InputError(f"rounds={rounds}: must be >= 1")
 
 
-def _require_talk_room(subject: Subject, rounds: int, sampling: Sampling) -> None:
-    """Raise InputError if a conversation of that many full replies with later probes could not fit."""
-    limit = subject.context_tokens
-    asked = math.ceil(PROBE_CHARACTERS * USUAL_TOKENS_PER_CHARACTER)
-    needed = (2 * rounds + 2) * sampling.max_tokens + asked
-    if limit is not None and needed > limit:
-        fits = math.floor((limit - asked) / (2 * sampling.max_tokens) - 1)
-        raise InputError(
-            f"rounds={rounds} of {sampling.max_tokens} tokens need up to {needed} tokens of context; {subject.address} "
-            f"takes {limit}; use at most {max(0, fits)} rounds or shorter replies"
-        )
+def _require_room(subjects: Sequence[Subject], rounds: int, sampling: Sampling) -> None:
+    for subject in subjects:
+        require_turns(subject, 2 * rounds, sampling.max_tokens, unit="rounds", per_unit=2, before=2)
