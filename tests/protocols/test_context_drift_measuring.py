@@ -250,14 +250,11 @@ def test_length_curve_measures_each_length():
     def context_at(length):
         return {"gate": (user("more"), assistant("ok")) * length}
 
-    seen = []
     curve = length_curve(
         Scripted(answer), [GATE], context_at, (1, 2), probes=("label",), sides={"gate": -1},
-        keep=lambda length, frame: seen.append((length, frame.height)),
     )  # fmt: skip
     assert curve["shift"].to_list() == [0.0, 100.0]
     assert curve["directional"].to_list() == [0.0, 100.0]
-    assert seen == [(1, 1), (2, 1)]
     with pytest.raises(InputError, match="must rise"):
         length_curve(Scripted(answer), [GATE], context_at, (2, 1))
 

@@ -42,7 +42,6 @@ def length_curve(
     probes: Sequence[str] = PROBES,
     options: MeasureOptions | None = None,
     rng: np.random.Generator | None = None,
-    keep: Callable[[int, pl.DataFrame], None] | None = None,
 ) -> pl.DataFrame:
     """Return the shift of label and behaviour after contexts of several lengths.
 
@@ -57,7 +56,6 @@ def length_curve(
         probes: what to ask.
         options: how to ask.
         rng: source of the bootstrap.
-        keep: called with each length and its measurement, for those who record it.
 
     Raises:
         InputError: no lengths, or not rising from 1.
@@ -70,8 +68,6 @@ def length_curve(
     rows: list[dict[str, Any]] = []
     for length in lengths:
         post = measure(model, items, context_at(length), probes, first_pass=2, options=options)
-        if keep is not None:
-            keep(length, post)
         for probe in ("label", "behavior"):
             if probe not in probes:
                 continue

@@ -104,13 +104,14 @@ def shift(
     same_items(pre, post)
     rng = stream(0, "context-drift", "shift") if rng is None else rng
     before, again, after = _values(pre, probe, 0), _values(pre, probe, 1), _values(post, probe, 0)
-    both = [item for item in before if item in after]
-    moved = {item: float(before[item] != after[item]) for item in both}
-    noise = {item: float(before[item] != again[item]) for item in before if item in again}
-    paired = [item for item in both if item in noise]
-    change = [moved[item] for item in paired]
-    base = [noise[item] for item in paired]
-    net = net_interval(change, base, rng=rng, n_resamples=n_resamples)
+    moved, noise = _changed(before, after), _changed(before, again)
+    paired = [item for item in moved if item in noise]
+    net = net_interval(
+        [float(moved[item]) for item in paired],
+        [float(noise[item]) for item in paired],
+        rng=rng,
+        n_resamples=n_resamples,
+    )
     table, phi, reason = alignment(pre, post)
     return ShiftResult(
         shift=_percent(list(moved.values())),
@@ -122,7 +123,7 @@ def shift(
         phi=phi,
         phi_reason=reason,
         table=table,
-        n=len(both),
+        n=len(moved),
         refusals=_refusals(pre, post, probe),
     )
 
@@ -157,11 +158,9 @@ def alignment(
     pre: pl.DataFrame, post: pl.DataFrame
 ) -> tuple[tuple[tuple[int, int], tuple[int, int]], float, str]:
     """Return the 2x2 table of belief shifted by behaviour shifted, its phi, and why phi is NaN ("" if it is not)."""
-    flags: list[dict[str, bool]] = []
-    for probe in ("label", "behavior"):
-        before, after = _values(pre, probe, 0), _values(post, probe, 0)
-        flags.append({item: before[item] != after[item] for item in before if item in after})
-    belief, behaviour = flags
+    belief, behaviour = (
+        _changed(_values(pre, probe, 0), _values(post, probe, 0)) for probe in ("label", "behavior")
+    )
     pairs = [(belief[item], behaviour[item]) for item in belief if item in behaviour]
     count = {key: pairs.count(key) for key in ((True, True), (True, False), (False, True), (False, False))}
     table = (
@@ -174,9 +173,8 @@ def alignment(
     return table, phi.value, phi.reason
 
 
-def shifted(pre: pl.DataFrame, post: pl.DataFrame, probe: str = "label") -> dict[str, bool]:
+def _changed(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, bool]:
     """Return for each item readable in both whether its answer changed."""
-    before, after = _values(pre, probe, 0), _values(post, probe, 0)
     return {item: before[item] != after[item] for item in before if item in after}
 
 
@@ -190,7 +188,7 @@ def _values(frame: pl.DataFrame, probe: str, sample: int) -> dict[str, float]:
     return dict(zip(rows["item"].to_list(), rows["value"].to_list(), strict=True))
 
 
-def _percent(flags: list[float]) -> float:
+def _percent(flags: Sequence[float]) -> float:
     return 100.0 * sum(flags) / len(flags) if flags else math.nan
 
 
