@@ -63,6 +63,10 @@ def test_a_battery_is_named_by_its_content(tmp_path):
     ("overrides", "message"),
     [
         ({"lengths": "0,4"}, "8 must be among them"),
+        ({"n_coupled": 12}, "n_coupled=12: must be < n_topics=12"),
+        ({"n_coupled": 13}, "n_coupled=13: must be in 0 .. n_topics=12"),
+        ({"document_tokens": 7}, "document_tokens=7: must be even"),
+        ({"heads": 5}, "width=64: must be a multiple of 2"),
         ({"subject": SERVER, "accumulators": "shouting"}, "accumulator 'shouting'"),
         ({"subject": SERVER, "accumulators": "reading-liberal"}, "no text has this leaning"),
         ({"subject": SERVER, "items": "/nowhere.jsonl"}, "no such file"),
@@ -201,6 +205,39 @@ def test_published_form_finds_what_reading_moves(monkeypatch, moved):
     ]
     said = tables.transcripts.filter(pl.col("conversation").str.ends_with("/context"))
     assert said["role"].to_list() == ["user", "assistant"] * 2
+
+
+class Listener(Reader):
+    """A reader that takes in little and counts what it is asked."""
+
+    context_tokens, asked = 1500, 0
+
+    def reply(self, conversations: list[Conversation], *, sampling: Sampling, tools=()) -> list[Reply]:
+        self.asked += len(conversations)
+        return super().reply(conversations, sampling=sampling, tools=tools)
+
+
+@pytest.mark.parametrize(
+    ("way", "most"),
+    [("reading-progressive", "read at most"), ("thinned-progressive", "read at most"), ("debate", "rounds <= 1"),
+     ("persuasion", "rounds <= 1"), ("research", "longer context")],
+)  # fmt: skip
+def test_a_context_that_could_not_fit_is_refused_before_anything_is_measured(monkeypatch, way, most):
+    listener = Listener()
+    monkeypatch.setattr(addresses, "open_subject", lambda address, **_: listener)
+    with pytest.raises(InputError, match=f"takes 1500; .*{most}"):
+        run_all(configure(subject=SERVER, accumulators=way, limit=2, words="100,1500"))
+    assert listener.asked <= 1  # one question may measure how many tokens its text takes
+
+
+def test_items_on_which_debaters_agree_are_skipped_and_counted(monkeypatch):
+    monkeypatch.setattr(addresses, "open_subject", lambda address, **_: Reader())
+    config = configure(
+        subject=SERVER, opponent="http://localhost:2/v1#other", limit=2, rounds="1", accumulators="debate"
+    )
+    tables = run_all(config)
+    assert measured(tables, "debate", "skipped") == [2.0]
+    assert "skipped 2" in context_drift.findings(tables, config)[0].note
 
 
 def test_published_talk_is_measured_along_its_way(monkeypatch):

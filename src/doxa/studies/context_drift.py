@@ -17,6 +17,7 @@ from doxa.canonical import Json
 from doxa.errors import InputError
 from doxa.lab import Cell, Context, Figure, Finding, Tables, setting, study
 from doxa.lab.figures import bars, curves
+from doxa.nets.plan import NetShape
 from doxa.protocols import context_drift as drift
 from doxa.protocols.context_drift.embedded import ARMS, MASKS, record_models
 from doxa.protocols.context_drift.micro import record_micro
@@ -186,6 +187,7 @@ def cells(config: Config) -> Iterable[Cell]:
     if micro or not config.subject:
         check_lengths(config)
     if not config.subject:
+        check_networks(config)
         for seed in range(config.seed, config.seed + config.seeds):
             yield Cell("embedded", seed, (*WORLD, *TRAINING, *READING))
         return
@@ -212,6 +214,21 @@ def check_lengths(config: Config) -> None:
             raise InputError(f"lengths={config.lengths}: {n} must be among them; the findings are read there")
 
 
+def check_networks(config: Config) -> None:
+    """Raise InputError unless the corpus and the networks can be made and some topics are left as the control."""
+    world = corpus(config)
+    if config.n_coupled == config.n_topics:
+        raise InputError(
+            f"n_coupled={config.n_coupled}: must be < n_topics={config.n_topics}; the uncoupled topics are the control"
+        )
+    NetShape(world.vocabulary, width=config.width, layers=config.layers, heads=config.heads)
+
+
+def corpus(config: Any) -> LeaningCorpus:
+    """Return the corpus of a config."""
+    return LeaningCorpus(**{name: getattr(config, name) for name in WORLD})
+
+
 def run(cell: Cell, ctx: Context) -> Tables:
     """Train and read one network, or measure one subject."""
     if cell.condition == "embedded":
@@ -225,7 +242,7 @@ def run_embedded(cell: Cell, ctx: Context) -> Tables:
 
     config, recorder = ctx.config, ctx.recorder()
     models = train_leaning_models(
-        LeaningCorpus(**{name: getattr(config, name) for name in WORLD}),
+        corpus(config),
         [cell.seed],
         **{name: getattr(config, name) for name in TRAINING},
         progress=lambda done, total: ctx.progress(0.95 * done, float(total), "training"),
@@ -351,7 +368,16 @@ def drift_findings(tables: Tables, config: Config) -> list[Finding]:
 def embedded_findings(tables: Tables, config: Config) -> list[Finding]:
     """Judge the shifts, the masks and the calibration of the trained networks."""
     at = config.settled
-    shift, floor = measured(tables, "shift/stated", at), measured(tables, "floor/stated", at)
+    shift, behaviour, against, floor, free = (
+        measured(tables, name, at, condition)
+        for name, condition in (
+            ("shift/stated", "one-sided"),
+            ("shift/behavioural", "one-sided"),
+            ("shift_against/stated", "one-sided"),
+            ("floor/stated", "one-sided"),
+            ("shift_against/stated", "uncoupled"),
+        )
+    )
     whole, topic, random, coupled = (
         argued(tables, f"mask {mask or 'nothing'}", "stated", at) for mask in MASKS
     )
@@ -359,18 +385,21 @@ def embedded_findings(tables: Tables, config: Config) -> list[Finding]:
         argued(tables, "one-sided", "stated by Bayes", at)
     )
     return [
-        shift.minus(floor).finding(
+        against.minus(floor).finding(
             "shift",
             f"more than {SHIFT_LEAST:g} % of contexts against a topic's start move it, net of the noise floor",
             above=SHIFT_LEAST,
             unit="percentage points",
-            note=f"shift {shift.mean:.1f} %, floor (another draw of the text) {floor.mean:.1f} %",
+            note=f"shift of all contexts {shift.mean:.1f} % (at most 50), floor (another draw of the text) "
+            f"{floor.mean:.1f} %, against the start of an uncoupled topic {free.mean:.1f} %",
         ),
-        shift.minus(measured(tables, "shift/behavioural", at)).finding(
+        shift.minus(behaviour).finding(
             "shift-behaviour-less",
-            "fewer contexts move behaviour than the stated belief",
+            "fewer contexts shift the likelier option than the likelier answer",
             above=0.0,
             unit="percentage points",
+            note=f"shift {shift.mean:.1f} % stated, {behaviour.mean:.1f} % behavioural; the exact reader's two labels "
+            "are always the same, so that they shift together",
         ),
         whole.minus(topic).within(
             "mask-topic",
@@ -432,8 +461,13 @@ def embedded_figures(tables: Tables, config: Config) -> list[Figure]:
     """Draw shifts over length, belief by behaviour, and masked against unmasked reading."""
     kinds = ("stated", "behavioural")
     shifts = [
-        measured(tables, f"{name}/{kind}", n).row(who=f"{kind}{label}", time=n)
-        for name, label in (("shift", ""), ("shift_bayes", ", Bayes"), ("floor", ", noise floor"))
+        measured(tables, f"{name}/{kind}", n, arm).row(who=f"{kind}{label}", time=n)
+        for name, label, arm in (
+            ("shift", "", "one-sided"),
+            ("shift_bayes", ", Bayes", "one-sided"),
+            ("floor", ", noise floor", "one-sided"),
+            ("shift", ", uncoupled", "uncoupled"),
+        )
         for kind in kinds
         for n in config.lengths
     ]
@@ -448,14 +482,16 @@ def embedded_figures(tables: Tables, config: Config) -> list[Figure]:
         curves(
             "shift",
             "How many contexts move the likelier answer",
-            "Of contexts that argue against a topic's start, the percentage after which the other answer is likelier. "
-            "The noise floor is how often another draw of the text gives another answer.",
+            "Percentage of contexts after which the other answer is likelier than in the empty context. Half of them "
+            "argue for the answer that is likelier there, so that 50 % is the most. The noise floor is how often "
+            "another draw of the text gives another answer; Bayes is the exact reader from the same starts.",
             shifts,
             low="low",
             high="high",
             group="who",
             x_title="statements read",
             value_title="shift, %",
+            references={"every context against a start": 50.0},
         ),
         table_figure(tables, "contexts", f"after {config.settled} statements, all trainings together"),
         bars(

@@ -1,25 +1,30 @@
 """The protocol on networks trained on the leaning corpus: what they say and do after each kind of reading.
 
 Contexts take a side; every probability is that of the side the context argues for, and of side 1 after a balanced
-reading, which argues for none. A topic's start is the likelier answer in the empty context, and it has shifted when the
-likelier answer after the context is the other one.
+reading, which argues for none. A label is the likelier answer, y = argmax; it has shifted, s = 1[y_post != y_pre], when
+it differs from the one in the empty context. Half of all contexts argue for the label that stands there already and
+cannot shift it, so that shift reaches 50 % at most and the shift of contexts that argue against it 100 %.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from doxa.belief.calibration import log_odds_fit
 from doxa.belief.inference import phi_coefficient
 from doxa.belief.information import logit
 from doxa.lab.record import Readout, Recorder
+from doxa.protocols.context_drift.outcomes import TABLE
 from doxa.worlds.leaning_learners import LeaningCurve, LeaningModels, length_curve
 
 SUBJECT = "leaning-corpus"
+
+TIE = 1e-9
+"""The exact reader's probabilities this near to one half are a tie: no label, so it keeps the start."""
 
 ARMS: dict[str, dict[str, Any]] = {
     "one-sided": {},
@@ -36,13 +41,6 @@ MASKS: tuple[str | None, ...] = (None, "topic", "random", "coupled")
 statements on coupled topics."""
 
 
-class Starts(NamedTuple):
-    """Whether the likelier answer to a topic in the empty context is side 1, for each context's topic."""
-
-    stated: Bool[np.ndarray, " contexts"]
-    option: Bool[np.ndarray, " contexts"]
-
-
 def record_models(
     recorder: Recorder,
     models: LeaningModels,
@@ -55,7 +53,7 @@ def record_models(
     """Read every arm and every mask with one trained network and record what it believes.
 
     Args:
-        recorder: where it goes; conditions are the arms, and ``mask none``, ``mask topic``, ...
+        recorder: where it goes; conditions are the arms, and ``mask nothing``, ``mask topic``, ...
         models: one replicate.
         rng: gives the stream of some names.
         lengths: statements read, 0 first.
@@ -68,7 +66,8 @@ def record_models(
     }
     for arm, curve in curves.items():
         _record_curve(recorder, arm, curve)
-    _record_shifts(recorder, curves["one-sided"], curves["resampled"], settled)
+        _record_shifts(recorder, arm, curve, curves["resampled"] if arm == "one-sided" else None)
+    _record_table(recorder, curves["one-sided"], settled)
     _record_calibration(recorder, curves, rng("calibration"))
     for mask in MASKS:
         # every mask deletes from the same contexts
@@ -104,22 +103,32 @@ def _record_curve(recorder: Recorder, condition: str, curve: LeaningCurve) -> No
                 )
 
 
-def _record_shifts(recorder: Recorder, curve: LeaningCurve, again: LeaningCurve, settled: int) -> None:
-    """Record, of contexts that argue against a topic's start, how many moved it, and how many differ by the draw."""
-    starts = _starts(curve)
-    sides = curve.sides == 1
-    for name, values, other, exact, start in (
-        ("stated", curve.stated[0], again.stated[0], curve.bayes_stated, starts.stated),
-        ("behavioural", curve.option[0], again.option[0], curve.bayes_option, starts.option),
+def _record_shifts(
+    recorder: Recorder, condition: str, curve: LeaningCurve, again: LeaningCurve | None
+) -> None:
+    """Record how many contexts shift a label, in which direction, and how often another draw gives another label.
+
+    In percent: ``shift`` of all contexts; ``shift_against`` of those that argue against the start (none do after a
+    balanced reading); ``directional``, to the side argued less away from it; ``shift_bayes``, what the exact reader
+    would make of the same starts; ``floor``, contexts whose other draw ends in another label.
+    """
+    start = curve.lengths.index(0)
+    for name, values, exact in (
+        ("stated", curve.stated[0], curve.bayes_stated),
+        ("behavioural", curve.option[0], curve.bayes_option),
     ):
-        against = sides != start
+        labels = values > 0.5
+        argues = condition != "balanced"
         for place, n in enumerate(curve.lengths):
-            moved, redrawn = values[place] > 0.5, other[place] > 0.5
-            for measure, flags in (
-                ("shift", moved[against]),
-                ("floor", (moved != redrawn)[against]),
-                ("shift_bayes", exact[place][against] > 0.5),
-            ):
+            before, after = labels[start], labels[place]
+            certain = np.where(np.abs(exact[place] - 0.5) < TIE, before, exact[place] > 0.5)
+            shares = {"shift": after != before, "shift_bayes": certain != before}
+            if argues:
+                shares |= {"shift_against": after[~before], "directional": after.astype(float) - before}
+            if again is not None:
+                other = again.stated[0] if name == "stated" else again.option[0]
+                shares["floor"] = after != (other[place] > 0.5)
+            for measure, flags in shares.items():
                 recorder.measure(
                     f"{measure}/{name}",
                     100.0 * float(flags.mean()) if flags.size else None,
@@ -127,31 +136,21 @@ def _record_shifts(recorder: Recorder, curve: LeaningCurve, again: LeaningCurve,
                     unit="percent",
                     axis="sweep",
                     time=n,
+                    condition=condition,
                     n=int(flags.size),
                     **({} if flags.size else {"missing": "no context argues against a start"}),
                 )
-    place = curve.lengths.index(settled)
-    belief = (curve.stated[0, place] > 0.5) == (sides != starts.stated)
-    behaviour = (curve.option[0, place] > 0.5) == (sides != starts.option)
-    _record_table(recorder, belief, behaviour, settled)
 
 
-def _record_table(
-    recorder: Recorder,
-    belief: Bool[np.ndarray, " contexts"],
-    behaviour: Bool[np.ndarray, " contexts"],
-    n: int,
-) -> None:
-    """Record the 2x2 table of belief shifted by behaviour shifted, and its phi."""
+def _record_table(recorder: Recorder, curve: LeaningCurve, n: int) -> None:
+    """Record the 2x2 table of belief shifted by behaviour shifted after n statements, and its phi."""
+    start, place = curve.lengths.index(0), curve.lengths.index(n)
+    belief, behaviour = (
+        (values[0, place] > 0.5) != (values[0, start] > 0.5) for values in (curve.stated, curve.option)
+    )
     table = [[int((belief & behaviour).sum()), int((belief & ~behaviour).sum())],
              [int((~belief & behaviour).sum()), int((~belief & ~behaviour).sum())]]  # fmt: skip
-    cells = {
-        "both": table[0][0],
-        "belief only": table[0][1],
-        "behaviour only": table[1][0],
-        "neither": table[1][1],
-    }
-    for name, count in cells.items():
+    for name, count in zip(TABLE, [*table[0], *table[1]], strict=True):
         recorder.measure(
             f"table/{name}", float(count), subject=SUBJECT, unit="contexts", axis="sweep", time=n
         )
@@ -171,14 +170,8 @@ def _record_calibration(
     ):
         x, y = (logit(np.concatenate([part.ravel() for part in parts])) for parts in (exact, values))
         fit = log_odds_fit(y, x, rng=rng, n_resamples=100)
-        for measure, value in (("slope", fit.slope.estimate), ("intercept", fit.intercept.estimate)):
-            recorder.measure(
-                f"calibration_{measure}/{name}", value, subject=SUBJECT, unit="nats", axis="sweep"
-            )
-
-
-def _starts(curve: LeaningCurve) -> Starts:
-    """Return each topic's likelier answer in the empty context, spread over its contexts."""
-    place = curve.lengths.index(0)
-    sides = curve.sides == 1
-    return Starts(*((part[place] > 0.5) == sides for part in (curve.stated[0], curve.option[0])))
+        for measure, value, unit in (
+            ("slope", fit.slope.estimate, "ratio"),
+            ("intercept", fit.intercept.estimate, "nats"),
+        ):
+            recorder.measure(f"calibration_{measure}/{name}", value, subject=SUBJECT, unit=unit, axis="sweep")
