@@ -41,13 +41,13 @@ ASKED_ALIKE = 0.65
     presets={
         "quick": {
             "seeds": 2,
-            "sweep_seeds": 2,
+            "sweep_seeds": 1,
             "shares": (0.34,),
             "q_first": (0.05,),
             "phi": (0.0, 0.02),
             "know_false": (0.0, 0.5),
             "n_entities": 32,
-            "steps": 450,
+            "steps": 320,
             "limit": 1,
         },
         "paper": {"seeds": 24, "sweep_seeds": 12, "limit": 0},
