@@ -2,8 +2,8 @@
 
 planted:sycophant?strength=0.6          a scripted subject with known dynamics
 organism:leaning                        a small model that ships with doxa
-hf:/path/or/name?dtype=float32          any causal model in transformers format
-http://host:8000/v1#model               any OpenAI-compatible server
+hf:/path/or/name?dtype=float32          any causal model in transformers format; revision= for hub names
+http://host:8000/v1?scores=true#model   any OpenAI-compatible server; scores= where it gives log-probabilities
 openai/model, vllm/model, ...           short names for well-known servers
 myscheme:name?option=1                  what a plug-in adds to the registry ``doxa.subjects.schemes.subjects``
 """
@@ -33,7 +33,8 @@ def parse_address(address: str) -> Address:
     """
     short, slash, rest = address.partition("/")
     if slash and short in SHORT_NAMES:
-        return parse_address(f"{SHORT_NAMES[short]}#{rest}")
+        model, question, query = rest.partition("?")
+        return parse_address(f"{SHORT_NAMES[short]}{question}{query}#{model}")
     scheme, colon, rest = address.partition(":")
     if not colon or scheme not in subjects:
         schemes = subjects.names()
@@ -43,26 +44,31 @@ def parse_address(address: str) -> Address:
             f"or {', '.join(f'{name}/' for name in SHORT_NAMES)}; {near}"
         )
     if scheme in ("http", "https"):
-        url, _, model = address.partition("#")
-        if not model:
-            raise InputError(
-                f"subject {address!r}: name the model behind '#', as in {url.rstrip('/')}#my-model"
-            )
+        place, _, model = address.partition("#")
+        url, _, query = place.partition("?")
         if "@" in url.split("//", 1)[-1].split("/", 1)[0]:
             raise InputError("a server's address must not hold a user or key; set DOXA_API_KEY instead")
-        return Address(scheme, url.rstrip("/"), {}, model, address)
-    name, question, query = rest.partition("?")
+        url = url.rstrip("/")
+        if not model:
+            raise InputError(f"subject {url!r}: name the model behind '#', as in {url}#my-model")
+        # what stands in a query may be somebody's key, so that no message shows it
+        text = f"{url}#{model}"
+        return Address(scheme, url, _options(query, text, f"{url}?scores=true#{model}"), model, text)
+    name, _, query = rest.partition("?")
     if not name:
         raise InputError(f"subject {address!r}: says no name behind '{scheme}:'")
+    return Address(scheme, name, _options(query, address, f"{scheme}:{name}?option=1&other=2"), text=address)
+
+
+def _options(query: str, shown: str, example: str) -> dict[str, str]:
+    """Return the options of an address; ``shown`` names it in a message, ``example`` is well formed."""
     try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(question and query))
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
     except ValueError:
-        raise InputError(
-            f"subject {address!r}: options are name=value, as in {scheme}:{name}?option=1&other=2"
-        ) from None
+        raise InputError(f"subject {shown!r}: options are name=value, as in {example}") from None
     if len({key for key, _ in pairs}) != len(pairs):
-        raise InputError(f"subject {address!r}: gives an option twice")
-    return Address(scheme, name, dict(pairs), text=address)
+        raise InputError(f"subject {shown!r}: gives an option twice")
+    return dict(pairs)
 
 
 def open_subject(address: str, *, replies: Path | None = None, run: str = "") -> Subject:

@@ -7,7 +7,7 @@ import math
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import numpy as np
 from jaxtyping import Float
@@ -87,6 +87,9 @@ class EndpointSubject:
         self._key = key
         self._exchange = Exchange(transport, patience)
         self._scores = scores
+        options = {"scores": "true"} if scores else {}
+        query = urlencode(options | ({"revision": revision} if revision else {}))
+        self._address = f"{url}{'?' * bool(query)}{query}#{model}"
         self._finalizer = weakref.finalize(self, _close, transport)
 
     @classmethod
@@ -139,8 +142,8 @@ class EndpointSubject:
 
     @property
     def address(self) -> str:
-        """The address, which never holds a key."""
-        return f"{self.url}#{self.model}"
+        """The address that opens the same subject again; it never holds a key."""
+        return self._address
 
     @property
     def identity(self) -> str:

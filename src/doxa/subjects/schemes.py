@@ -6,6 +6,7 @@ A scheme is a class without arguments, registered by name; a package adds its ow
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 from doxa.errors import InputError, did_you_mean
@@ -23,7 +24,7 @@ class Address(NamedTuple):
         name: what is behind it: planted name, organism, folder or hub name, base URL.
         options: what stands behind ``?``.
         model: what stands behind ``#`` (servers only).
-        text: the address as a whole.
+        text: the address as a whole; of a server without its options, in which a key might stand.
     """
 
     scheme: str
@@ -95,35 +96,46 @@ class Planted(Scheme):
 class Weights(Scheme):
     """Causal models in transformers format, in a folder or on the hub."""
 
+    options: ClassVar[Mapping[str, str]] = {"dtype": "auto", "device": "cpu", "revision": ""}
+    """The options and their defaults; a revision is a branch, tag or commit on the hub."""
+
     def folder(self, address: Address) -> str:
         """Return the folder or hub name of the weights."""
         return address.name
 
     def open(self, address: Address) -> Subject:
-        """Return the model; options are ``dtype`` and ``device``."""
+        """Return the model."""
         from doxa.subjects.transformers import TransformersSubject
 
-        options = address.choose(dtype="auto", device="cpu")
+        options = address.choose(**self.options)
         return TransformersSubject.open(
-            self.folder(address), address=address.text, dtype=options["dtype"], device=options["device"]
+            self.folder(address),
+            address=address.text,
+            dtype=options["dtype"],
+            device=options["device"],
+            revision=options.get("revision") or None,
         )
 
     def identity(self, address: Address) -> str:
         """Return the digest of the files, without loading weights."""
         from doxa.subjects.transformers_files import identity_of
 
-        return identity_of(self.folder(address), **address.choose(dtype="auto", device="cpu"))
+        options = address.choose(**self.options)
+        revision = options.get("revision") or None
+        return identity_of(self.folder(address), dtype=options["dtype"], revision=revision)
 
     def form(self, address: Address) -> Form:
         """Return what the folder's config.json says."""
         from doxa.subjects.transformers_files import form_of
 
-        return form_of(self.folder(address))
+        return form_of(self.folder(address), revision=address.options.get("revision") or None)
 
 
 @subjects.register("organism")
 class Organisms(Weights):
     """Small models that ship with doxa."""
+
+    options: ClassVar[Mapping[str, str]] = {"dtype": "auto", "device": "cpu"}
 
     def folder(self, address: Address) -> str:
         """Return the folder of a member of the zoo."""
@@ -145,10 +157,19 @@ class Server(Scheme):
     hosted: ClassVar[bool] = True
 
     def open(self, address: Address) -> Subject:
-        """Return the server's model; nothing is sent before the first question."""
+        """Return the server's model; nothing is sent before the first question.
+
+        Options are ``scores`` (``true`` where the server gives log-probabilities) and ``revision`` (what tells these
+        weights from others of the same name).
+        """
         from doxa.subjects.endpoint import EndpointSubject
 
-        return EndpointSubject.open(address.name, address.model)
+        options = address.choose(scores="false", revision="")
+        if options["scores"] not in ("true", "false"):
+            raise InputError(f"subject {address.text!r}: scores must be true or false")
+        return EndpointSubject.open(
+            address.name, address.model, revision=options["revision"], scores=options["scores"] == "true"
+        )
 
     def form(self, address: Address) -> Form:
         """Return published: a server is asked in plain English."""

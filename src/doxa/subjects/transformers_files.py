@@ -88,10 +88,15 @@ def find_folder(path_or_name: str, *, revision: str | None = None) -> Path:
     """Return the folder of a model: a path that exists, or the local snapshot of a hub name (fetched if needed).
 
     Raises:
+        InputError: a revision of a folder was asked for; only names on the hub have one.
         SubjectError: there is no such folder, it holds no model, or the hub cannot be reached.
     """
     path = Path(path_or_name).expanduser()
     if path.is_dir():
+        if revision:
+            raise InputError(
+                f"revision={revision!r}: {path} is a folder, which has none; give its name on the hub, or leave it out"
+            )
         if not (path / "config.json").is_file():
             raise SubjectError(f"{path}: no config.json; a model folder in transformers format has one")
         return path.resolve()
