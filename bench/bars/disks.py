@@ -60,6 +60,7 @@ def _real_disks(outcome: Outcome, folder: Path, reference: dict[str, str]) -> No
     """A disk of 64 kB, and a disk that becomes read-only under a finished run; where mounting is allowed."""
     with _small_disk(folder / "disk", 64) as disk:
         if disk is None:
+            outcome.size += ", none that could be mounted"
             return
         out = disk / "runs"
         _named(outcome, run_command(coins(out)), "a full disk")
