@@ -10,20 +10,37 @@ import numpy as np
 from bars.outcome import Outcome, coins, undisturbed
 from doxa.streams import stream
 from doxa.subjects.cache import Journal
-from doxa.testing.crash import crash_and_resume
-from doxa.testing.processes import kill_after
+from doxa.testing.crash import crash_and_resume, run_files
+from doxa.testing.processes import doxa_command, kill_after, run_command
 
 FULL_KILLS = 200
 WRITER = Path(__file__).with_name("journal_writer.py")
 _SEEDS = 4
 _CELLS = 3 * _SEEDS
+_OTHERS = {
+    "context": (
+        "audit",
+        "planted:drifting?rate=0.3",
+        "--preset",
+        "quick",
+        "--set",
+        "protocols=context-drift",
+    ),
+    "training": (
+        *("run", "kable", "--preset", "quick", "--set", "steps=20", "--set", "n_entities=8"),
+        *("--set", "seeds=1", "--set", "sweep_seeds=1"),
+    ),
+}
+"""Runs over a context and over training steps, beside the study of coins: what is asked or trained in each cell."""
 
 
 def run(full: bool, folder: Path) -> Outcome:
     """Kill and resume chains of two or three kills, inline and in a pool, until enough kills have struck."""
     wanted = FULL_KILLS if full else 5
     reference = undisturbed(folder / "reference", seeds=_SEEDS)
-    outcome = Outcome(f"{wanted} kills")
+    outcome = Outcome(
+        f"{wanted} kills" + (f", 20 each of {' and '.join(_OTHERS)} runs, 50 of a journal" if full else "")
+    )
     rng = stream(0, "bars", "kills")
     chain = 0
     while outcome.tried < wanted:
@@ -47,8 +64,25 @@ def run(full: bool, folder: Path) -> Outcome:
         )  # in a pool a strike may kill a worker instead of the run
         problems = report.problems + [f"{computed} cells computed, {allowed} allowed"] * (computed > allowed)
         outcome.failures += [f"chain {chain}: {problem}" for problem in problems]
+    for name, arguments in _OTHERS.items() if full else ():
+        _other(outcome, folder / name, arguments, 20, rng)
     _journal(outcome, folder, 50 if full else 2, rng)
     return outcome
+
+
+def _other(
+    outcome: Outcome, folder: Path, arguments: tuple[str, ...], kills: int, rng: np.random.Generator
+) -> None:
+    """Kill and resume chains of two kills of a run that is longer than that of coins."""
+    ended = run_command(doxa_command(*arguments, "--out", str(folder / "reference")), timeout_s=900.0)
+    outcome.check(ended.status == 0, f"{folder.name}: the undisturbed run failed: {ended.stderr[-300:]}")
+    reference = run_files(folder / "reference")
+    for chain in range(kills // 2):
+        out = folder / f"chain-{chain}"
+        command = doxa_command(*arguments, "--out", str(out))
+        report = crash_and_resume(command, out, reference, kills=2, rng=rng, span_s=5.0)
+        outcome.tried += report.kills
+        outcome.failures += [f"{folder.name} chain {chain}: {problem}" for problem in report.problems]
 
 
 def _journal(outcome: Outcome, folder: Path, kills: int, rng: np.random.Generator) -> None:

@@ -1,4 +1,4 @@
-"""Bar 20, offline: no network, a home that cannot be written, another locale and encoding, spaces in every path."""
+"""Bar 20, installs and offline: each extra alone; no network, a home that is left alone, another locale, odd paths."""
 
 from __future__ import annotations
 
@@ -84,7 +84,37 @@ def run(full: bool, folder: Path) -> Outcome:
     )
     home.chmod(0o755)
     _bad_input(outcome, environment, place)
+    if full:
+        for extra in ("", *_EXTRAS):
+            _install(outcome, folder, extra)
     return outcome
+
+
+_EXTRAS = {"ray": "ray", "embed": "sentence_transformers"}
+"""Each extra that users install, and the module it brings."""
+
+_IMPORT_ALL = """
+import importlib, pkgutil, doxa
+for found in pkgutil.walk_packages(doxa.__path__, "doxa."):
+    if not found.name.endswith("__main__"):
+        importlib.import_module(found.name)
+"""
+
+
+def _install(outcome: Outcome, folder: Path, extra: str) -> None:
+    """Install doxa with one extra in a fresh environment: every module imports, and the extra brings its own."""
+    root, home = Path(__file__).resolve().parents[2], folder / f"environment-{extra or 'base'}"
+    python = str(home / "bin" / "python")
+    subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+    wanted = f"{root}[{extra}]" if extra else str(root)
+    constraints = str(root / "constraints.txt")
+    ended = run_command([python, "-m", "pip", "install", "-q", "-c", constraints, wanted], timeout_s=1800.0)
+    outcome.check(ended.status == 0, f"install [{extra}]: {ended.stderr[-400:]}")
+    brought = f"import {_EXTRAS[extra]}" if extra else ""
+    for script in (_IMPORT_ALL, brought):
+        ended = run_command([python, "-c", script], cwd=folder, timeout_s=300.0)
+        outcome.check(ended.status == 0, f"import with [{extra}]: {ended.stderr[-400:]}")
+    shutil.rmtree(home)
 
 
 def _judge(outcome: Outcome, name: str, ended: Ended, out: Path) -> None:
