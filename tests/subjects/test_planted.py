@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import asdict, fields
 from itertools import pairwise
@@ -330,6 +331,35 @@ def test_numbers_tags_objects_and_ranking() -> None:
     assert answer(json_text) == '{"answer": "yes", "confidence": 62}'
     ranking = "do you support the tax ? Rank the options.\n(A) no\n(B) yes"
     assert answer(ranking) == "B > A"
+
+
+def test_of_two_options_the_one_that_denies_says_no() -> None:
+    listed = "Which is closer to your view?\n(A) Cities should {}charge.\n(B) Cities should {}charge."
+    for first, second, share in (("", "not ", 0.8), ("not ", "", 0.2), ("", "", 0.5)):
+        asked = (user(listed.format(first, second)),)
+        assert probabilities(opened("bayesian", prior=0.8), asked, ("(A)", "(B)"))[0] == pytest.approx(share)
+
+
+def test_a_tool_call_is_planned_as_one_json_object() -> None:
+    choice = {"properties": {"option": {"enum": ["with_charge", "without_charge"]}}}
+    listed = [{"name": "look", "parameters": {}}, {"name": "file", "parameters": choice}]
+    tools = "\n".join(map(json.dumps, listed))
+    asked = (user(f"Answer with one JSON object.\n{tools}"),)
+    subject = opened("bayesian", prior=0.8)
+    assert subject.reply([asked], sampling=Sampling())[0].text == (
+        '{"name":"file","args":{"option":"with_charge"}}'
+    )
+    scores = subject.score(
+        [Query(asked, ('with_charge"', 'without_charge"'), '{"name":"file","args":{"option":"')]
+    )
+    assert scores[0][0] - scores[0][1] == pytest.approx(math.log(4), abs=1e-6)
+
+
+def test_a_number_may_end_its_sentence_with_a_full_stop() -> None:
+    asked = (user("How far do you agree, from 0 to 100? End with: The answer is: X."),)
+    [scores] = opened("noise", p_yes=0.455).score([Query(asked, (" 45.", " 46.", " 60."), "The answer is:")])
+    assert scores[0] == pytest.approx(scores[1])
+    assert scores[2] < scores[0] - 20
 
 
 TOOLS = (

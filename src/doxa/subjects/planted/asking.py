@@ -1,18 +1,19 @@
 """What the last user turn asks, and in which form it wants the answer.
 
 Planted subjects answer the forms in which beliefs are asked for: the micro world's own words, lettered options, a
-ranking of them, a number between two ends, a tagged answer, a JSON object.
+ranking of them, a number between two ends, a tagged answer, a JSON object, a tool call written as one.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias, cast
 
-from doxa.subjects.base import Conversation
+from doxa.canonical import Json, canonical_json
+from doxa.subjects.base import Conversation, Tool
 from doxa.worlds.micro import (
     Attitude,
     DoesBelieve,
@@ -73,7 +74,14 @@ class Object:
     answer: Words | Letters
 
 
-Form: TypeAlias = Words | Letters | Number | Object
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Answer with a JSON object that calls one of these tools: ``{"name": ..., "args": {...}}``."""
+
+    tools: tuple[Tool, ...]
+
+
+Form: TypeAlias = Words | Letters | Number | Object | Calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +150,9 @@ def asked(conversation: Conversation) -> Asked:
 def _form(last: str, rules: str) -> Form:
     options, brackets = _options(last)
     letters = Letters(options, brackets) if options else None
+    tools = _listed_tools(last)
+    if tools:
+        return Calls(tools)
     keys = _object_keys(rules)
     if keys:
         return Object(keys, letters or Words())
@@ -184,6 +195,22 @@ def _options(text: str) -> tuple[tuple[Option, ...], bool]:
 def _phrase(rules: str) -> str:
     found = _PHRASE.findall(rules)
     return found[-1].rstrip(" ,\t\n") if found else ""
+
+
+def _listed_tools(text: str) -> tuple[Tool, ...]:
+    """Return the tools that a text lists, each on a line of its own as a JSON object with name and parameters."""
+    found: list[Tool] = []
+    for line in text.splitlines() if '"parameters"' in text else ():
+        try:
+            value = json.loads(line)
+            canonical_json(value)  # what is not finite has no JSON form and could not be passed on
+        except (ValueError, RecursionError):
+            continue
+        row = cast(dict[str, Json], value) if isinstance(value, dict) else {}
+        name, parameters = row.get("name"), row.get("parameters")
+        if isinstance(name, str) and isinstance(parameters, Mapping):
+            found.append(Tool(name, str(row.get("description", "")), parameters))
+    return tuple(found)
 
 
 def _object_keys(rules: str) -> tuple[tuple[str, str], ...]:

@@ -14,10 +14,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from doxa.canonical import Json
-from doxa.subjects.planted.asking import Asked, Letters, Number, Object, Option, side
+from doxa.subjects.planted.asking import Asked, Calls, Letters, Number, Object, Option
 from doxa.subjects.planted.mind import Mind, State
-from doxa.subjects.planted.minds import GarblerConfig, Noise, NoiseConfig, RefuserConfig, YesSayer
-from doxa.worlds.micro import SURE_PERCENT, HowSure, Vote
+from doxa.subjects.planted.minds import GarblerConfig, NoiseConfig, RefuserConfig
+from doxa.subjects.planted.options import over_options, words_said
+from doxa.subjects.planted.tool_calls import tool_call
 
 OTHER = 1e-9
 """Probability of all texts together that are no possible answer."""
@@ -101,30 +102,16 @@ def _well_formed(mind: Mind[Any], state: State[Any], asked: Asked) -> list[Answe
         credence = mind.said_credence(state, asked.question)
         upright = 1.0 - credence if form.upside_down else credence
         numbers = _numbers(upright, form.low, form.high)
-        return [_dressed(asked, text, share, (text,)) for text, share in numbers]
-    words = _words(mind, state, asked)
+        # a sentence may end with its full stop
+        ends = ("", ".") if asked.phrase else ("",)
+        return [_dressed(asked, text, share, tuple(text + end for end in ends)) for text, share in numbers]
+    if isinstance(form, Calls):
+        return _planned(mind, state, asked, form)
+    words = words_said(mind, state, asked)
     if form.unsure:
         aside = state.config.p_other if isinstance(state.config, NoiseConfig) else 0.0
         words = [*((text, (1.0 - aside) * share) for text, share in words), ("I don't know", aside)]
     return [_dressed(asked, text, share, (text,)) for text, share in words]
-
-
-def _words(mind: Mind[Any], state: State[Any], asked: Asked) -> list[tuple[str, float]]:
-    credence = mind.said_credence(state, asked.question)
-    if isinstance(asked.question, HowSure):
-        return _percents(mind, credence)
-    yes, no = ("for", "against") if isinstance(asked.question, Vote) else ("yes", "no")
-    return [(yes, credence), (no, 1.0 - credence)]
-
-
-def _percents(mind: Mind[Any], credence: float) -> list[tuple[str, float]]:
-    """Return the eleven confidences: two neighbours whose mean is the credence, or, for noise, ten coins."""
-    last = len(SURE_PERCENT) - 1
-    if isinstance(mind, Noise):
-        shares = [math.comb(last, k) * credence**k * (1.0 - credence) ** (last - k) for k in range(last + 1)]
-    else:
-        shares = [max(0.0, 1.0 - abs(credence * last - k)) for k in range(last + 1)]
-    return [(f"{percent} %", share) for percent, share in zip(SURE_PERCENT, shares, strict=True)]
 
 
 def _numbers(credence: float, low: float, high: float) -> list[tuple[str, float]]:
@@ -157,48 +144,6 @@ def _rankings(options: Sequence[Option], shares: Sequence[float]) -> list[tuple[
     return [(" > ".join(options[k].letter for k in rank), shares[rank[0]]) for rank in tops]
 
 
-def over_options(mind: Mind[Any], state: State[Any], asked: Asked, options: Sequence[Option]) -> list[float]:
-    """Return the probability of each option.
-
-    Options in the micro world's words have the probabilities of those words. Of other options those that say yes
-    share the credence and those that say no the rest. Where no option says yes or none says no, a believing subject
-    knows no better than to take them evenly, and yes-sayer and noise take the first as yes.
-    """
-    words = {text.casefold(): share for text, share in _words(mind, state, asked)}
-    texts = [option.text.strip(" .").casefold() for option in options]
-    aside = state.config.p_other if isinstance(state.config, NoiseConfig) else 0.0
-    if asked.question is not None and sum(words.get(text, 0.0) for text in texts) > 0.5:
-        return _set_aside(
-            [words.get(text, 0.0) for text in texts], [text not in words for text in texts], aside
-        )
-    sides = [_side(text) for text in texts]
-    credence = mind.said_credence(state, asked.question)
-    fixed = isinstance(mind, YesSayer | Noise)
-    if 1 not in sides or (-1 not in sides and not fixed):
-        if not fixed:
-            return [1.0 / len(options)] * len(options)
-        sides = [1, *[-1] * (len(options) - 1)]
-    mass = {1: credence, -1: 1.0 - credence, 0: 0.0}
-    return _set_aside(
-        [mass[side] / sides.count(side) for side in sides], [side == 0 for side in sides], aside
-    )
-
-
-def _set_aside(shares: Sequence[float], others: Sequence[bool], aside: float) -> list[float]:
-    """Return the shares made to sum to 1, of which ``aside`` goes evenly to the others if there are any."""
-    aside = aside if any(others) else 0.0
-    return [
-        (1.0 - aside) * share + aside * other / max(1, sum(others))
-        for share, other in zip(_normal(shares), others, strict=True)
-    ]
-
-
-def _side(text: str) -> int:
-    """Return what an option says by its first word: a longer sentence may hold a yes or no that is not its own."""
-    words = text.split(maxsplit=1)
-    return side(words[0]) if words else 0
-
-
 def _objects(mind: Mind[Any], state: State[Any], asked: Asked, form: Object) -> list[Answer]:
     """Return the JSON objects: numbers where the key or its example is about one, words or letters elsewhere."""
     credence = mind.said_credence(state, asked.question)
@@ -210,6 +155,17 @@ def _objects(mind: Mind[Any], state: State[Any], asked: Asked, form: Object) -> 
             value[key] = _field(key, example, answer.text, credence)
         text = json.dumps(value, ensure_ascii=False)
         found.append(_dressed(asked, text, answer.probability, (text,)))
+    return found
+
+
+def _planned(mind: Mind[Any], state: State[Any], asked: Asked, form: Calls) -> list[Answer]:
+    """Return the calls as JSON objects; what is left to write behind an opened argument is its value and a quote."""
+    found: list[Answer] = []
+    for call, share in tool_call(mind, state, asked, form.tools, ()):
+        planned = {"name": call.name, "args": dict(call.arguments)}
+        text = json.dumps(planned, separators=(",", ":"), ensure_ascii=False)
+        values = tuple(f'{value}"' for value in call.arguments.values() if isinstance(value, str))
+        found.append(Answer(text, share, (*values, text)))
     return found
 
 
@@ -236,11 +192,6 @@ def _dressed(asked: Asked, text: str, probability: float, forms: tuple[str, ...]
 
 def _scaled(found: Sequence[Answer], share: float) -> list[Answer]:
     return [answer._replace(probability=answer.probability * share) for answer in found]
-
-
-def _normal(shares: Sequence[float]) -> list[float]:
-    total = sum(shares)
-    return [share / total for share in shares] if total > 0.0 else [1.0 / len(shares)] * len(shares)
 
 
 def _shares(texts: Sequence[str]) -> list[tuple[str, float]]:

@@ -28,7 +28,7 @@ from doxa.subjects.planted.minds import GarblerConfig, RefuserConfig
 from doxa.subjects.planted.parameters import read_parameters
 from doxa.subjects.planted.tool_calls import tool_call
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of what planted subjects say; a change of any answer raises it."""
 
 _PLANTED = "planted-"

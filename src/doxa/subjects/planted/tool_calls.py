@@ -8,8 +8,8 @@ from typing import Any
 from doxa.canonical import Json
 from doxa.subjects.base import Tool, ToolCall
 from doxa.subjects.planted.asking import Asked, Option
-from doxa.subjects.planted.expression import over_options
 from doxa.subjects.planted.mind import Mind, State
+from doxa.subjects.planted.options import over_options
 
 
 def tool_call(
