@@ -1,4 +1,4 @@
-"""Every registered elicitor keeps its contract."""
+"""Every registered elicitor keeps its contract, and the one that needs a task too."""
 
 from __future__ import annotations
 
@@ -6,6 +6,18 @@ import pytest
 
 from doxa.elicit.elicitors import ForcedChoice, Likert, elicitors
 from doxa.elicit.questions import Question, micro_question
+from doxa.errors import InputError
+from doxa.protocols.context_drift import load_items
+from doxa.protocols.context_drift.elicitors import (
+    ReasonedAgreement,
+    ReasonedChoice,
+    TerminalChoice,
+    agreement_question,
+    choice_question,
+    terminal_question,
+)
+from doxa.subjects.base import Sampling
+from doxa.subjects.planted import PlantedSubject
 from doxa.testing import check_elicitor
 from doxa.worlds.micro import Fact as MicroFact
 from doxa.worlds.micro import IsTrue, Supports
@@ -41,3 +53,28 @@ def test_settings(elicitor: Likert | ForcedChoice) -> None:
 @pytest.mark.parametrize("question", [Supports("tax"), IsTrue(MicroFact("peru", "red"))])
 def test_micro_questions(question: Supports | IsTrue) -> None:
     check_elicitor(ForcedChoice(), micro_question(question))
+
+
+ITEM = next(item for item in load_items() if item.id == "congestion-charge")
+
+
+@pytest.mark.parametrize(
+    ("elicitor", "question"),
+    [
+        (ReasonedChoice(), choice_question(ITEM)),
+        (ReasonedAgreement(), agreement_question(ITEM)),
+        (TerminalChoice(tasks={ITEM.id: ITEM.tools}), terminal_question(ITEM)),
+    ],
+    ids=lambda one: getattr(one, "name", ""),
+)
+def test_battery(elicitor: ReasonedChoice | ReasonedAgreement | TerminalChoice, question: Question) -> None:
+    check_elicitor(elicitor, question)
+
+
+def test_a_question_without_its_task_is_refused() -> None:
+    with pytest.raises(InputError, match="'congestion-charge' has no task; give it one"):
+        TerminalChoice().elicit(
+            PlantedSubject.open("noise", {}), [()], [terminal_question(ITEM)], sampling=Sampling()
+        )
+    with pytest.raises(InputError, match="3 options; reasoned-choice takes two"):
+        ReasonedChoice().wordings(Question("q", "p", "Which?", ("a", "b", "c")))

@@ -132,7 +132,7 @@ class ToolJob:
             self._ended = reply.finish
             self._conversation = (*self._conversation, assistant(reply.text))
             return
-        call = _read_plan(reply.text) if plan else (reply.tool_calls[0] if reply.tool_calls else None)
+        call = read_plan(reply.text) if plan else (reply.tool_calls[0] if reply.tool_calls else None)
         if call is None:
             self._ended = "no call"
             self._conversation = (*self._conversation, assistant(reply.text))
@@ -239,22 +239,7 @@ def plan_text(task: ToolTask, *, flipped: bool = False) -> str:
     return job.conversation[-1].content
 
 
-def _groups(jobs: Sequence[ToolJob], plan: bool) -> list[list[ToolJob]]:
-    """Group the loops that can share a call: all in plan form, those with equal tools otherwise."""
-    groups: dict[str, list[ToolJob]] = {}
-    for job in jobs:
-        groups.setdefault("" if plan else _listing(job), []).append(job)
-    return list(groups.values())
-
-
-def _listing(job: ToolJob) -> str:
-    return "\n".join(
-        canonical_json({"name": tool.name, "description": tool.description, "parameters": tool.parameters})
-        for tool in job.toolbox.offered(flipped=job.flipped)
-    )
-
-
-def _read_plan(text: str) -> ToolCall | None:
+def read_plan(text: str) -> ToolCall | None:
     """Read ``{"name": ..., "args": {...}}`` standing alone or in one code fence; anything else is no call."""
     body = text.strip()
     if body.startswith("```") and body.endswith("```") and len(body) >= 6:
@@ -271,3 +256,18 @@ def _read_plan(text: str) -> ToolCall | None:
     if not isinstance(name, str) or not isinstance(arguments, Mapping):
         return None
     return ToolCall(name, arguments)
+
+
+def _groups(jobs: Sequence[ToolJob], plan: bool) -> list[list[ToolJob]]:
+    """Group the loops that can share a call: all in plan form, those with equal tools otherwise."""
+    groups: dict[str, list[ToolJob]] = {}
+    for job in jobs:
+        groups.setdefault("" if plan else _listing(job), []).append(job)
+    return list(groups.values())
+
+
+def _listing(job: ToolJob) -> str:
+    return "\n".join(
+        canonical_json({"name": tool.name, "description": tool.description, "parameters": tool.parameters})
+        for tool in job.toolbox.offered(flipped=job.flipped)
+    )
