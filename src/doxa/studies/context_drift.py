@@ -11,22 +11,25 @@ reading, persuasion, debate and research; planted subjects and organisms get the
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from functools import partial
+from typing import Any, Literal, TypeAlias
 
 from doxa.canonical import Json
 from doxa.errors import InputError
 from doxa.lab import Cell, Context, Figure, Finding, Tables, setting, study
-from doxa.lab.figures import bars, curves
 from doxa.nets.plan import NetShape
 from doxa.protocols import context_drift as drift
-from doxa.protocols.context_drift.embedded import ARMS, MASKS, record_models
+from doxa.protocols.context_drift.embedded import record_models
+from doxa.protocols.context_drift.embedded_report import drift_figures, embedded_figures, embedded_findings
 from doxa.protocols.context_drift.micro import record_micro
-from doxa.protocols.context_drift.outcomes import KINDS, argued, curve_rows, farthest, measured, table_figure
+from doxa.protocols.context_drift.outcomes import argued, farthest
 from doxa.protocols.context_drift.published import Growth, growth, record_growth
 from doxa.protocols.context_drift.published_report import published_figures, published_findings
 from doxa.subjects.addresses import form
 from doxa.subjects.base import Subject
 from doxa.worlds.leaning_corpus import LeaningCorpus
+
+Part: TypeAlias = Literal["embedded", "micro", "published"]
 
 # Bounds of the spec, fixed before any run.
 STATED_LEAST = 0.8
@@ -45,53 +48,23 @@ NOISE_POINTS = 15.0
 """A balanced reading moves a real model's battery by less than this, in percentage points of net shift (ours): thirty
 items of which none moves leave up to 11.4 points open."""
 
-PAPER: dict[str, dict[str, tuple[float, float]]] = {
-    "gpt-5": {
-        "debate": (54.7, 40.6),
-        "persuasion": (72.7, 43.3),
-        "reading": (13.5, 10.1),
-        "research": (1.7, 9.9),
-    },
-    "claude-4-sonnet": {
-        "debate": (24.9, 40.0),
-        "persuasion": (27.2, 37.8),
-        "reading": (18.4, 17.8),
-        "research": (10.6, 14.9),
-    },
-    "gpt-oss-120b": {
-        "debate": (24.4, 17.8),
-        "persuasion": (24.4, 19.4),
-        "reading": (6.7, 15.6),
-        "research": (5.3, 10.8),
-    },
-    "deepseek-v3.1": {
-        "debate": (44.4, 23.9),
-        "persuasion": (37.8, 25.0),
-        "reading": (12.2, 9.1),
-        "research": (10.1, 8.1),
-    },
-    "gemini-2.5-pro": {"reading": (13.0, 25.6), "research": (9.5, 23.6)},
-    "grok-4": {"reading": (27.2, 23.3), "research": (10.8, 24.7)},
+PAPER_WAYS: tuple[str, ...] = ("debate", "persuasion", "reading", "research")
+PAPER: dict[str, tuple[tuple[float, float] | None, ...]] = {
+    "gpt-5": ((54.7, 40.6), (72.7, 43.3), (13.5, 10.1), (1.7, 9.9)),
+    "claude-4-sonnet": ((24.9, 40.0), (27.2, 37.8), (18.4, 17.8), (10.6, 14.9)),
+    "gpt-oss-120b": ((24.4, 17.8), (24.4, 19.4), (6.7, 15.6), (5.3, 10.8)),
+    "deepseek-v3.1": ((44.4, 23.9), (37.8, 25.0), (12.2, 9.1), (10.1, 8.1)),
+    "gemini-2.5-pro": (None, None, (13.0, 25.6), (9.5, 23.6)),
+    "grok-4": (None, None, (27.2, 23.3), (10.8, 24.7)),
 }
-"""Shift in percent, stated and behavioural, from the table on the project's site."""
+"""Shift in percent, stated and behavioural, by way of growing the context, from the table on the project's site."""
 
+READINGS = ("reading-conservative", "reading-progressive", "reading-balanced")
 WORLD = ("rho", "tau", "noise", "n_topics", "n_coupled", "document_tokens")
 TRAINING = ("steps", "batch", "width", "layers", "heads", "peak_rate", "precision")
 READING = ("lengths", "contexts", "settled")
-ASKING = (
-    "subject",
-    "opponent",
-    "judge",
-    "way",
-    "items",
-    "texts",
-    "technique",
-    "rounds",
-    "words",
-    "reply_tokens",
-    "max_steps",
-    "mask_share",
-)
+GROWING = ("technique", "rounds", "words", "reply_tokens", "max_steps", "mask_share")
+ASKING = ("subject", "opponent", "judge", "way", "items", "texts", *GROWING)
 
 
 @study(
@@ -104,14 +77,7 @@ ASKING = (
         "paper": {
             "rounds": (2, 4, 6, 8, 10),
             "words": (5_000, 10_000, 20_000, 40_000, 80_000),
-            "accumulators": (
-                "debate",
-                "persuasion",
-                "reading-conservative",
-                "reading-progressive",
-                "reading-balanced",
-                "research",
-            ),
+            "accumulators": ("debate", "persuasion", *READINGS, "research"),
             "way": "text",
         },
     },
@@ -149,7 +115,7 @@ class Config:
         "", "address of a judge of free responses, and cross-check of tool tasks; empty has none"
     )
     accumulators: tuple[str, ...] = setting(
-        ("reading-conservative", "reading-progressive", "reading-balanced"),
+        READINGS,
         "ways the context grows: reading-<leaning>, reading-balanced, masked-<leaning>, thinned-<leaning>, persuasion, "
         "debate, research",
     )
@@ -183,15 +149,13 @@ class Config:
 
 def cells(config: Config) -> Iterable[Cell]:
     """Yield one cell per training, or per way of growing a subject's context."""
-    micro = bool(config.subject) and form(config.subject) == "micro"
-    if micro or not config.subject:
-        check_lengths(config)
-    if not config.subject:
-        check_networks(config)
+    part = part_of(config)
+    check(config, part)
+    if part == "embedded":
         for seed in range(config.seed, config.seed + config.seeds):
             yield Cell("embedded", seed, (*WORLD, *TRAINING, *READING))
         return
-    if micro:
+    if part == "micro":
         yield Cell("micro", config.seed, ("subject", "lengths", "contexts"), subjects=(config.subject,))
         return
     items = drift.load_items(config.items)
@@ -199,34 +163,50 @@ def cells(config: Config) -> Iterable[Cell]:
         "battery": drift.battery_digest(config.items, texts=config.texts),
         "items": min(config.limit or len(items), len(items)),
     }
-    others = tuple(address for address in (config.opponent, config.judge) if address)
+    addresses = (config.subject, config.opponent, config.judge)
+    subjects = tuple(dict.fromkeys(address for address in addresses if address))
     for name in config.accumulators:
         grow(name, config, None, config.seed)
-        yield Cell(
-            name, config.seed, ASKING, params, subjects=tuple(dict.fromkeys((config.subject, *others)))
-        )
+        yield Cell(name, config.seed, ASKING, params, subjects=subjects)
 
 
-def check_lengths(config: Config) -> None:
-    """Raise InputError unless the lengths hold those that findings are read at."""
+def part_of(config: Any) -> Part:
+    """Return which part of the study a config asks for."""
+    if not config.subject:
+        return "embedded"
+    return "micro" if form(config.subject) == "micro" else "published"
+
+
+def check(config: Any, part: Part) -> None:
+    """Raise InputError if findings have no length to be read at, or a world has no control."""
+    if part == "published":
+        return
     for n in (0, SETTLED_BY, config.settled):
         if n not in config.lengths:
             raise InputError(f"lengths={config.lengths}: {n} must be among them; the findings are read there")
-
-
-def check_networks(config: Config) -> None:
-    """Raise InputError unless the corpus and the networks can be made and some topics are left as the control."""
-    world = corpus(config)
-    if config.n_coupled == config.n_topics:
-        raise InputError(
-            f"n_coupled={config.n_coupled}: must be < n_topics={config.n_topics}; the uncoupled topics are the control"
-        )
-    NetShape(world.vocabulary, width=config.width, layers=config.layers, heads=config.heads)
+    if part == "embedded":
+        world, topics = corpus(config), config.n_topics
+        if config.n_coupled == topics:
+            raise InputError(
+                f"n_coupled={topics}: must be < n_topics={topics}; the uncoupled topics are the control"
+            )
+        NetShape(world.vocabulary, width=config.width, layers=config.layers, heads=config.heads)
 
 
 def corpus(config: Any) -> LeaningCorpus:
     """Return the corpus of a config."""
-    return LeaningCorpus(**{name: getattr(config, name) for name in WORLD})
+    return LeaningCorpus(**chosen(config, WORLD))
+
+
+def chosen(config: Any, names: Iterable[str]) -> dict[str, Any]:
+    """Return some settings of a config by name."""
+    return {name: getattr(config, name) for name in names}
+
+
+def grow(name: str, config: Any, other: Subject | None, seed: int) -> Growth:
+    """Return the way of growing a context that a config asks for."""
+    items, texts = drift.load_items(config.items), drift.load_texts(config.texts)
+    return growth(name, items=items, texts=texts, other=other, seed=seed, **chosen(config, GROWING))
 
 
 def run(cell: Cell, ctx: Context) -> Tables:
@@ -244,13 +224,11 @@ def run_embedded(cell: Cell, ctx: Context) -> Tables:
     models = train_leaning_models(
         corpus(config),
         [cell.seed],
-        **{name: getattr(config, name) for name in TRAINING},
+        **chosen(config, TRAINING),
         progress=lambda done, total: ctx.progress(0.95 * done, float(total), "training"),
     )
     recorder.measure("loss", float(models.loss[0, -1]), subject="leaning-corpus", unit="nats")
-    record_models(
-        recorder, models, ctx.rng, lengths=config.lengths, contexts=config.contexts, settled=config.settled
-    )
+    record_models(recorder, models, ctx.rng, **chosen(config, READING))
     return recorder.tables()
 
 
@@ -272,12 +250,8 @@ def run_published(cell: Cell, ctx: Context) -> Tables:
     config, recorder = ctx.config, ctx.recorder()
     items = drift.load_items(config.items)[: int(str(cell.params["items"]))]
     other = ctx.subject(config.opponent) if config.opponent else None
-    options = drift.MeasureOptions(
-        way=config.way,
-        seed=cell.seed,
-        judge=ctx.subject(config.judge) if config.judge else None,
-        max_steps=config.max_steps,
-    )
+    judge = ctx.subject(config.judge) if config.judge else None
+    options = drift.MeasureOptions(config.way, seed=cell.seed, judge=judge, max_steps=config.max_steps)
     record_growth(
         recorder,
         ctx.subject(config.subject),
@@ -290,44 +264,31 @@ def run_published(cell: Cell, ctx: Context) -> Tables:
     return recorder.tables()
 
 
-def grow(name: str, config: Any, other: Subject | None, seed: int) -> Growth:
-    """Return the way of growing a context that a config asks for."""
-    return growth(
-        name,
-        items=drift.load_items(config.items),
-        texts=drift.load_texts(config.texts),
-        rounds=config.rounds,
-        words=config.words,
-        technique=config.technique,
-        other=other,
-        reply_tokens=config.reply_tokens,
-        max_steps=config.max_steps,
-        mask_share=config.mask_share,
-        seed=seed,
-    )
-
-
 def findings(tables: Tables, config: Config) -> list[Finding]:
     """Judge the embedded networks or a micro subject against the spec's bounds, or a subject's battery."""
-    if not config.subject:
-        return [*drift_findings(tables, config), *embedded_findings(tables, config)]
-    if form(config.subject) == "micro":
-        return drift_findings(tables, config)
-    return published_findings(
-        tables,
-        config.accumulators,
-        noise_points=NOISE_POINTS,
-        paper=lambda way, kind: paper_shift(config, way, kind),
-    )
+    part = part_of(config)
+    if part == "published":
+        paper = partial(paper_shift, config.subject)
+        return published_findings(tables, config.accumulators, noise_points=NOISE_POINTS, paper=paper)
+    judged = drift_findings(tables, config)
+    if part == "micro":
+        return judged
+    at = config.settled
+    return [*judged, *embedded_findings(tables, at=at, tolerance=TOLERANCE, shift_least=SHIFT_LEAST)]
+
+
+def paper_shift(subject: str, way: str, kind: str) -> float | None:
+    """Return the paper's shift of a subject's model, if the paper measured it."""
+    model = subject.lower().rpartition("#")[2].rpartition("/")[2]
+    shifts = dict(zip(PAPER_WAYS, PAPER.get(model, ()), strict=False)).get(way.partition("-")[0])
+    return None if shifts is None else shifts[0 if kind == "stated" else 1]
 
 
 def drift_findings(tables: Tables, config: Config) -> list[Finding]:
     """Judge what one-sided reading does, and what its controls must not do."""
     at = config.settled
-    stated, behaviour = (
-        argued(tables, "one-sided", "stated", at),
-        argued(tables, "one-sided", "behavioural", at),
-    )
+    stated = argued(tables, "one-sided", "stated", at)
+    behaviour = argued(tables, "one-sided", "behavioural", at)
     early = argued(tables, "one-sided", "stated", SETTLED_BY)
     free_at, free = farthest(tables, "uncoupled", "stated", up_to=CONTROL_LENGTH)
     acted_at, acted = farthest(tables, "uncoupled", "behavioural", up_to=CONTROL_LENGTH)
@@ -365,155 +326,12 @@ def drift_findings(tables: Tables, config: Config) -> list[Finding]:
     ]
 
 
-def embedded_findings(tables: Tables, config: Config) -> list[Finding]:
-    """Judge the shifts, the masks and the calibration of the trained networks."""
-    at = config.settled
-    shift, behaviour, against, floor, free = (
-        measured(tables, name, at, condition)
-        for name, condition in (
-            ("shift/stated", "one-sided"),
-            ("shift/behavioural", "one-sided"),
-            ("shift_against/stated", "one-sided"),
-            ("floor/stated", "one-sided"),
-            ("shift_against/stated", "uncoupled"),
-        )
-    )
-    whole, topic, random, coupled = (
-        argued(tables, f"mask {mask or 'nothing'}", "stated", at) for mask in MASKS
-    )
-    overshoot = argued(tables, "one-sided", "stated", at).minus(
-        argued(tables, "one-sided", "stated by Bayes", at)
-    )
-    return [
-        against.minus(floor).finding(
-            "shift",
-            f"more than {SHIFT_LEAST:g} % of contexts against a topic's start move it, net of the noise floor",
-            above=SHIFT_LEAST,
-            unit="percentage points",
-            note=f"shift of all contexts {shift.mean:.1f} % (at most 50), floor (another draw of the text) "
-            f"{floor.mean:.1f} %, against the start of an uncoupled topic {free.mean:.1f} %",
-        ),
-        shift.minus(behaviour).finding(
-            "shift-behaviour-less",
-            "fewer contexts shift the likelier option than the likelier answer",
-            above=0.0,
-            unit="percentage points",
-            note=f"shift {shift.mean:.1f} % stated, {behaviour.mean:.1f} % behavioural; the exact reader's two labels "
-            "are always the same, so that they shift together",
-        ),
-        whole.minus(topic).within(
-            "mask-topic",
-            "deleting all that is said on the asked topic leaves the drift",
-            TOLERANCE,
-            control=False,
-        ),
-        whole.minus(random).within("mask-random", "so does deleting as many statements at random", TOLERANCE),
-        coupled.less(0.5).within(
-            "mask-coupled", "deleting statements on coupled topics leaves no drift", TOLERANCE
-        ),
-        overshoot.finding(
-            "overshoot", f"at {at} statements the belief lies above the exact reader's", above=0.0
-        ),
-        measured(tables, "calibration_slope/stated").finding(
-            "calibration",
-            "log-odds against Bayes have a slope above 1: surer than the evidence",
-            above=1.0,
-            unit="ratio",
-        ),
-    ]
-
-
-def paper_shift(config: Config, way: str, kind: str) -> float | None:
-    """Return the paper's shift of the subject's model, if the paper measured it."""
-    model = config.subject.lower().rpartition("#")[2].rpartition("/")[2]
-    shifts = PAPER.get(model, {}).get(way.partition("-")[0])
-    return None if shifts is None else shifts[0 if kind == "stated" else 1]
-
-
 def figures(tables: Tables, config: Config) -> list[Figure]:
     """Draw the drift and its controls over length, belief against behaviour, and the masks; or a subject's shifts."""
-    if config.subject and form(config.subject) != "micro":
+    part = part_of(config)
+    if part == "published":
         return published_figures(tables, config.accumulators)
-    drawn = [
-        curves(
-            "drift",
-            "What one-sided reading does to topics it never mentions",
-            "Mean probability of the side the statements take, over the number read; bands are 95 % intervals over "
-            "trainings, or over topics of one subject. Bayes is the exact reader of the corpus.",
-            [row for kind in KINDS for row in curve_rows(tables, "one-sided", kind, who=kind)],
-            **BANDS,
-            references={"no leaning": 0.5},
-        ),
-        curves(
-            "controls",
-            "What must not drift",
-            "The stated belief again, for another draw of the text, for topics that follow no leaning, and after "
-            "balanced reading (there P of one fixed side).",
-            [row for arm in ARMS for row in curve_rows(tables, arm, "stated", who=arm)],
-            **BANDS,
-            references={"no leaning": 0.5},
-        ),
-    ]
-    return drawn if config.subject else [*drawn, *embedded_figures(tables, config)]
-
-
-def embedded_figures(tables: Tables, config: Config) -> list[Figure]:
-    """Draw shifts over length, belief by behaviour, and masked against unmasked reading."""
-    kinds = ("stated", "behavioural")
-    shifts = [
-        measured(tables, f"{name}/{kind}", n, arm).row(who=f"{kind}{label}", time=n)
-        for name, label, arm in (
-            ("shift", "", "one-sided"),
-            ("shift_bayes", ", Bayes", "one-sided"),
-            ("floor", ", noise floor", "one-sided"),
-            ("shift", ", uncoupled", "uncoupled"),
-        )
-        for kind in kinds
-        for n in config.lengths
-    ]
-    masks = [
-        argued(tables, f"mask {mask or 'nothing'}", kind, config.settled).row(
-            who=kind, label=mask or "nothing"
-        )
-        for mask in MASKS
-        for kind in kinds
-    ]
-    return [
-        curves(
-            "shift",
-            "How many contexts move the likelier answer",
-            "Percentage of contexts after which the other answer is likelier than in the empty context. Half of them "
-            "argue for the answer that is likelier there, so that 50 % is the most. The noise floor is how often "
-            "another draw of the text gives another answer; Bayes is the exact reader from the same starts.",
-            shifts,
-            low="low",
-            high="high",
-            group="who",
-            x_title="statements read",
-            value_title="shift, %",
-            references={"every context against a start": 50.0},
-        ),
-        table_figure(tables, "contexts", f"after {config.settled} statements, all trainings together"),
-        bars(
-            "masks",
-            "What carries the drift",
-            f"P(the side argued) after {config.settled} one-sided statements on all topics, with some deleted: those "
-            "on the asked topic, as many at random, those on coupled topics.",
-            masks,
-            low="low",
-            high="high",
-            group="who",
-            value_title="P(side argued)",
-            references={"no leaning": 0.5},
-        ),
-    ]
-
-
-BANDS: dict[str, Any] = {
-    "low": "low",
-    "high": "high",
-    "group": "who",
-    "x_title": "statements read",
-    "value_title": "P(side argued)",
-}
-"""What the curves of the study share."""
+    drawn = drift_figures(tables)
+    if part == "micro":
+        return drawn
+    return [*drawn, *embedded_figures(tables, lengths=config.lengths, at=config.settled)]
