@@ -72,6 +72,19 @@ def test_a_battery_is_named_by_its_content(tmp_path):
         ({"subject": SERVER, "items": "/nowhere.jsonl"}, "no such file"),
         ({"subject": "nobody"}, "begins with none of"),
         ({"technique": "charm"}, "technique='charm'"),
+        (
+            {"subject": "planted:drifting", "accumulators": "debate"},
+            "accumulators=.'debate',.: has no effect on subjects that speak micro-English.*, or measure models",
+        ),
+        (
+            {"subject": "planted:drifting", "steps": 5},
+            "steps=5: has no effect on .* measure networks trained here",
+        ),
+        (
+            {"subject": SERVER, "lengths": "0,4,8"},
+            "lengths=.*or measure networks trained here.* or subjects that",
+        ),
+        ({"limit": 3}, "limit=3: has no effect on networks trained here"),
     ],
 )
 def test_bad_input_is_refused_before_anything_starts(overrides, message):
@@ -79,9 +92,10 @@ def test_bad_input_is_refused_before_anything_starts(overrides, message):
         list(context_drift.cells(configure(**overrides)))
 
 
-def test_presets_are_configurable():
+@pytest.mark.parametrize("subject", ["", "planted:drifting", SERVER])
+def test_every_part_takes_every_preset(subject):
     for preset in ("quick", "embedded", "paper"):
-        assert list(context_drift.cells(STUDY.configure(preset)))
+        assert list(context_drift.cells(STUDY.configure(preset, {"subject": subject, "seed": 3})))
 
 
 def test_verdicts_on_a_planted_drift():

@@ -192,6 +192,14 @@ class Study:
             known.check(getattr(config, name))
         return config
 
+    def changed(self, config: Any) -> dict[str, Any]:
+        """Return the settings of a config, by name, that have neither their default nor a preset's value."""
+        usual = {
+            name: [known.default, *(preset[name] for preset in self.presets.values() if name in preset)]
+            for name, known in self.settings.items()
+        }
+        return {name: value for name in usual if (value := getattr(config, name)) not in usual[name]}
+
 
 studies: Registry[Study] = Registry("studies", "doxa.studies")
 

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeAlias
 from doxa.canonical import Json
 from doxa.errors import InputError
 from doxa.lab import Cell, Context, Figure, Finding, Tables, setting, study
+from doxa.lab.declaration import studies
 from doxa.nets.plan import NetShape
 from doxa.protocols import context_drift as drift
 from doxa.protocols.context_drift.embedded import record_models
@@ -65,6 +66,13 @@ TRAINING = ("steps", "batch", "width", "layers", "heads", "peak_rate", "precisio
 READING = ("lengths", "contexts", "settled")
 GROWING = ("technique", "rounds", "words", "reply_tokens", "max_steps", "mask_share")
 ASKING = ("subject", "opponent", "judge", "way", "items", "texts", *GROWING)
+
+PARTS: dict[Part, tuple[str, tuple[str, ...]]] = {
+    "embedded": ("networks trained here, without a subject", ("seeds", *WORLD, *TRAINING, *READING)),
+    "micro": ("subjects that speak micro-English, planted: and organism:", ("subject", *READING)),
+    "published": ("models that take the battery, such as hf: or http:", ("accumulators", "limit", *ASKING)),
+}
+"""What each part of the study measures, and the settings it uses beside the seed."""
 
 
 @study(
@@ -178,7 +186,14 @@ def part_of(config: Any) -> Part:
 
 
 def check(config: Any, part: Part) -> None:
-    """Raise InputError if findings have no length to be read at, or a world has no control."""
+    """Raise InputError if a setting was changed that this part does not use, or a world has no control."""
+    measured, used = PARTS[part]
+    for name, value in studies.get("context-drift").changed(config).items():
+        if name not in (*used, "seed"):
+            users = " or ".join(whom for whom, settings in PARTS.values() if name in settings)
+            raise InputError(
+                f"{name}={value!r}: has no effect on {measured}; leave it out, or measure {users}"
+            )
     if part == "published":
         return
     for n in (0, SETTLED_BY, config.settled):
