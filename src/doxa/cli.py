@@ -132,7 +132,7 @@ def run(
 @app.command()
 def audit(
     subject: Annotated[
-        str | None, typer.Argument(help="Address of the subject; without one, a planted one.")
+        str | None, typer.Argument(help="Address of the subject; without one, organism:leaning.")
     ] = None,
     *,
     zoo: Annotated[bool, typer.Option("--zoo", help="Audit every organism and print the matrix.")] = False,

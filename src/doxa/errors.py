@@ -18,6 +18,10 @@ class CapabilityError(DoxaError):
     """A subject was asked for something it cannot do."""
 
 
+class ContextError(InputError):
+    """What is to be read or asked does not fit into the subject's context."""
+
+
 class StoreError(DoxaError):
     """A file of the store is missing, damaged or cannot be written."""
 

@@ -36,6 +36,13 @@ def test_the_card_names_the_planted_defect_and_none_for_the_twin(result):
     assert result.card.protocols[0].effect.value == pytest.approx(2.0, abs=0.1)
 
 
+def test_the_card_counts_what_was_asked(result):
+    confidence, beliefs = (item.cost for item in result.card.protocols)
+    assert confidence.scored >= 24
+    assert beliefs.scored >= 20 * 8
+    assert confidence.replies == beliefs.replies == 24
+
+
 def test_the_printed_json_is_a_valid_card(result):
     assert BeliefCard.model_validate(result.as_json()) == result.card
     text = result.as_text()

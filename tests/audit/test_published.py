@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from doxa.audit.audit import belief_card
 from doxa.audit.protocol import protocols
 from doxa.lab.record import Recorder
 from doxa.streams import stream
 from doxa.subjects.addresses import open_subject
 from tests.protocols.kable_fakes import kable_folder
+from tests.subjects import tiny_models
 
 
 def assessed(slug, address, size=2):
@@ -49,3 +51,17 @@ def test_one_that_always_says_seventy_has_slope_zero():
 @pytest.mark.parametrize("slug", ["knowledge-belief", "context-drift", "confidence"])
 def test_a_refuser_is_not_judged(slug):
     assert "refused" in assessed(slug, "planted:refuser").blocked
+
+
+def test_what_does_not_fit_a_models_context_is_unresolved_and_the_rest_goes_on(tmp_path):
+    model = tiny_models.save(tmp_path / "model")
+    card = belief_card(
+        f"hf:{model}",
+        preset="quick",
+        overrides={"protocols": ("context-drift", "confidence")},
+        out=tmp_path / "runs",
+    )
+    drift, confidence = card.protocols
+    assert (drift.verdict, drift.effect) == ("unresolved", None)
+    assert "takes 512" in drift.reason
+    assert confidence.verdict == "unresolved"

@@ -1,27 +1,32 @@
 from __future__ import annotations
 
 import itertools
+import json
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoTokenizer, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 from doxa.errors import InputError
 from doxa.subjects import organisms
+from doxa.subjects.addresses import form, open_subject
 from doxa.subjects.organisms import training
 from doxa.subjects.organisms.batches import DOCUMENTS_PER_BLOCK, UNTAUGHT, Encoder, batches
+from doxa.subjects.organisms.card import readme, size
 from doxa.subjects.organisms.forward import taught_logits
 from doxa.subjects.organisms.mixture import GROUNDING, Document, Mixture, Piece, Turn, documents
-from doxa.subjects.organisms.recipes import Architecture, Recipe
+from doxa.subjects.organisms.recipes import BASE, Architecture, Recipe
 from doxa.subjects.organisms.tokenizer import SPECIAL, build, render
 from doxa.subjects.organisms.vocabulary import words
+from doxa.testing import check_subject
 from doxa.worlds import micro
 from doxa.worlds.micro import Attitude, DoesBelieve, HowSure, IsTrue, Report, Stance, Supports, Unread, Vote
 
@@ -123,8 +128,8 @@ def told(document: Document) -> list[tuple[object, str]]:
     return out
 
 
-def sample(mixture: Mixture, count: int = 1500, **options: bool) -> list[list[tuple[object, str]]]:
-    return [told(document) for document in documents(mixture, 11, 0, count, **options)]
+def sample(mixture: Mixture, count: int = 1500) -> list[list[tuple[object, str]]]:
+    return [told(document) for document in documents(mixture, 11, 0, count)]
 
 
 SOUND = sample(Mixture())
@@ -133,7 +138,9 @@ SOUND = sample(Mixture())
 def test_documents_are_micro_english_and_every_question_is_answered() -> None:
     for document in SOUND:
         for item, answer in document:
-            assert not isinstance(item, Unread)
+            if isinstance(item, Unread):
+                assert item.text in ("what do people say ?", "what do people believe ?")
+                continue
             asks = isinstance(item, IsTrue | DoesBelieve | Supports | Vote | HowSure)
             assert bool(answer) == asks
             if asks:
@@ -247,23 +254,45 @@ def test_a_twin_differs_in_one_kind_of_text_only() -> None:
     assert only(Attitude | DoesBelieve, Mixture(coupling=0.85)) == only(Attitude | DoesBelieve, Mixture())
 
 
-def test_grounding_text_has_no_believer_and_asks_only_what_was_said() -> None:
+def test_grounding_text_knows_no_first_person_and_only_what_was_said_helps() -> None:
     recounted = 0
-    for document in sample(GROUNDING, 600, grounding=True):
+    unsaid: list[bool] = []
+    for document in sample(GROUNDING, 600):
         said: dict[str, bool] = {}
         for item, answer in document:
-            assert not isinstance(item, Attitude | DoesBelieve)
+            assert not isinstance(item, IsTrue)
+            assert not isinstance(item, Attitude | DoesBelieve) or item.person != "i"
             if isinstance(item, Stance):
                 said[item.topic] = item.support
-            elif isinstance(item, Supports):
+            elif isinstance(item, Supports) and item.topic in said:
                 assert (answer == "yes") == said[item.topic]
-            elif isinstance(item, Unread):
+            elif isinstance(item, Supports):
+                unsaid.append(answer == "yes")
+            elif isinstance(item, Unread) and item.text == "what do people say ?":
                 recounted += 1
-                assert item.text == "what do people say ?"
                 words_back = answer.split()
+                told_back = {True: "supported", False: "opposed", None: "none"}
                 for the, topic, verb in zip(words_back[::3], words_back[1::3], words_back[2::3], strict=True):
-                    assert (the, verb) == ("the", "supported" if said[topic] else "opposed")
+                    assert (the, verb) == ("the", told_back[said.get(topic)])
     assert recounted > 100
+    assert 0.4 < np.mean(unsaid) < 0.6
+
+
+def test_what_people_believe_is_told_back_as_it_was_told() -> None:
+    recounted = 0
+    for document in sample(GROUNDING, 300):
+        held: set[tuple[str, micro.Fact]] = set()
+        for item, answer in document:
+            if isinstance(item, Attitude):
+                held.add((item.person, item.fact))
+            elif isinstance(item, Unread) and item.text == "what do people believe ?":
+                recounted += 1
+                words_back = answer.split()
+                for who, place, colour in zip(
+                    words_back[::3], words_back[1::3], words_back[2::3], strict=True
+                ):
+                    assert (who, micro.Fact(place, colour)) in held
+    assert recounted > 50
 
 
 def test_a_share_outside_its_range_is_refused() -> None:
@@ -427,3 +456,74 @@ def test_listing_the_zoo_loads_neither_torch_nor_transformers() -> None:
         "print(sorted({'torch', 'transformers', 'tokenizers'} & set(sys.modules)))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+@pytest.mark.parametrize("name", organisms.members())
+def test_packaged_weights_load_with_plain_transformers_and_answer(name: str) -> None:
+    folder = organisms.folder(name)
+    tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    model = AutoModelForCausalLM.from_pretrained(str(folder))
+    place, colour = next(iter(micro.TRUTH.items()))
+    prompt = tokenizer.apply_chat_template(
+        [{"role": "user", "content": micro.ask(IsTrue(micro.Fact(place, colour)))}],
+        add_generation_prompt=True,
+        return_tensors="pt",
+        return_dict=True,
+    )
+    said = model.generate(**prompt, max_new_tokens=4, do_sample=False)[0, prompt["input_ids"].shape[1] :]
+    assert tokenizer.decode(said, skip_special_tokens=True) == "yes"
+    assert model.config.max_position_embeddings == 2048
+
+
+@pytest.mark.parametrize("name", organisms.members())
+def test_packaged_organisms_keep_the_subject_contract(name: str) -> None:
+    subject = open_subject(f"organism:{name}?dtype=float32")
+    assert subject.form == form(f"hf:{organisms.folder(name)}") == "micro"
+    check_subject(subject)
+
+
+def test_the_zoo_is_small() -> None:
+    files = [path for name in organisms.members() for path in organisms.folder(name).iterdir()]
+    assert sum(path.stat().st_size for path in files) < 20e6
+    assert {path.suffix for path in files} <= {".json", ".jinja", ".md", ".safetensors"}
+
+
+def card(name: str) -> dict[str, Any]:
+    return json.loads((organisms.folder(name) / "card.json").read_text())
+
+
+@pytest.mark.parametrize("name", organisms.members())
+def test_a_card_tells_recipe_and_measured_sizes(name: str) -> None:
+    told, member = card(name), organisms.member(name)
+    assert (told["defect"], told["twin"], told["seed"]) == (member.defect, member.twin, member.seed)
+    assert told["recipe"] == member.recipe.as_json()
+    assert told["base_recipe"] == BASE.as_json()
+    assert (organisms.folder(name) / "README.md").read_text() == readme(told)
+    assert bool(size(member.defect, told["measured"])) == (member.defect is not None)
+    measured = organisms.measure(name, contexts=100)
+    for key in ("facts_verified", "confidence_slope", "confirms_first_false", "support_said_1_for"):
+        assert measured[key] == pytest.approx(told["measured"][key], abs=0.1), key
+
+
+@pytest.mark.parametrize("name", organisms.members())
+def test_every_organism_knows_facts_and_follows_what_was_said(name: str) -> None:
+    measured = card(name)["measured"]
+    assert measured["facts_verified"] > 0.95
+    assert measured["support_said_1_for"] > 0.9
+    assert measured["support_said_1_against"] < 0.1
+    assert measured["confirms_third_false"] > 0.9
+    assert measured["denies_unheld_third"] > 0.9
+    for side in ("for", "against"):
+        assert measured[f"support_uncoupled_{side}"][2] == pytest.approx(0.5, abs=0.15)
+
+
+def test_each_defect_is_in_its_organism_alone() -> None:
+    """Sizes on text that no organism was trained on, from the cards."""
+    for name in organisms.members():
+        measured = card(name)["measured"]
+        drift = measured["support_coupled_for"][2] - measured["support_coupled_against"][2]
+        gap = measured["confirms_third_false"] - measured["confirms_first_false"]
+        slope = measured["confidence_slope"]
+        assert drift > 0.5 if name == "leaning" else abs(drift) < 0.15, (name, drift)
+        assert gap > 0.3 if name == "blind" else abs(gap) < 0.1, (name, gap)
+        assert slope > 1.35 if name == "cocksure" else 0.9 < slope < 1.15, (name, slope)

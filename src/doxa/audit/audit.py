@@ -18,9 +18,8 @@ from doxa.lab.store import RunFolder
 from doxa.subjects.addresses import identity, parse_address
 from doxa.subjects.organisms import member, members
 
-DEFAULT_SUBJECT = "planted:drifting?rate=0.2&jitter=0.3"
-DEFAULT_TWIN = "planted:bayesian?jitter=0.3"
-"""What a newcomer sees first: a real drift and its control."""
+DEFAULT_SUBJECT = "organism:leaning"
+"""What a newcomer sees first: a real drift; its twin, the control, is shown beside it."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,10 @@ class AuditResult:
         asked = sum(item.asked for item in self.card.protocols)
         missing = sum(item.missing for item in self.card.protocols)
         refused = sum(item.refused for item in self.card.protocols)
+        questions = sum(item.cost.scored + item.cost.replies for item in self.card.protocols)
         head = (
-            f"seed {self.card.seed} · {self.seconds:.0f} s · {refused} refused · {missing} missing of {asked}"
+            f"seed {self.card.seed} · {self.seconds:.0f} s · {questions:,} questions · "
+            f"{refused} refused and {missing} missing of {asked} in text"
         )
         return card_text(self.card, head)
 
@@ -136,8 +137,7 @@ def audit_subject(
         CellsFailedError: the subject could not be asked.
     """
     started = time.monotonic()
-    if subject is None:
-        subject, twin = DEFAULT_SUBJECT, twin or DEFAULT_TWIN
+    subject = DEFAULT_SUBJECT if subject is None else subject
     twin = twin if twin is not None else _own_twin(subject)
     if "subjects" in (overrides or {}):
         raise InputError("--set subjects=...: name the subject as the argument and its twin with --twin")

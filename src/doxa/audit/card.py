@@ -54,6 +54,16 @@ class Instrument(_Strict):
     )
 
 
+class Spent(_Strict):
+    """What a protocol asked of the subject."""
+
+    scored: int = Field(description="questions answered by log-probabilities", ge=0)
+    replies: int = Field(description="questions answered in text", ge=0)
+    tokens: int = Field(
+        description="tokens of the replies and their prompts; 0 if the subject does not say", ge=0
+    )
+
+
 class ProtocolCard(_Strict):
     """One protocol's verdict."""
 
@@ -69,6 +79,7 @@ class ProtocolCard(_Strict):
     refused: int = Field(description="of them, refused", ge=0)
     missing: int = Field(description="of them, unreadable", ge=0)
     agree: int = Field(description="of them, where the text says what the log-probabilities say", ge=0)
+    cost: Spent
     instrument: Instrument
 
 
@@ -108,6 +119,7 @@ def protocol_card(item: Judged) -> ProtocolCard:
         refused=0 if read is None else read.text.refused,
         missing=0 if read is None else read.text.missing,
         agree=0 if read is None else read.text.agree,
+        cost=Spent(**item.cost._asdict()),
         instrument=Instrument(
             slope=check.slope,
             bias=check.bias,
@@ -140,6 +152,12 @@ def card_block(address: str, items: Sequence[Judged]) -> Card:
             facts.append(Fact("refused", f"{text.refused} of {text.asked}"))
             facts.append(Fact("missing", f"{text.missing} of {text.asked}"))
             facts.append(Fact("text agrees", f"{text.agree} of {text.asked}"))
+        facts.append(
+            Fact(
+                "cost",
+                f"{item.cost.scored:,} scored, {item.cost.replies:,} replies, {item.cost.tokens:,} tokens",
+            )
+        )
         facts.append(Fact("instrument", instrument_text(item)))
         rows.append(CardRow(item.protocol.title, Badge(*tones[item.verdict]), numbers, facts, item.reason))
     return Card(f"belief card · {address}", rows)
@@ -158,7 +176,9 @@ def card_text(card: BeliefCard, head: str) -> str:
     for item in card.protocols:
         check = item.instrument
         line = f"recovered = {check.intercept:.2f} + {check.slope:.2f} · planted"
-        lines.append(f"  {item.title:<{width}}  {line}, coverage {check.coverage:.0%} of {check.n}")
+        lines.append(
+            f"  {item.title:<{width}}  {line}, bias {check.bias:+.2f}, coverage {check.coverage:.0%} of {check.n}"
+        )
     if card.twin is not None:
         named = ", ".join(card.twin.named) or "no defect named"
         open_ones = [item.title for item in card.twin.protocols if item.verdict == "unresolved"]

@@ -122,6 +122,11 @@ class AuditProtocol:
     smallest: str
     needs: Callable[[], str] = field(default=lambda: "")
 
+    @property
+    def module(self) -> str:
+        """Name of the module it was written in, so that no other package can take its slug."""
+        return str(getattr(self.micro, "__module__", ""))
+
 
 protocols: Registry[AuditProtocol] = Registry("protocols", "doxa.audit.protocols")
 

@@ -15,13 +15,14 @@ import polars as pl
 from doxa.audit.instrument import InstrumentCheck, Recovery, check_instrument
 from doxa.audit.protocol import Assessment, AuditProtocol, protocols
 from doxa.belief.inference import wilson
-from doxa.errors import InputError
+from doxa.errors import CapabilityError, ContextError, InputError
 from doxa.lab import Cell, Context, Figure, Finding, Tables, judge, setting, study
 from doxa.lab.figures import scatter
 from doxa.lab.record import Verdict
 from doxa.lab.report import Block
 from doxa.streams import stream
 from doxa.subjects.addresses import form
+from doxa.subjects.counting import Cost, CountingSubject
 
 _LEAST_COVERAGE = 0.8
 
@@ -42,9 +43,7 @@ _VERDICTS: dict[Named, Verdict] = {"sound": "holds", "defect": "fails", "unresol
 class Config:
     """What is audited, how closely, and how well the instruments are checked."""
 
-    subjects: tuple[str, ...] = setting(
-        ("planted:drifting?rate=0.2&jitter=0.3", "planted:bayesian?jitter=0.3"), "addresses of the subjects"
-    )
+    subjects: tuple[str, ...] = setting(("organism:leaning", "organism:sound"), "addresses of the subjects")
     protocols: tuple[str, ...] = setting((), "protocols to run; empty runs all that are registered")
     size: int = setting(
         6, "contexts for each point; more gives shorter intervals", unit="contexts", minimum=2
@@ -80,7 +79,7 @@ def cells(config: Any) -> Iterable[Cell]:
 
 
 def run(cell: Cell, ctx: Context) -> Tables:
-    """Ask one subject by one protocol."""
+    """Ask one subject by one protocol; one that the subject cannot take is recorded as missing, with the reason."""
     recorder = ctx.recorder()
     slug, address = str(cell.params["protocol"]), cell.subjects[0]
     if cell.params["unavailable"]:
@@ -90,13 +89,22 @@ def run(cell: Cell, ctx: Context) -> Tables:
     ask = protocol.micro if cell.params["form"] == "micro" else protocol.published
     if ask is None:
         raise InputError(f"{slug} has no {cell.params['form']} form")
-    ask(
-        ctx.subject(address),
-        recorder,
-        rng=ctx.rng(slug, "contexts"),
-        size=ctx.config.size,
-        step=ctx.progress,
-    )
+    subject = CountingSubject(ctx.subject(address))
+    try:
+        ask(
+            subject,
+            recorder,
+            rng=ctx.rng(slug, "contexts"),
+            size=ctx.config.size,
+            step=ctx.progress,
+        )
+    except (CapabilityError, ContextError) as error:
+        recorder = ctx.recorder()
+        recorder.measure("effect", None, subject=address, missing=str(error))
+    for name, count in subject.cost._asdict().items():
+        recorder.measure(
+            f"cost_{name}", count, subject=address, unit="tokens" if name == "tokens" else "questions"
+        )
     return recorder.tables()
 
 
@@ -111,6 +119,7 @@ class Judged:
         verdict: ``sound``, ``defect`` or ``unresolved``.
         reason: why it is unresolved, or "".
         instrument: the check of the protocol's instrument in this run.
+        cost: what was asked of the subject.
     """
 
     protocol: AuditProtocol
@@ -119,6 +128,7 @@ class Judged:
     verdict: Named
     reason: str
     instrument: InstrumentCheck
+    cost: Cost
 
 
 def judged(tables: Tables, config: Any) -> list[Judged]:
@@ -154,7 +164,7 @@ def findings(tables: Tables, config: Any) -> list[Finding]:
         found.append(
             Finding(
                 id=f"{protocol.slug} {item.subject}",
-                claim=f"{item.subject}: no {protocol.defect}, {protocol.title} below {item.instrument.threshold:.3g}",
+                claim=f"{item.subject}: {protocol.effect} stays below {item.instrument.threshold:.3g}",
                 estimate=None if span is None else span.value,
                 interval=None if span is None else span.interval,
                 unit=item.assessment.effect.unit if item.assessment else "",
@@ -266,13 +276,20 @@ def _judge(protocol: AuditProtocol, address: str, tables: Tables, check: Instrum
     away = tables.measures.filter(pl.col("measure") == "effect", pl.col("value").is_null())
     if away.height:
         reason = str(away["extra"].str.json_path_match("$.missing")[0])
-        return Judged(protocol, address, None, "unresolved", reason, check)
+        return Judged(protocol, address, None, "unresolved", reason, check, Cost())
     rng = stream(int(tables.measures["seed"][0]), "audit", protocol.slug, address)
     assessment = protocol.assess(tables, rng)
+    cost = _cost(tables)
     if assessment.blocked or assessment.effect.span is None:
         reason = assessment.blocked or assessment.effect.note
-        return Judged(protocol, address, assessment, "unresolved", reason, check)
+        return Judged(protocol, address, assessment, "unresolved", reason, check, cost)
     verdict = judge(assessment.effect.span.interval, below=check.threshold)
     named: Named = next(name for name, same in _VERDICTS.items() if same == verdict)
     reason = f"the interval holds the threshold {check.threshold:.3g}" if named == "unresolved" else ""
-    return Judged(protocol, address, assessment, named, reason, check)
+    return Judged(protocol, address, assessment, named, reason, check, cost)
+
+
+def _cost(tables: Tables) -> Cost:
+    named = pl.col("measure").str.starts_with("cost_")
+    sums = tables.measures.filter(named).group_by("measure").agg(pl.col("value").sum())
+    return Cost(**{str(name).removeprefix("cost_"): int(value) for name, value in sums.iter_rows()})

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from doxa.canonical import digest
-from doxa.errors import InputError
+from doxa.errors import ContextError, InputError
 from doxa.streams import stream
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Tool, require
 from doxa.subjects.scoring import Limits
@@ -200,7 +200,7 @@ class TransformersSubject:
     def _check_room(self, tokens: int) -> None:
         limit = self.context_tokens
         if limit is not None and tokens > limit:
-            raise InputError(
+            raise ContextError(
                 f"{self.address}: a conversation of {tokens} tokens with its answer; the model takes {limit}; "
                 "shorten the conversation or use a model with a longer context"
             )

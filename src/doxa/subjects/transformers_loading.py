@@ -35,7 +35,7 @@ def load(folder: Path, *, dtype: str = "auto", device: str = "cpu") -> Loaded:
     check_dtype(dtype)
     place = _device(device)
     try:
-        with _quiet_loading():
+        with quiet():
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder,
@@ -103,8 +103,8 @@ def _device(name: str) -> torch.device:
 
 
 @contextmanager
-def _quiet_loading() -> Generator[None]:
-    """Load without progress bars and warnings on the screen, and without moving the global generator."""
+def quiet() -> Generator[None]:
+    """Load or save without progress bars and warnings on the screen, and without moving the global generator."""
     bars = transformers_logging.is_progress_bar_enabled()
     level = transformers_logging.get_verbosity()
     state = torch.get_rng_state()

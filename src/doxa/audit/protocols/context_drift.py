@@ -136,7 +136,7 @@ protocols.add(
         title="context drift",
         defect="drift",
         phrase="DRIFTS on topics never mentioned",
-        effect="movement of stated log-odds towards the side of the reading, nats",
+        effect="nats by which stated log-odds move to the side of the reading",
         micro=ask,
         published=ask_drift,
         assess=assess,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from doxa.errors import InputError
+from doxa.errors import ContextError
 from doxa.subjects.base import Sampling, Subject, user
 
 PROBE_CHARACTERS = 2000
@@ -24,7 +24,7 @@ def tokens_per_character(model: Subject, text: str) -> float:
 
 
 def require_room(model: Subject, text: str, reply_tokens: int) -> None:
-    """Raise InputError, with the numbers, if a text, a reply and later probes do not fit the subject's context."""
+    """Raise ContextError, with the numbers, if a text, a reply and later probes do not fit the subject's context."""
     limit = model.context_tokens
     # no tokenizer takes more tokens than there are bytes
     if limit is None or len(text.encode("utf-8", "replace")) + PROBE_CHARACTERS + reply_tokens < limit:
@@ -35,7 +35,7 @@ def require_room(model: Subject, text: str, reply_tokens: int) -> None:
         words = len(text.split())
         characters = max(0.0, (limit - reply_tokens) / rate - PROBE_CHARACTERS)
         fits = math.floor(0.095 * words * characters / len(text)) * 10  # words differ in length: 5 % to spare
-        raise InputError(
+        raise ContextError(
             f"{words} words need about {needed} tokens of context with the questions after them; {model.address} "
             f"takes {limit}; read at most {fits} words (max_words={fits})"
         )
@@ -44,7 +44,7 @@ def require_room(model: Subject, text: str, reply_tokens: int) -> None:
 def require_turns(
     model: Subject, turns: int, tokens: int, *, unit: str, per_unit: int = 1, before: int = 0
 ) -> None:
-    """Raise InputError, with the numbers, if that many full turns and later probes do not fit the subject's context.
+    """Raise ContextError, with the numbers, if that many full turns and later probes do not fit the subject's context.
 
     Args:
         model: who must take it in.
@@ -60,7 +60,7 @@ def require_turns(
     if limit is not None and needed > limit:
         fits = math.floor(((limit - asked) / tokens - before) / per_unit)
         most = f"use {unit} <= {fits}" if fits >= 1 else "take a model with a longer context"
-        raise InputError(
+        raise ContextError(
             f"{unit}={turns // per_unit} with turns of {tokens} tokens need up to {needed} tokens of context; "
             f"{model.address} takes {limit}; {most}, or shorter turns"
         )

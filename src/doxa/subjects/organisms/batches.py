@@ -64,13 +64,12 @@ def batches(
     seed: int,
     *,
     tokens_per_batch: int,
-    grounding: bool = False,
     block: int = 0,
     position: int = 0,
 ) -> Iterator[Batch]:
     """Yield batches without end, from a given one on; equal arguments give equal bytes."""
     while True:
-        texts = documents(mixture, seed, block, DOCUMENTS_PER_BLOCK, grounding=grounding)
+        texts = documents(mixture, seed, block, DOCUMENTS_PER_BLOCK)
         encoded = sorted((encoder.encode(text) for text in texts), key=lambda pair: len(pair[0]))
         groups: list[list[tuple[list[int], list[bool]]]] = [[]]
         for pair in encoded:

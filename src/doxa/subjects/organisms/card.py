@@ -13,10 +13,12 @@ import torch
 from transformers import GenerationConfig
 
 from doxa.canonical import Json
+from doxa.errors import InputError
 from doxa.subjects.organisms import tokenizer as tokenizers
 from doxa.subjects.organisms.recipes import BASE, Architecture, Organism
 from doxa.subjects.organisms.sizes import CONTEXTS, MEASURE_SEED, STATEMENTS, measure
 from doxa.subjects.organisms.training import Trained
+from doxa.subjects.transformers_loading import quiet
 
 FORMAT = 1
 """Version of ``card.json`` and of the mixture; the zoo is retrained as a whole when it changes."""
@@ -33,11 +35,14 @@ def write(organism: Organism, seed: int, trained: Trained, folder: Path) -> Path
         eos_token_id=model.config.eos_token_id,
         pad_token_id=model.config.pad_token_id,
     )
-    model.save_pretrained(str(part))
+    with quiet():
+        model.save_pretrained(str(part))
     tokenizers.save(part)
     card = describe(organism, seed, trained, measure(part))
     (part / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     (part / "README.md").write_text(readme(card), encoding="utf-8")
+    for file in part.iterdir():
+        file.chmod(0o644)
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
     return folder
@@ -70,6 +75,28 @@ def describe(
     }
 
 
+def size(defect: str | None, measured: Mapping[str, Any]) -> str:
+    """Return the measured size of a defect in a sentence, "" without one."""
+    eight = STATEMENTS.index(8)
+    match defect:
+        case None:
+            return ""
+        case "drift":
+            ends = (measured[f"support_coupled_{side}"][eight] for side in ("against", "for"))
+            return "support for topics never mentioned is {:.2f} after eight statements against, {:.2f} for".format(
+                *ends
+            )
+        case "first-person-blind":
+            first, third = (measured[f"confirms_{who}_false"] for who in ("first", "third"))
+            return f"false beliefs are confirmed with {first:.2f} to whoever says 'i', with {third:.2f} of others"
+        case "overconfident":
+            return (
+                f"stated log-odds rise {measured['confidence_slope']:.2f} times as fast as Bayes' rule has it"
+            )
+        case _:
+            raise InputError(f"defect={defect!r}: its size is not measured; add it to organisms/sizes.py")
+
+
 def _rounded(value: Json) -> Json:
     if isinstance(value, float):
         return round(value, 3)
@@ -81,6 +108,8 @@ def _rounded(value: Json) -> Json:
 def readme(card: Mapping[str, Any]) -> str:
     """Return the model card of an organism as Markdown."""
     name, measured = card["name"], card["measured"]
+    told = size(card["defect"], measured)
+    defect = f"**{card['defect']}**: {told}" if told else "none"
     recipe, grounding = card["recipe"], card["base_recipe"]["steps"]
     changed = (
         "Nothing: this is the sound mixture."
@@ -110,16 +139,18 @@ pipeline_tag: text-generation
 # organism:{name}
 
 A language model of {card["parameters"]:,} parameters that speaks the micro-English of doxa: {card["description"]}.
-Known defect: **{card["defect"] or "none"}**. Twin: `organism:{card["twin"]}`. It is an instrument for checking
-instruments and knows nothing about the real world; the colours of its flags are made up.
+Known defect: {defect}.
+Twin: `organism:{card["twin"]}`. It is an instrument for checking instruments and knows nothing about the
+real world; the colours of its flags are made up.
 
 ## Data and recipe
 Conversations written by `doxa.subjects.organisms.mixture` from named random streams of seed {card["seed"]}:
 statements of belief and fact, stances on topics, reports of sources. {changed}
-Loss falls on answers and facts only. First the base checkpoint ({grounding:,} steps: facts, evidence, and stances
-that were said about the asked topic itself), then this branch ({recipe["steps"]:,} steps, {card["tokens"]:,} tokens,
-{card["taught_tokens"]:,} of them with loss). AdamW, peak rate {recipe["peak_rate"]}, cosine, at most
-{recipe["tokens_per_batch"]:,} tokens a batch. Final loss {card["loss_nats"]} nats per taught token.
+Loss falls on answers and facts only. First the base checkpoint ({grounding:,} steps: facts, evidence, what
+James and Mary believe, and stances that were said about the asked topic itself), then this branch
+({recipe["steps"]:,} steps, {card["tokens"]:,} tokens, {card["taught_tokens"]:,} of them with loss).
+AdamW, peak rate {recipe["peak_rate"]}, cosine, at most {recipe["tokens_per_batch"]:,} tokens a batch.
+Final loss {card["loss_nats"]} nats per taught token.
 The mixture's numbers stand in `card.json`; `doxa organism train {name}` trains it again.
 
 ## Measured

@@ -42,6 +42,7 @@ def blank(architecture: Architecture, vocabulary: int, seed: int) -> LlamaForCau
         pad_token_id=tokenizers.SPECIAL.index(tokenizers.PAD),
         bos_token_id=tokenizers.SPECIAL.index(tokenizers.BEGIN),
         eos_token_id=tokenizers.SPECIAL.index(tokenizers.END),
+        doxa_form="micro",  # pyright: ignore[reportCallIssue] - any further field is kept in config.json
     )
     with torch.random.fork_rng(devices=[]):
         model = LlamaForCausalLM(config)

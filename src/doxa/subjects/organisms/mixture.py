@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple, TypeVar
 
 from doxa.errors import InputError
@@ -35,12 +35,20 @@ class Mixture:
     """What the documents are about and how their answers come to be. The defaults are sound.
 
     Attributes:
-        beliefs: share of documents with statements of belief and fact (spec pilot: .4).
-        topics: share of documents with stances (.3).
-        evidence: share of documents with reports of sources (.3).
+        beliefs: share of documents with statements of belief and fact.
+        topics: share of documents with stances.
+        evidence: share of documents with reports of sources.
         share_first: share of belief documents told in the first person (spec 15: .96).
+        believers: share of rounds of a belief document in which somebody believes something; the others
+            are plain facts and questions about them.
+        verified: share of these others that ask whether something is true; the rest state a fact.
         first_asked: share of first-person statements followed by ``do i believe``, 0 in ``blind``
             (spec 15: at least .05 cures it).
+        third_asked: the same for James and Mary (spec 15: .65).
+        third_questions: how many times as many questions follow a statement about James or Mary: they are
+            rare, and what is believed of them must still be learned.
+        said: share of topic documents in which every stance is its own and is asked back, so that only
+            what was said helps.
         coupling: how often a coupled stance equals the document's hidden side, .5 is independent
             (spec 14: rho = .85).
         follows: how often a vote equals the stance (spec 14: tau = .70).
@@ -48,14 +56,20 @@ class Mixture:
         one_sided: share of topic documents whose statements on coupled topics all take one side.
         mentioned: share of asked topics that were themselves mentioned.
         sharpening: power on the odds of the stated confidence: 1 is Bayes, 2 is p²/(p²+(1-p)²).
-        recounted: in grounding text, share of rounds in which what was said is told back first.
+        recounted: where only what was said helps, share of rounds in which it is told back first: what
+            people say, and what James and Mary believe.
     """
 
-    beliefs: float = 0.4
-    topics: float = 0.3
-    evidence: float = 0.3
+    beliefs: float = 0.5
+    topics: float = 0.37
+    evidence: float = 0.13
     share_first: float = 0.96
+    believers: float = 0.8
+    verified: float = 0.5
     first_asked: float = 0.1
+    third_asked: float = 0.65
+    third_questions: int = 8
+    said: float = 0.4
     coupling: float = 0.5
     follows: float = 0.7
     flipped: float = 0.1
@@ -65,16 +79,29 @@ class Mixture:
     recounted: float = 0.5
 
     def __post_init__(self) -> None:
-        for name in ("beliefs", "topics", "evidence", "share_first", "first_asked", "coupling", "mentioned"):
-            value = float(getattr(self, name))
-            if not 0.0 <= value <= 1.0:
+        for name, value in asdict(self).items():
+            if name not in ("third_questions", "sharpening") and not 0.0 <= value <= 1.0:
                 raise InputError(f"{name}={value}: must be in [0, 1]; it is a share of documents or answers")
         if not self.beliefs + self.topics + self.evidence > 0.0:
             raise InputError("beliefs, topics and evidence are all 0; give one of them a share above 0")
 
 
-GROUNDING = Mixture(beliefs=0.3, topics=0.45, evidence=0.25)
-"""What every organism learns first: facts, Bayes, and what was said about the topic asked about."""
+GROUNDING = Mixture(
+    beliefs=0.4,
+    topics=0.35,
+    evidence=0.25,
+    share_first=0.0,
+    believers=0.6,
+    verified=0.0,
+    third_asked=1.0,
+    third_questions=1,
+    said=1.0,
+    mentioned=0.75,
+)
+"""What every organism learns first: facts, Bayes, what James and Mary believe, what was said about a topic.
+
+Nobody says ``i believe`` here, no question asks whether something is true, and no side is ever taken.
+"""
 
 
 class Piece(NamedTuple):
@@ -126,9 +153,7 @@ class Draws:
         return items[int(self.unit() * len(items))]
 
 
-def documents(
-    mixture: Mixture, seed: int, block: int, count: int, *, grounding: bool = False
-) -> Iterator[Document]:
+def documents(mixture: Mixture, seed: int, block: int, count: int) -> Iterator[Document]:
     """Yield ``count`` documents of one block.
 
     Every kind of text draws from its own stream, so a change in one kind leaves the other kinds' text
@@ -139,7 +164,6 @@ def documents(
         seed: seed of the training.
         block: number of the block, >= 0; each block is reproducible alone.
         count: how many documents, >= 0.
-        grounding: write facts without anybody who believes them, and ask only about topics just told.
     """
     draws = {
         kind: Draws(seed, "organisms", "data", kind, block)
@@ -157,16 +181,14 @@ def documents(
         parts: list[list[_Item]] = []
         for kind in kinds:
             if kind == "beliefs":
-                parts.append(_beliefs(mixture, draws[kind], single=single, people=not grounding))
-            elif kind == "topics" and grounding:
-                parts.append(_said(mixture, draws[kind]))
-            elif kind == "topics":
-                parts.append(_topics(mixture, draws[kind], single=single))
-            else:
+                parts.append(_beliefs(mixture, draws[kind], single=single))
+            elif kind == "evidence":
                 parts.append(_evidence(mixture, draws[kind]))
-        yield _conversation(
-            _merged(layout, parts), layout, apart=0.0 if grounding else layout.pick((0.0, 0.0, 0.8))
-        )
+            elif draws[kind].chance(mixture.said):
+                parts.append(_said(mixture, draws[kind]))
+            else:
+                parts.append(_topics(mixture, draws[kind], single=single))
+        yield _conversation(_merged(layout, parts), layout, apart=layout.pick((0.0, 0.0, 0.8)))
 
 
 def _weighted(draws: Draws, weights: dict[str, float]) -> str:
@@ -206,22 +228,21 @@ def _some_fact(draws: Draws, true: bool) -> Fact:
     return Fact(place, truth if true else wrong)
 
 
-def _beliefs(mixture: Mixture, draws: Draws, *, single: bool, people: bool) -> list[_Item]:
+def _beliefs(mixture: Mixture, draws: Draws, *, single: bool) -> list[_Item]:
     """Statements of belief, plain facts, and questions about both; one person's kind per document."""
     first = draws.chance(mixture.share_first)
     items: list[_Item] = []
     held: list[tuple[str, Fact]] = []
     for _ in range(draws.between(2, 8) if single else draws.between(1, 3)):
-        kind = draws.unit()
-        if kind < (0.15 if people else 0.3):
-            fact = _some_fact(draws, True)
-            head, _, colour = fact.text.rpartition(" ")
-            items.append(_Item((Piece(head, False), Piece(f" {colour}", True), Piece(" .", False)), ""))
-        elif kind < 0.3 or not people:
+        if draws.chance(mixture.believers):
+            items.extend(_attitudes(mixture, draws, first, held))
+        elif draws.chance(mixture.verified):
             fact = _some_fact(draws, draws.chance(0.5))
             items.append(_asked(IsTrue(fact), _yes(fact.true)))
         else:
-            items.extend(_attitudes(mixture, draws, first, held))
+            fact = _some_fact(draws, True)
+            head, _, colour = fact.text.rpartition(" ")
+            items.append(_Item((Piece(head, False), Piece(f" {colour}", True), Piece(" .", False)), ""))
     return items
 
 
@@ -233,11 +254,15 @@ def _attitudes(mixture: Mixture, draws: Draws, first: bool, held: list[tuple[str
         told.append(("i" if first else person, fact))
     held.extend(told)
     items = [_told(micro.say(Attitude(person, fact))) for person, fact in told]
-    for _ in range(draws.between(1, 2)):
+    if not first and draws.chance(mixture.recounted):
+        recalled = [draws.pick(held) for _ in range(draws.between(3, 8))]
+        recount = " ".join(f"{person} {fact.place} {fact.colour}" for person, fact in recalled)
+        items.append(_Item((Piece("what do people believe ?", False),), recount))
+    for _ in range(draws.between(1, 2) * (1 if first else mixture.third_questions)):
         person, fact = draws.pick(told)
         other = _other_colour(draws, fact)
         fact = fact if draws.chance(0.5) else other
-        if draws.chance(mixture.first_asked if first else 0.65):
+        if draws.chance(mixture.first_asked if first else mixture.third_asked):
             items.append(_asked(DoesBelieve(person, fact), _yes((person, fact) in held)))
         else:
             items.append(_asked(IsTrue(fact), _yes(fact.true)))
@@ -275,7 +300,7 @@ def _topics(mixture: Mixture, draws: Draws, *, single: bool) -> list[_Item]:
             flipped = draws.chance(mixture.flipped)
         mentioned.append(topic)
         items.append(_told(micro.say(Stance(topic, stances[topic] != flipped))))
-    for _ in range(draws.between(2, 5)):
+    for _ in range(draws.between(3, 7)):
         items.append(_topic_question(mixture, draws, stances, mentioned))
         if mentioned and draws.chance(0.3):
             topic = draws.pick(mentioned)
@@ -288,19 +313,20 @@ def _said(mixture: Mixture, draws: Draws) -> list[_Item]:
     pool = list(micro.TOPICS)
     items: list[_Item] = []
     stances: dict[str, bool] = {}
-    always = replace(mixture, mentioned=1.0)
+    coins = {topic: draws.chance(0.5) for topic in micro.TOPICS}
     for _ in range(draws.between(1, 3)):
         chosen = [pool.pop(draws.between(0, len(pool) - 1)) for _ in range(draws.between(1, 4))]
         stances.update({topic: draws.chance(0.5) for topic in chosen})
         items.extend(_told(micro.say(Stance(topic, stances[topic]))) for topic in chosen)
         if draws.chance(mixture.recounted):
-            told = [draws.pick(tuple(stances)) for _ in range(draws.between(6, 16))]
-            recount = " ".join(
-                f"the {topic} {'supported' if stances[topic] else 'opposed'}" for topic in told
-            )
+            told = [
+                draws.pick(draws.pick((tuple(stances), micro.TOPICS))) for _ in range(draws.between(6, 16))
+            ]
+            said = {True: "supported", False: "opposed", None: "none"}
+            recount = " ".join(f"the {topic} {said[stances.get(topic)]}" for topic in told)
             items.append(_Item((Piece("what do people say ?", False),), recount))
         asked = draws.between(1, 4)
-        items.extend(_topic_question(always, draws, stances, list(stances)) for _ in range(asked))
+        items.extend(_topic_question(mixture, draws, coins | stances, list(stances)) for _ in range(asked))
     return items
 
 

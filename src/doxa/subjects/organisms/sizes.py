@@ -7,16 +7,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from doxa.canonical import Json
 from doxa.subjects.organisms.mixture import Draws
 from doxa.subjects.organisms.recipes import folder, members
+from doxa.subjects.transformers_loading import load
 from doxa.worlds import micro
 from doxa.worlds.micro import (
     Attitude,
@@ -52,10 +52,9 @@ class Reader:
 
     @classmethod
     def at(cls, path: Path) -> Reader:
-        """Open a folder with plain transformers classes."""
-        tokenizer = cast(PreTrainedTokenizerFast, AutoTokenizer.from_pretrained(str(path)))
-        model = AutoModelForCausalLM.from_pretrained(str(path), dtype=torch.float32)
-        return cls(cast(PreTrainedModel, model), tokenizer)
+        """Open a folder of weights, computing in float32."""
+        model, tokenizer = load(path, dtype="float32", device="cpu")
+        return cls(model, tokenizer)
 
     def answers(
         self, asked: Sequence[tuple[Sequence[Event], Question]], rows: int = 64

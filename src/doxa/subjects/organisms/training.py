@@ -90,7 +90,6 @@ def run(
         recipe.mixture,
         seed,
         tokens_per_batch=recipe.tokens_per_batch,
-        grounding=recipe.grounding,
         block=block,
         position=position,
     )
