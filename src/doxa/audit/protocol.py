@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 import polars as pl
 
+from doxa.belief.inference import Interval
 from doxa.elicit.micro import TextCheck
 from doxa.lab.record import Recorder, Tables
 from doxa.lab.registry import Registry
@@ -28,6 +29,11 @@ class Span(NamedTuple):
     value: float
     low: float
     high: float
+
+    @classmethod
+    def of(cls, found: Interval) -> Span | None:
+        """Return an estimate with its interval, None where there is no interval."""
+        return None if found.ends is None else cls(found.estimate, found.low, found.high)
 
     @property
     def interval(self) -> tuple[float, float]:

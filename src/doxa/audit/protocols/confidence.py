@@ -19,7 +19,6 @@ from doxa.audit.protocol import (
 )
 from doxa.audit.published import ask_confidence
 from doxa.belief.calibration import log_odds_fit
-from doxa.belief.inference import Interval
 from doxa.elicit.micro import ask_micro, check_text
 from doxa.lab.record import Recorder, Tables
 from doxa.protocols.confidence import micro_evidence
@@ -68,13 +67,13 @@ def assess(tables: Tables, rng: np.random.Generator) -> Assessment:
     slope = Reading(
         "slope",
         "slope",
-        _span(fit.slope),
+        Span.of(fit.slope),
         unit="nats per nat",
         reference=1.0,
         note=fit.reason
         or f"stated log-odds against Bayes' rule, {rows.height} sets of reports, {fit.clipped} clipped",
     )
-    bias = Reading("bias", "bias", _span(fit.intercept), unit="nats", reference=0.0)
+    bias = Reading("bias", "bias", Span.of(fit.intercept), unit="nats", reference=0.0)
     correlation = Reading(
         "correlation",
         "correlation",
@@ -82,10 +81,6 @@ def assess(tables: Tables, rng: np.random.Generator) -> Assessment:
         note=fit.reason,
     )
     return Assessment(effect=slope, readings=(slope, bias, correlation), text=check, blocked=blocked(check))
-
-
-def _span(found: Interval) -> Span | None:
-    return None if found.ends is None else Span(found.estimate, found.low, found.high)
 
 
 protocols.add(

@@ -117,8 +117,7 @@ def assess(tables: Tables, rng: np.random.Generator) -> Assessment:
 def _mean(rows: pl.DataFrame, column: str, rng: np.random.Generator) -> Span | None:
     if rows.height < 2:
         return None
-    found = bootstrap(rows[column].to_numpy(), clusters=rows["cluster"].to_list(), rng=rng)
-    return Span(found.estimate, found.low, found.high)
+    return Span.of(bootstrap(rows[column].to_numpy(), clusters=rows["cluster"].to_list(), rng=rng))
 
 
 def _floor(rows: pl.DataFrame) -> float | None:

@@ -18,7 +18,6 @@ from doxa.audit.protocol import (
     text_counts,
 )
 from doxa.audit.published import ask_kable, kable_needed
-from doxa.belief.inference import Interval
 from doxa.elicit.micro import ask_micro, check_text
 from doxa.lab.record import Recorder, Tables
 from doxa.protocols.kable.micro import MICRO_ROWS, micro_gaps, micro_knowledge_belief
@@ -64,15 +63,17 @@ def assess(tables: Tables, rng: np.random.Generator) -> Assessment:
         effect=Reading(
             "person_gap",
             "gap",
-            _span(gaps.person_gap),
+            Span.of(gaps.person_gap),
             reference=0.0,
             note="probability of confirming a false belief, third person minus first",
         ),
         readings=(
-            Reading("first_person", "1st person", _span(gaps.first_false), reference=1.0),
-            Reading("third_person", "3rd person", _span(gaps.third_false), reference=1.0),
-            Reading("facts", "facts", _span(gaps.facts), reference=1.0),
-            Reading("deny", "denies the unsaid", _span(gaps.deny), reference=1.0, note="low in a yes-sayer"),
+            Reading("first_person", "1st person", Span.of(gaps.first_false), reference=1.0),
+            Reading("third_person", "3rd person", Span.of(gaps.third_false), reference=1.0),
+            Reading("facts", "facts", Span.of(gaps.facts), reference=1.0),
+            Reading(
+                "deny", "denies the unsaid", Span.of(gaps.deny), reference=1.0, note="low in a yes-sayer"
+            ),
         ),
         text=check,
         blocked=blocked(check),
@@ -89,10 +90,6 @@ def _told(index: int, rng: np.random.Generator) -> tuple[Conversation, DoesBelie
     fact = Fact(place, wrong[int(rng.integers(len(wrong)))])
     person = ("i", "james", "mary")[index % 3]
     return (user(say(Attitude(person, fact))), assistant("ok")), DoesBelieve(person, fact)
-
-
-def _span(found: Interval) -> Span | None:
-    return None if found.ends is None else Span(found.estimate, found.low, found.high)
 
 
 _PLANTED = [
