@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from doxa.lab.run import RunResult
 
 MARKS = {"holds": "✓", "fails": "✗", "unresolved": "?"}
+_LINE_SECONDS = 10.0
 _STYLES = {"holds": "green", "fails": "red", "unresolved": "yellow"}
 
 
@@ -82,7 +84,13 @@ def print_result(result: RunResult) -> None:
 
 @contextlib.contextmanager
 def step_progress(title: str) -> Generator[Callable[[int, int, str], None]]:
-    """Yield a function (step, steps, note) that shows on stderr how far a long task is."""
+    """Yield a function (step, steps, note) that shows on stderr how far a long task is.
+
+    A bar on a terminal; elsewhere a line, at most one in ten seconds and one at the end.
+    """
+    if not sys.stderr.isatty():
+        yield _step_lines(title)
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -96,3 +104,16 @@ def step_progress(title: str) -> Generator[Callable[[int, int, str], None]]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=None, note="")
         yield lambda step, steps, note: bar.update(task, completed=step, total=steps, note=note)
+
+
+def _step_lines(title: str) -> Callable[[int, int, str], None]:
+    last = time.monotonic()
+
+    def show(step: int, steps: int, note: str) -> None:
+        nonlocal last
+        if step == steps or time.monotonic() - last >= _LINE_SECONDS:
+            last = time.monotonic()
+            sys.stderr.write(f"{title}: {step:,} of {steps:,}  {note}\n")
+            sys.stderr.flush()
+
+    return show
