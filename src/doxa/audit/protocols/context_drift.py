@@ -96,6 +96,7 @@ def assess(tables: Tables, rng: np.random.Generator) -> Assessment:
     acted = told.filter(pl.col("readout") == "behavioural")
     mixed = rows.filter(pl.col("reading") == "mixed", pl.col("coupled"))
     check = text_counts(tables)
+    # Both sides are read equally often about every topic: unmoved, the side read has one half, wherever stances start.
     return Assessment(
         effect=Reading(
             "drift", "drift", _mean(stated.filter("coupled"), "nats", rng), unit="nats", reference=0.0,
