@@ -289,6 +289,7 @@ def bench(
         int | None, typer.Option("--bar", help="Number of the reliability bar (bench hard).")
     ] = None,
     small: Annotated[bool, typer.Option("--small", help="The size that runs with every change.")] = False,
+    install: Annotated[bool, typer.Option("--install", help="First install the peers.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare doxa with its peers on the same work, or run a reliability bar; needs a checkout."""
@@ -297,7 +298,7 @@ def bench(
     if name is None:
         _table(("benchmark", "what it shows"), benchmarks())
         return
-    run_benchmark(name, bar=bar, small=small, as_json=as_json)
+    run_benchmark(name, bar=bar, small=small, install=install, as_json=as_json)
 
 
 def _overrides(settings: list[str] | None, **shared: Any) -> dict[str, Any]:

@@ -34,8 +34,10 @@ def benchmarks() -> list[tuple[str, str]]:
     return found
 
 
-def run_benchmark(name: str, *, bar: int | None = None, small: bool = False, as_json: bool = False) -> None:
-    """Run one benchmark in a process of its own.
+def run_benchmark(
+    name: str, *, bar: int | None = None, small: bool = False, install: bool = False, as_json: bool = False
+) -> None:
+    """Run one benchmark in a process of its own; ``install`` first makes the environments of its peers.
 
     Raises:
         InputError: there is no such benchmark, or it failed.
@@ -45,6 +47,6 @@ def run_benchmark(name: str, *, bar: int | None = None, small: bool = False, as_
         raise InputError(f"no benchmark called '{name}'; {did_you_mean(name, known)}")
     command = [sys.executable, str(folder() / f"{name.replace('-', '_')}.py")]
     command += [] if bar is None else ["--bar", str(bar)]
-    command += ["--small"] * small + ["--json"] * as_json
+    command += ["--small"] * small + ["--install"] * install + ["--json"] * as_json
     if subprocess.run(command, check=False).returncode != 0:
         raise InputError(f"benchmark '{name}' did not pass; see its output above")

@@ -1,0 +1,76 @@
+"""One side of a comparison: a process that prepares a case, runs it when told, and says what it cost.
+
+Only the standard library is imported, because this file also runs in the environments of the peers. Lines of JSON
+come on stdin and go to what stdout was when the process started; whatever else is printed lands on stderr.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+Work = Callable[[], Any]
+"""The work that is timed; it returns the answer that both sides are compared by, as plain JSON."""
+
+
+def serve(prepare: Callable[[dict[str, Any]], Work], *, packages: tuple[str, ...] = ()) -> None:
+    """Prepare and run cases until stdin ends.
+
+    Args:
+        prepare: gets a case as the driver describes it and returns its work; not timed.
+        packages: names whose versions are reported.
+    """
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    work: Work | None = None
+    for line in sys.stdin:
+        asked = json.loads(line)
+        try:
+            if asked["do"] == "prepare":
+                work = prepare(asked["case"])
+                said: dict[str, Any] = {"versions": {name: _version(name) for name in packages}}
+            else:
+                assert work is not None, "nothing is prepared"
+                said = _timed(work)
+        except Exception:
+            said = {"error": traceback.format_exc()}
+        answers.write(json.dumps(said) + "\n")
+        answers.flush()
+
+
+def _timed(work: Work) -> dict[str, Any]:
+    gc.collect()
+    cpu, wall = _cpu_s(), time.perf_counter()
+    answer = work()
+    return {
+        "cpu_s": _cpu_s() - cpu,
+        "wall_s": time.perf_counter() - wall,
+        "rss_mb": _peak_mb(),
+        "answer": answer,
+    }
+
+
+def _cpu_s() -> float:
+    """Return the processor seconds of this process and of the children it has waited for."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+def _peak_mb() -> float:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "none"
