@@ -6,6 +6,8 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,17 +37,17 @@ def limits(threads: int = 1, *, small: bool = False) -> dict[str, object]:
         "sgemm_gflops": round(gemm_gflops(torch.float32), 1),
         "bf16_gflops": round(gemm_gflops(torch.bfloat16), 1),
         "copy_gb_s": round(2 * source.nbytes / best_s(lambda: np.copyto(target, source)) / 1e9, 1),
-        "gather_m_s": round(len(index) / best_s(lambda: source[index].sum()) / 1e6, 1),
+        "gather_m_s": round(len(index) / best_s(lambda: float(source[index].sum())) / 1e6, 1),
         "random_m_s": round(draws / best_s(lambda: rng.random(draws)) / 1e6, 1),
     }
 
 
-def gemm_gflops(dtype: object, size: int = 1024) -> float:
+def gemm_gflops(dtype: Any, size: int = 1024) -> float:
     """Return 10^9 floating-point operations per second of a square matrix product."""
     import torch
 
-    left = torch.rand(size, size).to(dtype)  # pyright: ignore
-    right = torch.rand(size, size).to(dtype)  # pyright: ignore
+    left = torch.rand(size, size).to(dtype)
+    right = torch.rand(size, size).to(dtype)
     return 2.0 * size**3 / best_s(lambda: left @ right, repeats=12) / 1e9
 
 
@@ -62,7 +64,7 @@ def best_s(work: Callable[[], object], repeats: int = 4) -> float:
 
 def _processor() -> str:
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
             return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
