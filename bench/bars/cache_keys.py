@@ -15,7 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from bars.outcome import Outcome
 from doxa.canonical import Json
 from doxa.subjects.base import Message, Query, Sampling, Tool, ToolCall
-from doxa.subjects.cache_values import reply_request, request_key, score_request
+from doxa.subjects.cache_values import (
+    key_of,
+    reply_request,
+    reply_texts,
+    request_key,
+    score_request,
+    score_texts,
+)
 from doxa.subjects.endpoint import EndpointSubject
 from doxa.subjects.planted import PlantedSubject, planted_names
 from doxa.testing.processes import run_command
@@ -71,8 +78,12 @@ def run(full: bool, folder: Path) -> Outcome:
         )
         sampling, tools = Sampling(**drawn), tuple(Tool(*one) for one in offered)
         reply = reply_request("identity", conversation, sampling, tools=tools, elicitor="e")
-        score = score_request("identity", Query(conversation, options, opening), elicitor="e")
+        query = Query(conversation, options, opening)
+        score = score_request("identity", query, elicitor="e")
         keys = request_key(reply), request_key(score)
+        (reply_text,) = reply_texts("identity", [conversation], sampling, tools=tools, elicitor="e")
+        (score_text,) = score_texts("identity", [query], elicitor="e")
+        outcome.check((key_of(reply_text), key_of(score_text)) == keys, "a batch gives other keys")
         kept.extend(zip((reply, score), keys, strict=True))
         outcome.check(keys[0] != keys[1], "a reply and a score share a key")
         for what, other in (

@@ -108,7 +108,12 @@ def _subject() -> PlantedSubject:
 def _poison(path: Path, bomb: Path, rng: np.random.Generator) -> dict[str, str]:
     """Poison every row of the table of answers, each in one of the ways; return the way by key."""
     with sqlite3.connect(path) as connection:
-        rows = [Entry(*row) for row in connection.execute("SELECT key, schema, value, checksum FROM answers")]
+        rows = [
+            Entry(key.hex(), *rest)
+            for key, *rest in connection.execute(
+                "SELECT key, schema, value, checksum FROM requests JOIN answers USING (id)"
+            )
+        ]
         names = list(_SAYS)
         ways: dict[str, str] = {}
         for number, row in enumerate(rows):
@@ -116,8 +121,9 @@ def _poison(path: Path, bomb: Path, rng: np.random.Generator) -> dict[str, str]:
             other = rows[(number + 1) % len(rows)]
             bad = _poisoned(ways[row.key], row, other, bomb, rng)
             connection.execute(
-                "UPDATE answers SET schema = ?, value = ?, checksum = ? WHERE key = ?",
-                (bad.schema, bad.value, bad.checksum, row.key),
+                "UPDATE answers SET schema = ?, value = ?, checksum = ?"
+                " WHERE id = (SELECT id FROM requests WHERE key = ?)",
+                (bad.schema, bad.value, bad.checksum, bytes.fromhex(row.key)),
             )
     connection.close()
     return ways

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from doxa.canonical import Json
+from doxa.canonical import canonical_json
 from doxa.subjects.cache import Answer, Journal
-from doxa.subjects.cache_values import request_key
+from doxa.subjects.cache_values import key_of
 
 
 def main(path: str, log: str, writer: str, batches: int) -> None:
@@ -15,8 +15,8 @@ def main(path: str, log: str, writer: str, batches: int) -> None:
     handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     with Journal(path) as journal:
         for batch in range(batches):
-            requests: list[dict[str, Json]] = [{"batch": batch, "place": place} for place in range(8)]
-            keys = [request_key(request) for request in requests]
+            requests = [canonical_json({"batch": batch, "place": place}) for place in range(8)]
+            keys = [key_of(request) for request in requests]
             calls = journal.begin(
                 f"writer {writer}",
                 [(key, request, "asked", "") for key, request in zip(keys, requests, strict=True)],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import multiprocessing
 import os
@@ -18,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from doxa.canonical import digest
+from doxa.canonical import canonical_json, digest
 from doxa.errors import StoreError
 from doxa.secret import Secret
 from doxa.subjects.base import (
@@ -34,7 +35,17 @@ from doxa.subjects.base import (
     user,
 )
 from doxa.subjects.cache import CachedSubject, Journal, explain
-from doxa.subjects.cache_values import reply_request, request_key, score_request
+from doxa.subjects.cache_entries import parsed
+from doxa.subjects.cache_journal import Answer
+from doxa.subjects.cache_values import (
+    as_batch,
+    key_of,
+    reply_request,
+    reply_texts,
+    request_key,
+    score_request,
+    score_texts,
+)
 
 
 class Counting:
@@ -203,6 +214,50 @@ def test_keys_are_equal_exactly_when_everything_is(left: dict[str, Any], right: 
     for name, value in left.items():  # one field from the other request, the rest from this one
         mixed = {**left, name: right[name]}
         assert (request_key(built(left)) == request_key(built(mixed))) == (value == right[name])
+
+
+TEXT = st.text(st.characters(codec=None), max_size=12) | st.sampled_from(['"messages":[]', '\\"', "\x7f"])
+CALLS = st.lists(st.tuples(TEXT, st.dictionaries(TEXT, st.floats(0, 1), max_size=2), TEXT), max_size=1)
+MESSAGES = st.tuples(st.sampled_from(["user", "tool"]), TEXT, CALLS, TEXT)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.lists(MESSAGES, max_size=3), min_size=1, max_size=3), st.lists(TEXT, min_size=3, max_size=3)
+)
+def test_requests_written_together_are_those_written_alone(said: list[Any], texts: list[str]):
+    # plain values are drawn and made into messages here: type checkers draw at random inside
+    conversations = [
+        tuple(
+            Message(role, text, tuple(ToolCall(*call) for call in calls), to)
+            for role, text, calls, to in talk
+        )
+        for talk in said
+    ]
+    identity, elicitor, opening = texts
+    sampling, tools = (
+        Sampling(branch=opening, stop=tuple(texts)),
+        [Tool(identity, opening, {"type": elicitor})],
+    )
+    replies = reply_texts(identity, conversations, sampling, tools=tools, elicitor=elicitor)
+    requests = [
+        reply_request(identity, talk, sampling, tools=tools, elicitor=elicitor) for talk in conversations
+    ]
+    assert replies == [canonical_json(request) for request in requests]
+    queries = [Query(talk, tuple(texts), opening) for talk in conversations]
+    scores = [score_request(identity, query, elicitor=elicitor) for query in queries]
+    assert score_texts(identity, queries, elicitor=elicitor) == [canonical_json(one) for one in scores]
+    batch = [request_key({**request, "batch": digest(requests)}) for request in requests]
+    assert [key_of(text) for text in as_batch(replies)] == batch
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(), st.integers(), st.text(st.characters(codec=None)))
+def test_values_are_read_to_the_last_bit(number: float, count: int, text: str):
+    value = [repr(number) if not math.isfinite(number) else number, count, text, {text: [None, True]}]
+    written = json.dumps(value, allow_nan=False)
+    assert parsed(written) == json.loads(written)
+    assert repr(parsed(written)) == repr(json.loads(written))
 
 
 def test_a_key_by_hand_and_in_another_process():
@@ -381,13 +436,21 @@ def test_other_files_are_not_touched(tmp_path: Path):
     with pytest.raises(StoreError, match="cannot be used"):
         Journal(text)
     assert text.read_text() == "no database " * 100
-    with Journal(tmp_path / "old.sqlite"):
+
+
+@pytest.mark.parametrize("layout", [1, 99])
+def test_a_journal_of_another_layout_is_refused_by_name_and_not_touched(tmp_path: Path, layout: int):
+    path = tmp_path / "old.sqlite"
+    with Journal(path):
         pass
-    file = sqlite3.connect(tmp_path / "old.sqlite")
-    file.execute("PRAGMA user_version = 99")
+    file = sqlite3.connect(path)
+    file.execute("CREATE INDEX calls_run ON calls (run)")  # as files of layout 1 have it
+    file.execute(f"PRAGMA user_version = {layout}")
     file.close()
-    with pytest.raises(StoreError, match="layout 99"):
-        Journal(tmp_path / "old.sqlite")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=f"layout {layout}, this version reads 2; move the file away"):
+        Journal(path)
+    assert path.read_bytes() == before
 
 
 def write_many(path: str, first: int) -> None:
@@ -412,6 +475,29 @@ def test_two_processes_write_one_journal(journal: Journal):
     fresh = Counting()
     CachedSubject(fresh, journal).reply(talks(*(f"shared {k}" for k in range(40))), sampling=Sampling())
     assert fresh.asked == []
+
+
+def test_the_second_writer_of_a_key_is_given_the_answer_of_the_first(journal: Journal):
+    text = canonical_json({"question": "é"})
+    key = key_of(text)
+    (first,), (second,) = (journal.begin(run, [(key, text, "asked", "")]) for run in ("a", "b"))
+    assert journal.settle([Answer(key, {"said": "one"}, first)]) == [{"said": "one"}]
+    assert journal.settle([Answer(key, {"said": "two"}, second)]) == [{"said": "one"}]
+    assert journal.first_answer(key) == first
+    assert journal.call(second).request == {"question": "é"}
+
+
+def test_more_questions_than_one_statement_takes(journal: Journal):
+    cached = CachedSubject(Counting(), journal, run="r")
+    texts = [f"question {number}" for number in range(1003)]
+    first = cached.reply(talks(*texts), sampling=Sampling())
+    again = cached.reply(talks(*reversed(texts)), sampling=Sampling())
+    assert [reply.text for reply in first] == [f"{text} {i}" for i, text in enumerate(texts, 1)]
+    assert again == first[::-1]
+    calls = journal.calls("r")
+    assert [call.id for call in calls] == list(range(1, 2 * 1003 + 1))
+    assert [call.request["messages"][0]["content"] for call in calls] == texts + texts[::-1]  # type: ignore[index]
+    assert [call.outcome for call in calls] == ["stored"] * 1003 + ["hit"] * 1003
 
 
 def test_what_was_returned_survives_sigkill(journal: Journal):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Literal, NamedTuple, Protocol, cast, runtime_checkable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
-from doxa.canonical import Json, digest
+from doxa.canonical import Json
 from doxa.subjects.base import (
     Capability,
     Conversation,
@@ -23,11 +23,12 @@ from doxa.subjects.cache_entries import Lookup
 from doxa.subjects.cache_explain import explain
 from doxa.subjects.cache_journal import Answer, Journal
 from doxa.subjects.cache_values import (
+    as_batch,
+    key_of,
     read_reply,
     read_scores,
-    reply_request,
-    request_key,
-    score_request,
+    reply_texts,
+    score_texts,
     write_reply,
     write_scores,
 )
@@ -46,12 +47,20 @@ class AnswersInBatches(Protocol):
         ...
 
 
-class _Plan(NamedTuple):
-    """One call: keys and requests per question, what was found, and which questions are asked (first of each key)."""
+A = TypeVar("A")
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan(Generic[A]):
+    """One call: the key of each question, what can be served, what is not (first question of each key, its call).
+
+    ``stood`` holds, for keys that are asked, what stands under them and is to be replaced.
+    """
 
     keys: list[str]
-    found: dict[str, Lookup]
+    known: dict[str, A]
     calls: dict[int, int]
+    stood: dict[str, Lookup]
 
 
 class CachedSubject:
@@ -109,68 +118,52 @@ class CachedSubject:
         self, conversations: Sequence[Conversation], *, sampling: Sampling, tools: Sequence[Tool] = ()
     ) -> list[Reply]:
         """Answer each conversation, from the journal where it can; only the others are asked, in their order."""
-        identity = self.identity
-        plan = self._begin(
-            [
-                reply_request(identity, conversation, sampling, tools=tools, elicitor=self.elicitor)
-                for conversation in conversations
-            ]
-        )
-        known = {key: read_reply(found.value) for key, found in plan.found.items()}
+        texts = reply_texts(self.identity, conversations, sampling, tools=tools, elicitor=self.elicitor)
+        plan = self._begin(texts, read_reply)
         asked = list(plan.calls)
         for batch in self._ask([conversations[i] for i in asked], sampling, tools):
-            known |= self._keep(plan, [(asked[index], reply) for index, reply in batch])
-        return [cast(Reply, known[key]) for key in plan.keys]
+            plan.known.update(self._keep_replies(plan, [(asked[index], reply) for index, reply in batch]))
+        return [plan.known[key] for key in plan.keys]
 
     def score(self, queries: Sequence[Query]) -> list[Float[np.ndarray, " _"]]:
         """Return the log-probabilities of each query's options, from the journal where it can."""
-        identity = self.identity
-        plan = self._begin([score_request(identity, query, elicitor=self.elicitor) for query in queries])
-        known = {key: read_scores(found.value) for key, found in plan.found.items()}
+        plan = self._begin(score_texts(self.identity, queries, elicitor=self.elicitor), read_scores)
         if plan.calls:
             scores = self.subject.score([queries[i] for i in plan.calls])
-            answers: list[Answer] = []
-            refused: list[tuple[int, str]] = []
-            for (i, call), score in zip(plan.calls.items(), scores, strict=True):
-                if np.isnan(score).all():
-                    refused.append((call, "no option could be read"))
-                else:
-                    answers.append(
-                        Answer(plan.keys[i], write_scores(score), call, plan.found[plan.keys[i]].seen)
-                    )
-            self.faults += len(refused)
-            self.journal.settle(answers, refused)
-            for key, kept in zip(plan.keys, self.journal.look_up(plan.keys), strict=True):
-                known[key] = read_scores(kept.value) if known[key] is None else known[key]
-            fresh = {plan.keys[i]: score for i, score in zip(plan.calls, scores, strict=True)}
-            known |= {key: fresh[key] for key, score in known.items() if score is None}
-        return [np.array(known[key], dtype=np.float64) for key in plan.keys]
+            plan.known.update(self._keep_scores(plan, scores))
+        return [np.array(plan.known[key], dtype=np.float64) for key in plan.keys]
 
-    def _begin(self, requests: list[dict[str, Json]]) -> _Plan:
+    def _begin(self, texts: list[str], read: Callable[[Json], A | None]) -> _Plan[A]:
         """Look every request up and log the calls; the first of several equal misses is the one that is asked."""
         whole = not getattr(self.subject, "batch_independent", True)
-        if whole:
-            batch = digest(requests)
-            requests = [{**request, "batch": batch} for request in requests]
-        keys = [request_key(request) for request in requests]
-        found = dict(zip(keys, self.journal.look_up(keys), strict=True))
-        read = read_reply if requests and requests[0]["kind"] == "reply" else read_scores
-        for key, entry in found.items():
-            if entry.seen is not None and not entry.problem and read(entry.value) is None:
-                found[key] = Lookup(None, "the stored answer does not have the form of one", entry.seen)
-        missing = {key for key in found if read(found[key].value) is None}
-        if whole and missing:
-            missing = set(keys)
-            found = {key: entry._replace(value=None) for key, entry in found.items()}
-        asked = {key: i for i, key in reversed(list(enumerate(keys))) if key in missing}
+        texts = as_batch(texts) if whole else texts
+        keys = [key_of(text) for text in texts]
+        first = {key: i for i, key in reversed(list(enumerate(keys)))}
+        known: dict[str, A] = {}
+        stood: dict[str, Lookup] = {}
+        for key, entry in zip(first, self.journal.look_up(list(first)), strict=True):
+            answer = read(entry.value)
+            if answer is not None:
+                known[key] = answer
+            if answer is None or whole:
+                stood[key] = (
+                    entry if entry.seen is None or entry.problem or answer is not None else _formless(entry)
+                )
+        if whole and len(known) < len(first):
+            known.clear()
+        elif whole:
+            stood.clear()
         log = [
-            (key, request, "asked" if asked.get(key) == i else "hit", found[key].problem)
-            for i, (key, request) in enumerate(zip(keys, requests, strict=True))
+            (key, texts[i] if first[key] == i else "", "asked" if first[key] == i else "hit", entry.problem)
+            if (entry := stood.get(key)) is not None
+            else (key, "", "hit", "")
+            for i, key in enumerate(keys)
         ]
         numbers = self.journal.begin(self.run, log)
+        asked = sorted(first[key] for key in stood)
         self.misses += len(asked)
         self.hits += len(keys) - len(asked)
-        return _Plan(keys, found, {i: numbers[i] for i in sorted(asked.values())})
+        return _Plan(keys, known, {i: numbers[i] for i in asked}, stood)
 
     def _ask(
         self, conversations: Sequence[Conversation], sampling: Sampling, tools: Sequence[Tool]
@@ -182,23 +175,46 @@ class CachedSubject:
         else:
             yield list(enumerate(self.subject.reply(conversations, sampling=sampling, tools=tools)))
 
-    def _keep(self, plan: _Plan, replies: list[tuple[int, Reply]]) -> dict[str, Reply]:
+    def _keep_replies(self, plan: _Plan[Reply], replies: list[tuple[int, Reply]]) -> dict[str, Reply]:
         """Keep what is an answer; return under each key what now stands in the journal, or the fault."""
-        out: dict[str, Reply] = {}
         answers: list[Answer] = []
         refused: list[tuple[int, str]] = []
         for i, reply in replies:
-            key = plan.keys[i]
-            out[key] = reply
             if reply.finish == "fault":
                 refused.append((plan.calls[i], f"no answer came: {reply.fault or 'no reason given'}"))
             else:
-                answers.append(Answer(key, write_reply(reply), plan.calls[i], plan.found[key].seen))
-        self.faults += len(refused)
-        self.journal.settle(answers, refused)
-        kept = [answer.key for answer in answers]
-        for key, entry in zip(kept, self.journal.look_up(kept), strict=True):
-            first = read_reply(entry.value)
-            if first is not None:
-                out[key] = replace(first, cached=False)
+                answers.append(_answer(plan, i, write_reply(reply)))
+        out = {plan.keys[i]: reply for i, reply in replies}
+        for answer, value in zip(answers, self._settle(answers, refused), strict=True):
+            out[answer.key] = read_reply(value, cached=False) or out[answer.key]
         return out
+
+    def _keep_scores(
+        self, plan: _Plan[list[float]], scores: Sequence[Float[np.ndarray, " _"]]
+    ) -> dict[str, list[float]]:
+        """Keep what is an answer; return under each key what now stands in the journal, or what came."""
+        answers: list[Answer] = []
+        refused: list[tuple[int, str]] = []
+        out: dict[str, list[float]] = {}
+        for (i, call), score in zip(plan.calls.items(), scores, strict=True):
+            out[plan.keys[i]] = [float(x) for x in score]
+            if np.isnan(score).all():
+                refused.append((call, "no option could be read"))
+            else:
+                answers.append(_answer(plan, i, write_scores(score)))
+        for answer, value in zip(answers, self._settle(answers, refused), strict=True):
+            out[answer.key] = read_scores(value) or out[answer.key]
+        return out
+
+    def _settle(self, answers: list[Answer], refused: list[tuple[int, str]]) -> list[Json]:
+        self.faults += len(refused)
+        return self.journal.settle(answers, refused)
+
+
+def _answer(plan: _Plan[Any], i: int, value: Json) -> Answer:
+    key = plan.keys[i]
+    return Answer(key, value, plan.calls[i], plan.stood[key].seen)
+
+
+def _formless(entry: Lookup) -> Lookup:
+    return entry._replace(problem="the stored answer does not have the form of one")

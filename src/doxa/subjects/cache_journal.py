@@ -11,28 +11,30 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar
 
 from doxa.canonical import Json
 from doxa.errors import StoreError
 from doxa.secret import scrub
-from doxa.subjects.cache_entries import SCHEMA, Lookup, as_text, checked, checksum_of, loaded
-
-LAYOUT = 1
-"""Layout of the file's tables."""
-
-_APPLICATION = 0x646F7861  # "doxa": tells our files from other SQLite files
-_TABLES = (
-    "CREATE TABLE requests (key TEXT PRIMARY KEY, request TEXT NOT NULL) WITHOUT ROWID",
-    """CREATE TABLE answers (key TEXT PRIMARY KEY, schema INTEGER NOT NULL, value TEXT NOT NULL,
-       checksum TEXT NOT NULL, call INTEGER NOT NULL) WITHOUT ROWID""",
-    """CREATE TABLE calls (id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, key TEXT NOT NULL,
-       outcome TEXT NOT NULL, reason TEXT NOT NULL)""",
-    "CREATE INDEX calls_run ON calls (run)",
+from doxa.subjects.cache_entries import (
+    NOTHING,
+    SCHEMA,
+    Lookup,
+    as_text,
+    checked,
+    checksum_of,
+    loaded,
+    parsed,
+    storable,
 )
+from doxa.subjects.cache_layout import open_file
+
+V = TypeVar("V")
+
+_ROWS = 250  # rows of one statement: binding many at once costs a third of binding them one by one
 
 
 class Call(NamedTuple):
@@ -99,57 +101,88 @@ class Journal:
 
     def look_up(self, keys: Sequence[str]) -> list[Lookup]:
         """Return what may be served for each key; a damaged or foreign entry is a problem, not a value."""
+        found: dict[bytes, Lookup] = {}
+        wanted = [bytes.fromhex(key) for key in keys]
         with self._reading() as connection:
-            rows = [
-                connection.execute(
-                    "SELECT schema, value, checksum FROM answers WHERE key = ?", (key,)
-                ).fetchone()
-                for key in keys
-            ]
-        return [checked(key, row) for key, row in zip(keys, rows, strict=True)]
+            for some in _parts(wanted):
+                rows = connection.execute(
+                    "SELECT key, schema, value, checksum FROM requests JOIN answers USING (id)"  # noqa: S608  # marks only
+                    f" WHERE key IN ({_marks(len(some))})",
+                    some,
+                )
+                for key, schema, value, checksum in rows:
+                    found[key] = checked(key.hex(), schema, value, checksum)
+        return [found.get(key, NOTHING) for key in wanted]
 
-    def begin(self, run: str, calls: Sequence[tuple[str, Mapping[str, Json], str, str]]) -> list[int]:
-        """Log calls as (key, request, outcome, reason) and return their numbers, in order."""
+    def begin(self, run: str, calls: Sequence[tuple[str, str, str, str]]) -> list[int]:
+        """Log calls as (key, request, outcome, reason) and return their numbers, in order.
+
+        A request is canonical JSON; it may be empty where the key has an answer, for then it is known.
+        """
+        if not calls:
+            return []
+        new = [
+            value
+            for key, request, _, _ in calls
+            if request
+            for value in (bytes.fromhex(key), storable(request))
+        ]
+        logged = [
+            value
+            for key, _, outcome, reason in calls
+            for value in (bytes.fromhex(key), outcome, scrub(reason))
+        ]
+        named = scrub(run)
+        with self._transaction() as connection:
+            for some in _parts(new, 2):
+                rows = ", ".join(["(?, ?)"] * (len(some) // 2))
+                connection.execute(f"INSERT OR IGNORE INTO requests (key, request) VALUES {rows}", some)  # noqa: S608
+            for some in _parts(logged, 3):
+                rows = ", ".join(["(?1, ?, ?, ?)"] * (len(some) // 3))
+                connection.execute(
+                    f"INSERT INTO calls (run, key, outcome, reason) VALUES {rows}",  # noqa: S608  # marks only
+                    [named, *some],
+                )
+            (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
+        return list(range(last - len(calls) + 1, last + 1))
+
+    def settle(self, answers: Iterable[Answer], refused: Iterable[tuple[int, str]] = ()) -> list[Json]:
+        """Keep answers, and say of calls why their answers are not kept, in one transaction.
+
+        Returns:
+            What now stands under the key of each answer: itself, or that of another process which was first.
+        """
+        kept = [(answer, bytes.fromhex(answer.key), as_text(answer.value)) for answer in answers]
         with self._transaction() as connection:
             connection.executemany(
-                "INSERT OR IGNORE INTO requests VALUES (?, ?)",
-                [(key, as_text(request)) for key, request, _, _ in calls],
+                "DELETE FROM answers WHERE id = (SELECT id FROM requests WHERE key = ?)"
+                " AND value IS ? AND checksum IS ?",
+                [(key, *answer.replaces) for answer, key, _ in kept if answer.replaces is not None],
             )
-            return [
-                cast(
-                    int,
-                    connection.execute(
-                        "INSERT INTO calls (run, key, outcome, reason) VALUES (?, ?, ?, ?)",
-                        (scrub(run), key, outcome, scrub(reason)),
-                    ).lastrowid,
-                )
-                for key, _, outcome, reason in calls
-            ]
-
-    def settle(self, answers: Iterable[Answer], refused: Iterable[tuple[int, str]] = ()) -> None:
-        """Keep answers, and say of calls why their answers are not kept, in one transaction."""
-        with self._transaction() as connection:
-            for answer in answers:
-                if answer.replaces is not None:
-                    connection.execute(
-                        "DELETE FROM answers WHERE key = ? AND value IS ? AND checksum IS ?",
-                        (answer.key, *answer.replaces),
-                    )
-                value = as_text(answer.value)
+            written = connection.executemany(
+                "INSERT OR IGNORE INTO answers SELECT id, ?, ?, ?, ? FROM requests WHERE key = ?",
+                [
+                    (SCHEMA, text, checksum_of(answer.key, text), answer.call, key)
+                    for answer, key, text in kept
+                ],
+            ).rowcount
+            for some in _parts([answer.call for answer, _, _ in kept]):
                 connection.execute(
-                    "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)",
-                    (answer.key, SCHEMA, value, checksum_of(answer.key, value), answer.call),
+                    f"UPDATE calls SET outcome = 'stored' WHERE id IN ({_marks(len(some))})",  # noqa: S608
+                    some,
                 )
-                connection.execute("UPDATE calls SET outcome = 'stored' WHERE id = ?", (answer.call,))
             connection.executemany(
                 "UPDATE calls SET outcome = 'not stored', reason = ? WHERE id = ?",
                 [(scrub(reason), call) for call, reason in refused],
             )
+        if written == len(kept):
+            return [parsed(text) for _, _, text in kept]
+        return [found.value for found in self.look_up([answer.key for answer, _, _ in kept])]
 
     def calls(self, run: str | None = None) -> list[Call]:
         """Return the calls of a run, or all of them, in the order in which they were made."""
         where, values = ("", ()) if run is None else ("WHERE run = ?", (run,))
-        return self._calls(f"{where} ORDER BY id", values)
+        return self._calls(f"{where} ORDER BY calls.id", values)
 
     def call(self, number: int) -> Call:
         """Return one call.
@@ -157,7 +190,7 @@ class Journal:
         Raises:
             StoreError: there is none with this number.
         """
-        found = self._calls("WHERE id = ?", (number,))
+        found = self._calls("WHERE calls.id = ?", (number,))
         if not found:
             raise StoreError(f"{self.path}: no call {number}; `doxa show RUN` lists the calls of a run")
         return found[0]
@@ -167,25 +200,30 @@ class Journal:
         same = " + ".join(f"(json_extract(requests.request, '$.{field}') IS ?)" for field in _NEAR)
         values = [_extracted(call.request.get(field)) for field in _NEAR]
         return self._calls(
-            "JOIN answers ON answers.call = calls.id WHERE calls.id < ? AND calls.key <> ?"
+            " JOIN answers ON answers.call = calls.id WHERE calls.id < ? AND calls.key <> ?"
             f" AND json_valid(requests.request) ORDER BY {same} DESC, calls.id DESC LIMIT ?",
-            (call.id, call.key, *values, limit),
+            (call.id, bytes.fromhex(call.key), *values, limit),
         )
 
     def first_answer(self, key: str) -> int | None:
         """Return the number of the call that gave the answer under a key."""
         with self._reading() as connection:
-            row = connection.execute("SELECT call FROM answers WHERE key = ?", (key,)).fetchone()
+            row = connection.execute(
+                "SELECT call FROM requests JOIN answers USING (id) WHERE key = ?", (bytes.fromhex(key),)
+            ).fetchone()
         return None if row is None else int(row[0])
 
     def _calls(self, rest: str, values: Sequence[Any]) -> list[Call]:
         with self._reading() as connection:
             rows = connection.execute(
-                "SELECT calls.id, run, calls.key, outcome, reason, request FROM calls"  # noqa: S608  # no input in it
-                f" JOIN requests ON requests.key = calls.key {rest}",
+                "SELECT calls.id, run, hex(calls.key), outcome, reason, request FROM calls"  # noqa: S608  # no input in it
+                f" LEFT JOIN requests ON requests.key = calls.key {rest}",
                 tuple(values),
             ).fetchall()
-        return [Call(*row[:5], request=loaded(row[5])) for row in rows]
+        return [
+            Call(number, run, key.lower(), outcome, reason, loaded(request))
+            for number, run, key, outcome, reason, request in rows
+        ]
 
     @contextmanager
     def _reading(self) -> Generator[sqlite3.Connection]:
@@ -210,49 +248,23 @@ class Journal:
     def _connection(self) -> sqlite3.Connection:
         """Return this process's connection; one that came through a fork belongs to the parent and is let be."""
         if self._open is None or self._owner != os.getpid():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(
-                self.path, timeout=60.0, isolation_level=None, check_same_thread=False
-            )
-            try:
-                self._prepare(connection)
-            except BaseException:
-                connection.close()
-                raise
-            self._open, self._owner = connection, os.getpid()
+            self._open, self._owner = open_file(self.path), os.getpid()
         return self._open
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        for pragma in ("trusted_schema = OFF", "journal_mode = WAL", "synchronous = NORMAL"):
-            connection.execute(f"PRAGMA {pragma}")
-        connection.execute("BEGIN IMMEDIATE")
-        names = connection.execute(
-            "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
-        ).fetchall()
-        if not names:
-            for table in _TABLES:
-                connection.execute(table)
-            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {LAYOUT}")
-        known = {"requests", "answers", "calls", "calls_run"}
-        ours = connection.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION
-        layout = connection.execute("PRAGMA user_version").fetchone()[0]
-        connection.execute("COMMIT")
-        if (
-            not ours
-            or {name for _, name in names} - known
-            or {kind for kind, _ in names} - {"table", "index"}
-        ):
-            raise StoreError(f"{self.path}: not a journal of doxa; name another file for the reply cache")
-        if layout != LAYOUT:
-            raise StoreError(
-                f"{self.path}: layout {layout}, this version reads {LAYOUT}; move the file away to start a new one"
-            )
 
     def _error(self, error: Exception) -> StoreError:
         return StoreError(
             f"{self.path}: the reply cache cannot be used ({error}); check the disk, or move the file away"
         )
+
+
+def _parts(values: Sequence[V], columns: int = 1) -> Iterator[Sequence[V]]:
+    """Yield the values of at most as many rows as one statement takes."""
+    step = _ROWS * columns
+    return (values[start : start + step] for start in range(0, len(values), step))
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
 
 
 _NEAR = ("identity", "kind", "messages", "tools", "options", "opening", "elicitor")

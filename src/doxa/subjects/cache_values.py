@@ -1,16 +1,18 @@
-"""What the cache knows by content: requests as plain JSON and their keys, answers as plain JSON and back."""
+"""What the cache knows by content: requests as canonical JSON and their keys, answers as plain JSON and back."""
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring as quoted
 from typing import cast, get_args
 
 import numpy as np
 from jaxtyping import Float
 
-from doxa.canonical import Json, digest
-from doxa.subjects.base import Conversation, Finish, Query, Reply, Sampling, Tool, ToolCall
+from doxa.canonical import Json, canonical_json, digest
+from doxa.subjects.base import Conversation, Finish, Message, Query, Reply, Sampling, Tool, ToolCall
 from doxa.subjects.cache_entries import SCHEMA
 
 
@@ -57,6 +59,53 @@ def request_key(request: Mapping[str, Json]) -> str:
     return digest(request)
 
 
+def key_of(text: str) -> str:
+    """Return the key of a request that is canonical JSON already."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def reply_texts(
+    identity: str,
+    conversations: Sequence[Conversation],
+    sampling: Sampling,
+    *,
+    tools: Sequence[Tool] = (),
+    elicitor: str = "",
+) -> list[str]:
+    """Return the canonical JSON of each conversation's ``reply_request``; what they share is written once."""
+    shared = canonical_json(reply_request(identity, (), sampling, tools=tools, elicitor=elicitor))
+    # no text can hold this: within JSON its quotes would be escaped, and only texts come before it
+    head, _, tail = shared.partition('"messages":[]')
+    return [f'{head}"messages":[{_messages(conversation)}]{tail}' for conversation in conversations]
+
+
+def score_texts(identity: str, queries: Sequence[Query], *, elicitor: str = "") -> list[str]:
+    """Return the canonical JSON of each query's ``score_request``; what they share is written once."""
+    shared = canonical_json(score_request(identity, Query((), ()), elicitor=elicitor))
+    head, _, tail = shared.partition('"messages":[],"opening":"","options":[]')
+    return [
+        f'{head}"messages":[{_messages(query.conversation)}],"opening":{quoted(query.opening)},'
+        f'"options":[{",".join(map(quoted, query.options))}]{tail}'
+        for query in queries
+    ]
+
+
+def as_batch(texts: Sequence[str]) -> list[str]:
+    """Return the same requests as parts of one call: the digest of all of them is part of each."""
+    batch = key_of(f"[{','.join(texts)}]")
+    return [f'{{"batch":"{batch}",{text[1:]}' for text in texts]
+
+
+def _messages(conversation: Conversation) -> str:
+    return ",".join([_message(message) for message in conversation])
+
+
+def _message(message: Message) -> str:
+    if message.tool_calls or message.tool_call_id:
+        return canonical_json(message.as_json())
+    return f'{{"content":{quoted(message.content)},"role":{quoted(message.role)}}}'
+
+
 def write_reply(reply: Reply) -> Json:
     """Return a reply as plain JSON."""
     return {
@@ -70,34 +119,27 @@ def write_reply(reply: Reply) -> Json:
     }
 
 
-def read_reply(value: Json) -> Reply | None:
+def read_reply(value: Json, *, cached: bool = True) -> Reply | None:
     """Return the reply a value holds, or None if it holds none."""
-    if not isinstance(value, Mapping) or set(value) != {
-        "text",
-        "finish",
-        "tokens_in",
-        "tokens_out",
-        "tool_calls",
-    }:
+    if not isinstance(value, dict) or len(value) != 5:
         return None
-    text, finish, calls = value["text"], value["finish"], value["tool_calls"]
-    tokens = (value["tokens_in"], value["tokens_out"])
-    if (
-        not isinstance(text, str)
-        or finish not in get_args(Finish)
-        or finish == "fault"
-        or not isinstance(calls, list)
-    ):
+    try:
+        text, finish, calls = value["text"], value["finish"], value["tool_calls"]
+        tokens_in, tokens_out = value["tokens_in"], value["tokens_out"]
+    except KeyError:
         return None
-    if any(not isinstance(count, int) or isinstance(count, bool) or count < 0 for count in tokens):
+    if not isinstance(text, str) or finish not in _FINISHES or not isinstance(calls, list):
         return None
-    read = [_read_call(call) for call in calls]
-    if any(call is None for call in read):
+    if type(tokens_in) is not int or type(tokens_out) is not int or tokens_in < 0 or tokens_out < 0:
         return None
-    counts = cast(tuple[int, int], tokens)
-    return Reply(
-        text, cast(Finish, finish), *counts, tool_calls=tuple(call for call in read if call), cached=True
-    )
+    read = [_read_call(call) for call in calls] if calls else []
+    if None in read:
+        return None
+    made = tuple(cast(list[ToolCall], read)) if read else ()
+    return Reply(text, cast(Finish, finish), tokens_in, tokens_out, made, "", cached)
+
+
+_FINISHES = tuple(finish for finish in get_args(Finish) if finish != "fault")
 
 
 def _read_call(value: Json) -> ToolCall | None:
