@@ -90,7 +90,7 @@ def run(full: bool, folder: Path) -> Outcome:
     return outcome
 
 
-_EXTRAS = {"ray": "ray", "embed": "sentence_transformers"}
+_EXTRAS = {"ray": "ray", "embed": "sentence_transformers", "inspect": "inspect_ai", "lm-eval": "lm_eval"}
 """Each extra that users install, and the module it brings."""
 
 _IMPORT_ALL = """

@@ -135,11 +135,16 @@ def framing_of(model: Subject) -> str:
     return str(getattr(asked, "framing", "own"))
 
 
+def option_texts(framing: str) -> tuple[str, ...]:
+    """Return what is scored as the answer: behind "Answer:", or without the space as the beginning of a chat turn."""
+    return tuple(text.lstrip() for text in OPTION_TEXTS) if framing == "chat" else OPTION_TEXTS
+
+
 def _scored(
     model: Subject, items: Sequence[KableItem], framing: str, batch: int, progress: Progress | None
 ) -> pl.DataFrame:
     require(model, Capability.SCORE)
-    options = tuple(text.lstrip() for text in OPTION_TEXTS) if framing == "chat" else OPTION_TEXTS
+    options = option_texts(framing)
     log_probs = np.empty((len(items), len(LETTERS)))
     for start in range(0, len(items), batch):
         part = items[start : start + batch]

@@ -123,11 +123,7 @@ def choose(items: Sequence[KableItem], limit: int | None, *, seed: int = 0) -> l
         raise InputError(
             f"limit={limit}: must be >= 1 question per task, type and subject; leave it out for all"
         )
-    rank: dict[tuple[str, int], int] = {}
-    for subject in sorted({item.subject for item in items}):
-        numbers = sorted({item.idx for item in items if item.subject == subject})
-        order = stream(seed, "kable", "sample", subject).permutation(len(numbers))
-        rank.update({(subject, numbers[index]): place for place, index in enumerate(order.tolist())})
+    rank = _ranks(items, seed)
     cells: dict[tuple[str, str, str], list[KableItem]] = {}
     for item in items:
         cells.setdefault((item.task, item.type, item.subject), []).append(item)
@@ -137,6 +133,28 @@ def choose(items: Sequence[KableItem], limit: int | None, *, seed: int = 0) -> l
         for item in sorted(cell, key=lambda item: rank[item.subject, item.idx])[:limit]
     }
     return [item for item in items if item.id in kept]
+
+
+def drawn_order(items: Sequence[KableItem], *, seed: int = 0) -> list[KableItem]:
+    """Return the questions so that every beginning is spread over subjects and types as evenly as can be.
+
+    Of each task the first questions are those that :func:`choose` takes with limit 1, then those of limit 2.
+    """
+    rank = _ranks(items, seed)
+    fields = {subject: place for place, subject in enumerate(dict.fromkeys(item.subject for item in items))}
+    return sorted(
+        items, key=lambda item: (rank[item.subject, item.idx], fields[item.subject], item.type == "false")
+    )
+
+
+def _ranks(items: Sequence[KableItem], seed: int) -> dict[tuple[str, int], int]:
+    """Return the place of each sentence in the order drawn for its subject."""
+    rank: dict[tuple[str, int], int] = {}
+    for subject in sorted({item.subject for item in items}):
+        numbers = sorted({item.idx for item in items if item.subject == subject})
+        order = stream(seed, "kable", "sample", subject).permutation(len(numbers))
+        rank.update({(subject, numbers[index]): place for place, index in enumerate(order.tolist())})
+    return rank
 
 
 def _files(path: Path, tasks: Collection[str] | None) -> list[Path]:

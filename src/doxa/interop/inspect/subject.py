@@ -1,0 +1,217 @@
+"""A model of Inspect's as a subject: many conversations at once, each answered once or a fault with its reason."""
+
+from __future__ import annotations
+
+import math
+import queue
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import numpy as np
+from jaxtyping import Float
+
+from doxa.canonical import digest
+from doxa.errors import CapabilityError, InputError, SubjectError
+from doxa.interop.inspect.needed import need_inspect
+from doxa.interop.inspect.words import to_chat, to_config, to_reply, to_tools
+from doxa.secret import scrub
+from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Tool
+from doxa.subjects.endpoint_transport import LOOP
+from doxa.subjects.endpoint_wire import TOP_LOG_PROBS
+
+if TYPE_CHECKING:
+    from inspect_ai.model import Model
+
+SCHEMA = 1
+"""Raised when requests or their reading change, so that older cached answers are not used."""
+
+RETRIES = 5
+"""Further attempts that Inspect makes for one question; without a number it would try for ever."""
+
+AT_ONCE = 256
+"""Questions handed to Inspect at once; how many of them travel is its own connection limit."""
+
+T = TypeVar("T")
+Outcome = Reply | dict[str, float]
+"""A reply, or the log-probabilities in nats of the likeliest first tokens."""
+
+
+def identity_of(model: str, revision: str = "") -> str:
+    """Return the SHA-256 of model, revision and schema."""
+    return digest({"kind": "inspect", "schema": SCHEMA, "model": model, "revision": revision})
+
+
+def capabilities_of(*, scores: bool) -> frozenset[Capability]:
+    """Return reply, sample and tools, and score where the provider gives top log-probabilities."""
+    known = {Capability.REPLY, Capability.SAMPLE, Capability.TOOLS}
+    return frozenset(known | ({Capability.SCORE} if scores else set()))
+
+
+class InspectSubject:
+    """A model behind Inspect's model interface.
+
+    Its provider's settings (keys, base address, connections) are Inspect's own. A question that Inspect gives up is a
+    reply with ``finish="fault"``. With ``scores=True`` options of one token are read from the likeliest first tokens,
+    NaN where an option is not among them.
+    """
+
+    form: Literal["micro", "published"] = "published"
+    framing = "chat"
+    context_tokens: int | None = None
+    batch_independent = True
+
+    def __init__(self, model: Model, *, scores: bool = False, revision: str = "") -> None:
+        self.model = model
+        self.name = str(model)
+        self.revision = revision
+        self._scores = scores
+
+    @classmethod
+    def open(cls, name: str, *, scores: bool = False, revision: str = "") -> InspectSubject:
+        """Open ``provider/model``.
+
+        Raises:
+            InputError: there is no such provider.
+            MissingExtraError: the extra ``inspect`` is not installed.
+            SubjectError: the provider cannot be set up; the message is Inspect's.
+        """
+        need_inspect(f"inspect:{name}")
+        from inspect_ai.model import get_model
+
+        try:
+            return cls(get_model(name, memoize=False), scores=scores, revision=revision)
+        except ValueError as error:
+            raise InputError(
+                f"inspect:{name}: {error} Write inspect:provider/model, as in inspect:openai/gpt-4o"
+            ) from error
+        except Exception as error:
+            raise SubjectError(f"inspect:{name}: {scrub(str(error).strip())}") from error
+
+    @property
+    def address(self) -> str:
+        """The address that opens the same subject again."""
+        options = [*(["scores=true"] if self._scores else []), *self._revision_option()]
+        return f"inspect:{self.name}" + (f"?{'&'.join(options)}" if options else "")
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of model, revision and schema."""
+        return identity_of(self.name, self.revision)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Reply, sample and tools; score where it was opened for it."""
+        return capabilities_of(scores=self._scores)
+
+    def reply(
+        self, conversations: Sequence[Conversation], *, sampling: Sampling, tools: Sequence[Tool] = ()
+    ) -> list[Reply]:
+        """Answer each conversation once, in order."""
+        replies: dict[int, Reply] = {}
+        for batch in self.reply_batches(conversations, sampling=sampling, tools=tools):
+            replies.update(batch)
+        return [replies[index] for index in range(len(conversations))]
+
+    def reply_batches(
+        self, conversations: Sequence[Conversation], *, sampling: Sampling, tools: Sequence[Tool] = ()
+    ) -> Iterator[list[tuple[int, Reply]]]:
+        """Yield (index, reply) of each conversation once, as they come."""
+        yield from self._as_they_come(
+            [lambda talk=talk: self._ask(talk, sampling, tools) for talk in conversations]
+        )
+
+    def score(self, queries: Sequence[Query]) -> list[Float[np.ndarray, " _"]]:
+        """Return the log-probability in nats of each option that is one token among the likeliest; NaN for others.
+
+        Raises:
+            CapabilityError: the provider gives no log-probabilities, no option is one token, or a query has an opening.
+        """
+        if any(not query.options for query in queries):
+            raise InputError("a query has no options; give at least one text to score")
+        instead = "ask for text, or use an hf: subject"
+        if not self._scores:
+            raise CapabilityError(
+                f"{self.address} was opened without log-probabilities; add ?scores=true, or {instead}"
+            )
+        if any(query.opening for query in queries):
+            raise CapabilityError(f"{self.address} cannot begin a reply (opening); {instead}")
+        found: dict[int, dict[str, float]] = {}
+        for batch in self._as_they_come(
+            [lambda talk=query.conversation: self._top_tokens(talk) for query in queries]
+        ):
+            found.update(batch)
+        read = [
+            np.array([found[place].get(option, math.nan) for option in query.options], dtype=np.float64)
+            for place, query in enumerate(queries)
+        ]
+        if queries and all(np.isnan(scores).all() for scores in read):
+            why = "no option is a single token among the likeliest" if any(found.values()) else "none came"
+            raise CapabilityError(f"{self.address} gives no usable log-probabilities: {why}; {instead}")
+        return read
+
+    def _as_they_come(self, asked: Sequence[Callable[[], Awaitable[T]]]) -> Iterator[list[tuple[int, T]]]:
+        """Ask everything on the loop that all hosted subjects share; hand on what has come, in lists."""
+        arrived: queue.SimpleQueue[tuple[int, T] | None] = queue.SimpleQueue()
+        work = LOOP.submit(all_at_once(asked, arrived.put))
+        work.add_done_callback(lambda _: arrived.put(None))
+        try:
+            while (first := arrived.get()) is not None:
+                batch = [first]
+                while not arrived.empty() and (further := arrived.get()) is not None:
+                    batch.append(further)
+                yield batch
+                if work.done() and arrived.empty():
+                    break
+            work.result()
+        finally:
+            work.cancel()
+
+    async def _ask(self, conversation: Conversation, sampling: Sampling, tools: Sequence[Tool]) -> Reply:
+        try:
+            output = await self.model.generate(
+                to_chat(conversation),
+                tools=to_tools(tools),
+                config=to_config(sampling, conversation, max_retries=RETRIES),
+            )
+        except Exception as error:  # noqa: BLE001 - whatever a provider raises is a question without an answer
+            return Reply("", "fault", fault=_reason(error))
+        return to_reply(output)
+
+    async def _top_tokens(self, conversation: Conversation) -> dict[str, float]:
+        """Return the log-probabilities of the likeliest first tokens; empty where none came."""
+        one = Sampling(max_tokens=1)
+        more = {"logprobs": True, "top_logprobs": TOP_LOG_PROBS, "max_retries": RETRIES}
+        try:
+            output = await self.model.generate(
+                to_chat(conversation), config=to_config(one, conversation, **more)
+            )
+        except Exception:  # noqa: BLE001 - as above; scores that are missing are NaN
+            return {}
+        given = None if output.empty else output.choices[0].logprobs
+        top = given.content[0].top_logprobs if given is not None and given.content else None
+        return {one.token: min(one.logprob, 0.0) for one in top or [] if math.isfinite(one.logprob)}
+
+    def _revision_option(self) -> list[str]:
+        return [f"revision={self.revision}"] if self.revision else []
+
+
+async def all_at_once(
+    asked: Sequence[Callable[[], Awaitable[T]]], put: Callable[[tuple[int, T]], None]
+) -> None:
+    """Await everything, at most ``AT_ONCE`` at a time, and put each (index, outcome) when it is there."""
+    import anyio
+
+    waiting = iter(enumerate(asked))
+
+    async def worker() -> None:
+        for index, ask in waiting:
+            put((index, await ask()))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(min(AT_ONCE, len(asked))):
+            group.start_soon(worker)
+
+
+def _reason(error: Exception) -> str:
+    said = " ".join(str(error).split())
+    return scrub(f"{type(error).__name__}: {said}" if said else type(error).__name__)[:300]
