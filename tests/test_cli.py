@@ -50,6 +50,8 @@ def test_run_prints_findings_and_with_json_exactly_one_object(capsys, tmp_path):
         (["show", "nothing"], "no such run"),
         (["organism", "train", "sond"], "did you mean 'sound'"),
         (["data", "check", "kabel"], "kable"),
+        (["run", "kable", "--max-calls", "0"], "--max-calls 0: must be >= 1"),
+        (["audit", "--max-tokens", "-1"], "--max-tokens -1: must be >= 1"),
     ],
 )
 def test_wrong_input_exits_with_2_and_writes_nothing(capsys, tmp_path, monkeypatch, arguments, message):
@@ -86,3 +88,15 @@ def test_tables_elsewhere_than_on_a_terminal_are_tab_separated(capsys):
     assert status == 0
     assert out.splitlines()[0] == "study\troom\tpaper\tclaim"
     assert any(line.startswith("kable\t") for line in out.splitlines())
+
+
+def test_a_dry_run_says_what_would_be_asked_and_does_nothing(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = doxa(capsys, "audit", "organism:leaning", "--preset", "quick", "--dry-run")
+    assert (status, out) == (0, "")
+    assert "organism:leaning: " in err
+    assert "questions, 0 of them answered in the cache" in err
+    status, out, _ = doxa(capsys, "audit", "organism:leaning", "--preset", "quick", "--dry-run", "--json")
+    asked = json.loads(out)["subjects"]["organism:leaning"]
+    assert asked["calls"] > 100
+    assert list(tmp_path.iterdir()) == []

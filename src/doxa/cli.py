@@ -26,6 +26,8 @@ data_app = typer.Typer(help="Data sets that studies read.", no_args_is_help=True
 organism_app = typer.Typer(help="The zoo of small language models with known defects.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(organism_app, name="organism")
+export_app = typer.Typer(help="Runs and questions for other tools.", no_args_is_help=True)
+app.add_typer(export_app, name="export")
 
 Out = Annotated[Path, typer.Option("--out", help="Folder that holds the runs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -41,6 +43,15 @@ Workers = Annotated[
     int | None, typer.Option("--workers", help="Cells at once; by default what the cores allow.")
 ]
 Fresh = Annotated[bool, typer.Option("--fresh/--resume", help="Put an earlier run aside, or go on with it.")]
+MaxCalls = Annotated[
+    int | None, typer.Option("--max-calls", help="Most questions put to subjects now; then stop, resumably.")
+]
+MaxTokens = Annotated[
+    int | None, typer.Option("--max-tokens", help="Stop, resumably, when this many tokens were used now.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only say how many calls and tokens to expect; ask nothing.")
+]
 
 
 def main() -> None:
@@ -97,19 +108,26 @@ def run(
     executor: Executor = "inline",
     workers: Workers = None,
     fresh: Fresh = False,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Run studies, or finish interrupted ones: only missing cells are computed."""
     from doxa.lab.declaration import studies
     from doxa.lab.progress import default_meter
     from doxa.lab.run import plan, run_study
+    from doxa.subjects.budget import Budget
 
     chosen = studies.names() if everything else slugs or []
     if not chosen:
         raise InputError("no study named; give a slug, --all, or see: doxa list")
     overrides = _overrides(settings, seed=seed, seeds=seeds, subject=subject)
-    for slug in chosen:
-        plan(slug, preset=preset, overrides=overrides)
+    plans = [plan(slug, preset=preset, overrides=overrides) for slug in chosen]
+    budget = Budget.of(max_calls, max_tokens)
+    if dry_run:
+        _print_expected(plans, out, as_json=as_json)
+        return
     for slug in chosen:
         result = run_study(
             slug,
@@ -120,6 +138,7 @@ def run(
             workers=workers,
             fresh=fresh,
             meter=default_meter(),
+            budget=budget,
         )
         if as_json:
             _print_json(result.as_json())
@@ -147,11 +166,16 @@ def audit(
     executor: Executor = "inline",
     workers: Workers = None,
     fresh: Fresh = False,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure a model's beliefs with every protocol it can take, and write its belief card."""
-    from doxa.audit.audit import audit_subject, audit_zoo
+    from doxa.audit.audit import audit_subject, audit_zoo, audited, zoo_settings
     from doxa.lab.progress import default_meter
+    from doxa.lab.run import plan
+    from doxa.subjects.budget import Budget
 
     overrides = _overrides(settings, seed=seed, seeds=seeds, subject=None)
     shared: dict[str, Any] = {
@@ -162,10 +186,15 @@ def audit(
         "workers": workers,
         "fresh": fresh,
         "meter": default_meter(),
+        "budget": Budget.of(max_calls, max_tokens),
     }
+    if zoo and subject is not None:
+        raise InputError(f"--zoo audits every organism; leave out {subject!r}")
+    if dry_run:
+        asked = zoo_settings(overrides) if zoo else {**overrides, "subjects": audited(subject, twin=twin)}
+        _print_expected([plan("audit", preset=preset, overrides=asked)], out, as_json=as_json)
+        return
     if zoo:
-        if subject is not None:
-            raise InputError(f"--zoo audits every organism; leave out {subject!r}")
         result: Any = audit_zoo(**shared)
     else:
         result = audit_subject(subject, twin=twin, **shared)
@@ -299,6 +328,81 @@ def bench(
         _table(("benchmark", "what it shows"), benchmarks())
         return
     run_benchmark(name, bar=bar, small=small, install=install, as_json=as_json)
+
+
+def _print_expected(plans: list[Any], out: Path, *, as_json: bool) -> None:
+    """Print what the missing cells of some runs will ask."""
+    from doxa.lab.asking import expect_missing, expectation_text
+
+    for todo in plans:
+        expected = expect_missing(todo, out)
+        if as_json:
+            _print_json(expected.as_json())
+            continue
+        _say(f"{todo.study.slug}: {expected.missing:,} of {expected.cells:,} cells to compute")
+        for address, asked in expected.subjects.items():
+            _say(f"  {expectation_text(address, asked)}")
+
+
+@app.command("import")
+def import_log(
+    log: Annotated[
+        Path, typer.Argument(help="An Inspect log (.eval, .json), or lm-eval results (file or folder).")
+    ],
+    *,
+    out: Out = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Make a run of another tool's log, which show and doxa.load read like any other."""
+    from doxa.interop import import_log as imported
+
+    made = imported(log, out)
+    if as_json:
+        _print_json(made.as_json())
+    else:
+        _say(f"{made.run}: {made.tables.beliefs.height:,} beliefs of {made.study}, in {made.folder}")
+
+
+@export_app.command("inspect")
+def export_inspect(
+    run: Annotated[str, typer.Argument(help="A run's folder, name, or the start of its name.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", help="Log to write, .eval or .json.")],
+    runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")] = Path("runs"),
+) -> None:
+    """Write a run as an Inspect log, for its viewer and its tools."""
+    from doxa.interop import to_inspect
+
+    _say(f"{to_inspect(run, out, out=runs)}")
+
+
+@export_app.command("lm-eval")
+def export_lm_eval(
+    study: Annotated[str, typer.Argument(help="The questions to write: kable.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", help="Folder the task files are written to.")],
+    tasks: Annotated[str | None, typer.Option("--tasks", help="Tasks, with commas; all by default.")] = None,
+    subjects: Annotated[
+        str | None, typer.Option("--subjects", help="Fields of knowledge, with commas.")
+    ] = None,
+    types: Annotated[str | None, typer.Option("--types", help="factual, false, or both.")] = None,
+    key: Annotated[str, typer.Option("--key", help="Accepted letters of the file or of the paper.")] = "file",
+    limit: Annotated[
+        int | None, typer.Option("--limit", help="Questions of each task, type and subject.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the draw.")] = 0,
+    report: Annotated[str, typer.Option("--report", help="accuracy, or shares of the answers.")] = "accuracy",
+) -> None:
+    """Write task files for lm-evaluation-harness from your copy of the questions."""
+    from doxa.interop import export_kable
+
+    if study != "kable":
+        raise InputError(f"{study!r}: only kable has task files for lm-evaluation-harness")
+    made = export_kable(
+        out, tasks=tasks, subjects=subjects, types=types, key=key, limit=limit, seed=seed, report=report
+    )
+    for group in made.groups:
+        _say(f"lm-eval run --tasks {group} --include_path {made.folder} --model hf --model_args pretrained=…")
 
 
 def _overrides(settings: list[str] | None, **shared: Any) -> dict[str, Any]:

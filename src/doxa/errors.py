@@ -30,6 +30,10 @@ class SubjectError(DoxaError):
     """A subject failed for good: its weights cannot be loaded or its endpoint cannot be reached."""
 
 
+class BudgetError(DoxaError):
+    """The calls or tokens that may be spent are spent; what was answered is kept (exit status 1)."""
+
+
 class MissingExtraError(DoxaError, ImportError):
     """An optional dependency is needed and not installed."""
 

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from doxa.audit.audit import audit_subject, belief_card
-from doxa.audit.card import BeliefCard
+from doxa.audit.card import BeliefCard, card_text
 from doxa.errors import InputError
 from doxa.lab.run import CellsFailedError
+from doxa.testing import FaultServer
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "design" / "belief-card.schema.json"
 QUICK = {"preset": "quick", "overrides": {"protocols": ("confidence", "knowledge-belief")}}
@@ -79,3 +83,41 @@ def test_bad_audits_start_nothing(tmp_path):
 def test_a_subject_that_cannot_be_reached_fails_and_says_why(tmp_path):
     with pytest.raises((CellsFailedError, Exception), match="nowhere"):
         audit_subject("hf:/nowhere/at-all", out=tmp_path, **QUICK)
+
+
+@pytest.mark.slow
+def test_the_card_of_a_failing_server_counts_every_fault_and_reads_as_without_faults(tmp_path, monkeypatch):
+    """Half of the requests are spoiled; the answers that came are those of a server that never fails."""
+    import doxa.subjects.endpoint as endpoint
+
+    brave = dataclasses.replace(endpoint.Patience(), attempts=12, first_wait_s=0.001, retry_floor=5000)
+    monkeypatch.setattr(endpoint, "Patience", lambda: brave)
+    quick = {"preset": "quick", "overrides": {"protocols": ("knowledge-belief",)}}
+    with FaultServer(_says_yes, faults={"500": 0.25, "429": 0.25}, seed=1) as failing:
+        address = f"{failing.url}#m"
+        card = belief_card(address, out=tmp_path, **quick)
+        assert card.asking is not None
+        assert card.asking.faults == dict(failing.ledger.seen())
+        assert sum(card.asking.faults.values()) > 50
+        assert card.asking.retries == sum(card.asking.faults.values())
+        assert (card.asking.unanswered, card.unread) == (0, {})
+        again = belief_card(address, out=tmp_path, **quick)
+        assert again == card, "a card is the same when it is read again"
+    with FaultServer(_says_yes, faults=0.0) as sound:
+        reference = belief_card(f"{sound.url}#m", out=tmp_path, **quick)
+    assert card.protocols == reference.protocols
+    assert f"faults: {', '.join(f'{kind} ' for kind in card.asking.faults)}".split()[1] in card_text(card, "")
+
+
+def test_the_card_says_what_could_not_be_read(tmp_path):
+    quick = {"preset": "quick", "overrides": {"protocols": ("knowledge-belief",)}}
+    with FaultServer(lambda _asked: "I cannot help with that.", faults=0.0) as server:
+        card = belief_card(f"{server.url}#m", out=tmp_path, **quick)
+    assert set(card.unread) == {"refusal"}
+    assert sum(card.unread.values()) > 20
+    assert "not read" in card_text(card, "")
+    assert card.protocols[0].verdict == "unresolved"
+
+
+def _says_yes(asked: Mapping[str, Any]) -> str:
+    return f"Let me see ({len(str(asked['messages'])) % 7}). So, the answer is (A)."

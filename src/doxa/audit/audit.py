@@ -7,13 +7,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from doxa.audit.card import BeliefCard, card_text, protocol_card
+from doxa.audit.card import Asking, BeliefCard, card_text, protocol_card, unread
 from doxa.audit.study import judged
 from doxa.errors import InputError
-from doxa.lab.progress import Meter
-from doxa.lab.run import RunResult, run_study
+from doxa.lab.run import Running, RunResult, run_study
 from doxa.lab.store import RunFolder
 from doxa.subjects.addresses import identity, parse_address
 from doxa.subjects.organisms import member, members
@@ -107,53 +106,44 @@ class ZooResult:
         return "\n".join(lines)
 
 
+def audited(subject: str | None = None, *, twin: str | None = None) -> tuple[str, ...]:
+    """Return the addresses an audit asks: the subject, and its twin where there is one.
+
+    Raises:
+        InputError: an address cannot be understood.
+    """
+    subject = DEFAULT_SUBJECT if subject is None else subject
+    twin = twin if twin is not None else _own_twin(subject)
+    return (subject,) if twin is None or twin == subject else (subject, twin)
+
+
 def audit_subject(
     subject: str | None = None,
     *,
     twin: str | None = None,
-    preset: str = "embedded",
     overrides: Mapping[str, Any] | None = None,
-    out: Path | str = "runs",
-    executor: str = "inline",
-    workers: int | None = None,
-    fresh: bool = False,
-    meter: Meter | None = None,
+    **running: Unpack[Running],
 ) -> AuditResult:
     """Measure a subject's beliefs with every protocol it can take and write its belief card.
 
     Args:
         subject: address; None audits ``DEFAULT_SUBJECT`` beside its sound twin.
         twin: address of a sound twin shown beside it; an organism's own twin by default.
-        preset: ``quick``, ``embedded`` or ``paper``.
         overrides: settings of the audit by name.
-        out: folder that holds the runs.
-        executor: ``inline``, ``processes`` or ``ray``.
-        workers: how many cells at once.
-        fresh: put an earlier audit of the same name aside.
-        meter: shows progress.
+        running: preset, folder, executor, budget and meter, as ``run_study`` takes them.
 
     Raises:
         InputError: an address or a setting was wrong; nothing was started.
+        BudgetError: the budget was spent; what was answered is kept.
         CellsFailedError: the subject could not be asked.
     """
     started = time.monotonic()
-    subject = DEFAULT_SUBJECT if subject is None else subject
-    twin = twin if twin is not None else _own_twin(subject)
+    subjects = audited(subject, twin=twin)
     if "subjects" in (overrides or {}):
         raise InputError("--set subjects=...: name the subject as the argument and its twin with --twin")
-    subjects = (subject,) if twin is None or twin == subject else (subject, twin)
-    result = run_study(
-        "audit",
-        preset=preset,
-        overrides={**(overrides or {}), "subjects": subjects},
-        out=out,
-        executor=executor,
-        workers=workers,
-        fresh=fresh,
-        meter=meter,
-    )
+    result = run_study("audit", overrides={**(overrides or {}), "subjects": subjects}, **running)
     cards = _cards(result)
-    card = cards[subject]
+    card = cards[subjects[0]]
     if len(subjects) == 2:
         card = card.model_copy(update={"twin": cards[subjects[1]]})
     RunFolder(result.folder).write_json("card.json", card.model_dump(mode="json"))
@@ -169,28 +159,10 @@ def belief_card(subject: str | None = None, **settings: Any) -> BeliefCard:
     return audit_subject(subject, **settings).card
 
 
-def audit_zoo(
-    *,
-    preset: str = "embedded",
-    overrides: Mapping[str, Any] | None = None,
-    out: Path | str = "runs",
-    executor: str = "inline",
-    workers: int | None = None,
-    fresh: bool = False,
-    meter: Meter | None = None,
-) -> ZooResult:
+def audit_zoo(*, overrides: Mapping[str, Any] | None = None, **running: Unpack[Running]) -> ZooResult:
     """Audit every organism on three evaluation seeds (or ``seeds``) and compare with its known defect."""
     zoo = members()
-    result = run_study(
-        "audit",
-        preset=preset,
-        overrides={"seeds": 3, **(overrides or {}), "subjects": tuple(f"organism:{name}" for name in zoo)},
-        out=out,
-        executor=executor,
-        workers=workers,
-        fresh=fresh,
-        meter=meter,
-    )
+    result = run_study("audit", overrides=zoo_settings(overrides), **running)
     named: dict[str, dict[int, list[str]]] = {name: {} for name in zoo}
     unresolved = 0
     for seed in range(result.config.seed, result.config.seed + result.config.seeds):
@@ -200,6 +172,11 @@ def audit_zoo(
             if item.verdict == "defect":
                 names.append(item.protocol.defect)
     return ZooResult({name: member.defect for name, member in zoo.items()}, named, unresolved, result.report)
+
+
+def zoo_settings(overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the audit's settings for the whole zoo on three evaluation seeds, unless told otherwise."""
+    return {"seeds": 3, **(overrides or {}), "subjects": tuple(f"organism:{name}" for name in members())}
 
 
 def _cards(result: RunResult) -> dict[str, BeliefCard]:
@@ -212,6 +189,8 @@ def _cards(result: RunResult) -> dict[str, BeliefCard]:
             seed=result.config.seed,
             seeds=result.config.seeds,
             protocols=[protocol_card(item) for item in items if item.subject == address],
+            unread=unread(result.tables, address),
+            asking=Asking(**result.spending[address]._asdict()) if address in result.spending else None,
             report=str(result.report),
         )
         for address in result.config.subjects

@@ -5,15 +5,20 @@ The JSON's schema is ``docs/design/belief-card.schema.json``; its version is ``S
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
+import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from doxa.audit.protocol import Reading
 from doxa.audit.study import Judged
+from doxa.lab.asking import spending_text
+from doxa.lab.record import Tables
 from doxa.lab.report import Badge, Card, CardRow, Fact, Number
 from doxa.lab.report.page import Tone
+from doxa.subjects.counting import Spending
 
 SCHEMA = 1
 """Version of the card's JSON; it changes when a field is renamed, removed or changes its meaning."""
@@ -64,6 +69,21 @@ class Spent(_Strict):
     )
 
 
+class Asking(_Strict):
+    """What asking a hosted subject took since the audit began."""
+
+    hits: int = Field(description="answers that came from the reply cache", ge=0)
+    asked: int = Field(description="questions put to the server", ge=0)
+    unanswered: int = Field(description="of them, without an answer in the end", ge=0)
+    requests: int = Field(description="requests sent, those sent again included", ge=0)
+    retries: int = Field(description="requests sent again after a fault", ge=0)
+    tokens_in: int = Field(description="prompt tokens, as the server counts them", ge=0)
+    tokens_out: int = Field(description="reply tokens, as the server counts them", ge=0)
+    faults: dict[str, int] = Field(
+        description="how often each kind of fault was met, those survived included"
+    )
+
+
 class ProtocolCard(_Strict):
     """One protocol's verdict."""
 
@@ -92,6 +112,10 @@ class BeliefCard(_Strict):
     seed: int = Field(description="seed of the first evaluation")
     seeds: int = Field(description="evaluations with fresh contexts", ge=1)
     protocols: list[ProtocolCard]
+    unread: dict[str, int] = Field(
+        description="beliefs that could not be read, by kind of reason, over all protocols"
+    )
+    asking: Asking | None = Field(description="what asking took; null for a subject on this machine")
     twin: BeliefCard | None = Field(
         default=None, description="the card of the sound twin, where there is one"
     )
@@ -130,6 +154,14 @@ def protocol_card(item: Judged) -> ProtocolCard:
             threshold=check.threshold,
         ),
     )
+
+
+def unread(tables: Tables, address: str) -> dict[str, int]:
+    """Return how many of a subject's beliefs could not be read, by kind of reason."""
+    missing = tables.beliefs.filter(pl.col("subject") == address, pl.col("credence").is_null())
+    reasons = missing["extra"].str.json_path_match("$.missing").fill_null("no reason given")
+    kinds = Counter(str(reason).partition(":")[0] for reason in reasons)
+    return dict(sorted(kinds.items()))
 
 
 def card_block(address: str, items: Sequence[Judged]) -> Card:
@@ -179,6 +211,11 @@ def card_text(card: BeliefCard, head: str) -> str:
         lines.append(
             f"  {item.title:<{width}}  {line}, bias {check.bias:+.2f}, coverage {check.coverage:.0%} of {check.n}"
         )
+    if card.asking is not None:
+        lines.append(f"  {'asking':<{width}}  {spending_text(Spending(**card.asking.model_dump()))}")
+    if card.unread:
+        kinds = ", ".join(f"{kind} × {count:,}" for kind, count in card.unread.items())
+        lines.append(f"  {'not read':<{width}}  {kinds}")
     if card.twin is not None:
         named = ", ".join(card.twin.named) or "no defect named"
         open_ones = [item.title for item in card.twin.protocols if item.verdict == "unresolved"]

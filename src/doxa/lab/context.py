@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import torch
 
     from doxa.subjects.base import Subject
+    from doxa.subjects.budget import Ledger
+    from doxa.subjects.counting import Spending
 
 Progress = Callable[[float, str], None]
 """Called with the share done in [0, 1] and a short note."""
@@ -46,7 +48,17 @@ class UsedConfig:
 
 
 class Context:
-    """Handed to ``run(cell, ctx)``."""
+    """Handed to ``run(cell, ctx)``.
+
+    Args:
+        slug: the study.
+        config: its config.
+        cell: the cell to compute.
+        run: the run's folder; beside it lies the reply cache.
+        progress: told how far the cell is.
+        ledger: what may be spent on subjects.
+        opener: opens a subject, instead of asking the one that is at the address.
+    """
 
     def __init__(
         self,
@@ -56,6 +68,8 @@ class Context:
         *,
         run: Path | None = None,
         progress: Progress | None = None,
+        ledger: Ledger | None = None,
+        opener: Callable[[str], Subject] | None = None,
     ) -> None:
         self.config = UsedConfig(config, cell)
         self._slug = slug
@@ -63,6 +77,9 @@ class Context:
         self._run = "" if run is None else run.name
         self._replies = None if run is None else run.parent / "replies.sqlite"
         self._progress = progress
+        self._ledger = ledger
+        self._opener = opener or self._open
+        self._opened: list[Subject] = []
 
     def rng(self, *names: str | int) -> np.random.Generator:
         """Return the random stream ``names`` of this study and the cell's seed; conditions share it by name."""
@@ -79,13 +96,31 @@ class Context:
             InputError: the address is not among the cell's ``subjects`` or cannot be understood.
             SubjectError: the subject cannot be opened.
         """
-        from doxa.subjects.addresses import open_subject
-
         if address not in self._cell.subjects:
             raise InputError(
                 f"cell '{self._cell.condition}' asks {address} without declaring it; add it to subjects"
             )
-        return open_subject(address, replies=self._replies, run=self._run)
+        return self._opener(address)
+
+    def _open(self, address: str) -> Subject:
+        from doxa.subjects.addresses import open_subject
+
+        subject = open_subject(address, replies=self._replies, run=self._run, ledger=self._ledger)
+        self._opened.append(subject)
+        return subject
+
+    def spending(self) -> dict[str, Spending]:
+        """Return what asking took so far, by address; only hosted subjects cost something."""
+        if not self._opened:
+            return {}
+        from doxa.subjects.counting import Spending, spending
+
+        spent: dict[str, Spending] = {}
+        for subject in self._opened:
+            more = spending(subject)
+            if more is not None:
+                spent[subject.address] = spent.get(subject.address, Spending()).plus(more)
+        return spent
 
     def recorder(self) -> Recorder:
         """Return a recorder with the cell's condition and seed."""

@@ -12,24 +12,32 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from doxa.errors import DoxaError, InputError, MissingExtraError, did_you_mean
+from doxa.errors import BudgetError, DoxaError, InputError, MissingExtraError, did_you_mean
 from doxa.lab.context import Context, Progress, threads
 from doxa.lab.declaration import Cell, find_study
 from doxa.lab.store import RunFolder
 from doxa.secret import guard_output, scrub
 
+if TYPE_CHECKING:
+    from doxa.subjects.budget import Budget, Ledger
+    from doxa.subjects.counting import Spending
+
 EXECUTORS = ("inline", "processes", "ray")
 
-Status = Literal["done", "kept", "failed"]
+Status = Literal["done", "kept", "failed", "stopped"]
+"""Computed now; there already; ended by an error; ended because the budget was spent."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One cell to be computed, with all a fresh process needs; ``config`` is the config's fields by name."""
+    """One cell to be computed, with all a fresh process needs; ``config`` is the config's fields by name.
+
+    ``ledger`` is the file in which all cells of the invocation count what they spend of ``budget``.
+    """
 
     run: Path
     study: str
@@ -37,6 +45,8 @@ class Task:
     cell: Cell
     key: str
     meta: dict[str, Any]
+    budget: Budget | None = None
+    ledger: Path = Path()
 
 
 @dataclass(frozen=True)
@@ -48,11 +58,15 @@ class Outcome:
     seconds: float = 0.0
     error: str = ""
     trace: str = ""
+    spending: Mapping[str, Spending] = field(default_factory=dict[str, "Spending"])
 
 
 def execute(task: Task, progress: Progress | None = None) -> Outcome:
     """Compute one cell and keep it; an exception becomes an outcome, so that the other cells go on."""
     started = time.monotonic()
+    context: Context | None = None
+    status: Status = "failed"
+    error = trace = ""
     try:
         folder = RunFolder(task.run)
         with folder.claim(task.key):
@@ -60,15 +74,34 @@ def execute(task: Task, progress: Progress | None = None) -> Outcome:
                 return Outcome(task.key, "kept")
             study = find_study(task.study)
             context = Context(
-                study.slug, study.config(**task.config), task.cell, run=task.run, progress=progress
+                study.slug,
+                study.config(**task.config),
+                task.cell,
+                run=task.run,
+                progress=progress,
+                ledger=_ledger(task),
             )
             with threads(task.cell.threads):
                 tables = study.code.run(task.cell, context)
             folder.write(task.key, task.meta, tables)
-    except Exception as error:  # noqa: BLE001 - a cell may raise anything; it is reported, not lost
-        text = scrub(f"{error}" if isinstance(error, DoxaError) else f"{type(error).__name__}: {error}")
-        return Outcome(task.key, "failed", time.monotonic() - started, text, scrub(traceback.format_exc()))
-    return Outcome(task.key, "done", time.monotonic() - started)
+        status = "done"
+    except BudgetError as stop:
+        status, error = "stopped", str(stop)
+    except Exception as failure:  # noqa: BLE001 - a cell may raise anything; it is reported, not lost
+        error = scrub(
+            f"{failure}" if isinstance(failure, DoxaError) else f"{type(failure).__name__}: {failure}"
+        )
+        trace = scrub(traceback.format_exc())
+    spent = context.spending() if context is not None else {}
+    return Outcome(task.key, status, time.monotonic() - started, error, trace, spent)
+
+
+def _ledger(task: Task) -> Ledger | None:
+    if task.budget is None:
+        return None
+    from doxa.subjects.budget import Ledger
+
+    return Ledger(task.ledger, task.budget)
 
 
 def run_tasks(

@@ -17,6 +17,10 @@ from typing import Protocol, runtime_checkable
 class Meter(Protocol):
     """What a run tells while it works."""
 
+    def note(self, text: str) -> None:
+        """Say something before the cells are computed."""
+        ...
+
     def cells(self, title: str, *, total: int, done: int) -> AbstractContextManager[None]:
         """Show that ``done`` of ``total`` cells are finished, until the context ends."""
         ...
@@ -32,6 +36,9 @@ class Meter(Protocol):
 
 class SilentMeter:
     """Shows nothing."""
+
+    def note(self, text: str) -> None:
+        """Show nothing."""
 
     @contextlib.contextmanager
     def cells(self, title: str, *, total: int, done: int) -> Generator[None]:  # noqa: ARG002 - the protocol's signature
@@ -52,6 +59,10 @@ class LineMeter:
         self._total = self._done = 0
         self._last = 0.0
 
+    def note(self, text: str) -> None:
+        """Print the text."""
+        _say(text)
+
     @contextlib.contextmanager
     def cells(self, title: str, *, total: int, done: int) -> Generator[None]:
         """Print how many cells there are and how many of them were kept."""
@@ -66,13 +77,17 @@ class LineMeter:
         """Print the cell and its status."""
         self._done += 1
         now = time.monotonic()
-        if status == "failed" or self._done == self._total or now - self._last >= 2.0:
+        if status in ("failed", "stopped") or self._done == self._total or now - self._last >= 2.0:
             self._last = now
             _say(f"  {self._done}/{self._total}  {label}  {status}{': ' + error if error else ''}")
 
 
 class BarMeter:
     """A bar with the share done, the time left and what is at work."""
+
+    def note(self, text: str) -> None:
+        """Print the text above where the bar will be."""
+        _say(text)
 
     @contextlib.contextmanager
     def cells(self, title: str, *, total: int, done: int) -> Generator[None]:
@@ -102,8 +117,8 @@ class BarMeter:
         """Move the bar by one cell."""
         self._done += 1
         self._bar.update(self._task, completed=self._done, note=label)
-        if status == "failed":
-            self._bar.console.print(f"{label} failed: {error}", markup=False, highlight=False)
+        if status in ("failed", "stopped"):
+            self._bar.console.print(f"{label} {status}: {error}", markup=False, highlight=False)
 
 
 def default_meter() -> Meter:

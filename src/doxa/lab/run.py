@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import platform
-import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import polars as pl
 
-import doxa
 from doxa.canonical import Json, digest
-from doxa.errors import DoxaError, InputError, StoreError
+from doxa.errors import BudgetError, DoxaError, InputError, StoreError
+from doxa.lab.asking import add_spending, expect, expectation_text, ledger_file, spent_on
 from doxa.lab.declaration import Cell, Study, code_files, find_study
 from doxa.lab.executors import Outcome, Task, run_tasks
 from doxa.lab.figures import Figure
 from doxa.lab.files import sha256, write_atomic
 from doxa.lab.progress import Meter, SilentMeter
+from doxa.lab.provenance import machine, shell_command, versions
 from doxa.lab.record import Finding, Tables
 from doxa.lab.store import RunFolder, find_run
 from doxa.secret import scrub
+
+if TYPE_CHECKING:
+    from doxa.subjects.budget import Budget
+    from doxa.subjects.counting import Spending
 
 
 class CellsFailedError(DoxaError):
@@ -49,6 +49,7 @@ class RunResult:
         cells: how many cells there are.
         tables: the tables of all cells.
         config: the study's config.
+        spending: what asking each hosted subject took since the run began.
     """
 
     run: str
@@ -61,6 +62,7 @@ class RunResult:
     cells: int
     tables: Tables
     config: Any
+    spending: Mapping[str, Spending] = field(default_factory=dict[str, "Spending"])
 
     @property
     def report(self) -> Path:
@@ -69,13 +71,27 @@ class RunResult:
 
     def as_json(self) -> dict[str, Json]:
         """Return what ``--json`` prints."""
+        asking: dict[str, Json] = {address: spent.as_json() for address, spent in self.spending.items()}
         return {
             "run": self.run,
             "study": self.study,
             "seconds": round(self.seconds, 3),
             "findings": [finding.as_json() for finding in self.findings],
+            **({"asking": asking} if asking else {}),
             "report": str(self.report),
         }
+
+
+class Running(TypedDict, total=False):
+    """How a study is run, whatever it is; see ``run_study``."""
+
+    preset: str
+    out: Path | str
+    executor: str
+    workers: int | None
+    fresh: bool
+    meter: Meter | None
+    budget: Budget | None
 
 
 @dataclass(frozen=True)
@@ -127,6 +143,7 @@ def run_study(
     workers: int | None = None,
     fresh: bool = False,
     meter: Meter | None = None,
+    budget: Budget | None = None,
 ) -> RunResult:
     """Run a study, or finish one that was interrupted: only missing cells are computed.
 
@@ -139,9 +156,11 @@ def run_study(
         workers: how many cells at once.
         fresh: put an earlier run of the same name aside and begin anew.
         meter: shows progress; silent by default.
+        budget: the most that may be asked of subjects now.
 
     Raises:
         InputError: the input was wrong; nothing was started or written.
+        BudgetError: the budget was spent; the finished cells and all answers of hosted subjects are kept.
         CellsFailedError: some cells failed; the finished ones are kept.
         StoreError: the run's folder cannot be written.
     """
@@ -151,7 +170,7 @@ def run_study(
     if fresh and folder.path.exists():
         folder.path.rename(_free_name(folder.path))
     with folder.at_work():
-        return _finish(folder, todo, started, executor, workers, fresh, meter or SilentMeter())
+        return _finish(folder, todo, started, executor, workers, fresh, meter or SilentMeter(), budget)
 
 
 def _finish(
@@ -162,20 +181,33 @@ def _finish(
     workers: int | None,
     fresh: bool,
     meter: Meter,
+    budget: Budget | None,
 ) -> RunResult:
     """Compute the cells that are missing, then judge."""
     _open(folder, todo)
     missing = _missing(folder, todo, adopt=not fresh)
+    for address, expected in expect(todo, missing, folder.path.parent, hosted_only=True).items():
+        meter.note(expectation_text(address, expected))
     outcomes: list[Outcome] = []
-    with meter.cells(todo.study.slug, total=len(todo.cells), done=len(todo.cells) - len(missing)):
-        tasks = [_task(folder, todo, key) for key in missing]
+    with (
+        ledger_file(folder.path) as ledger,
+        meter.cells(todo.study.slug, total=len(todo.cells), done=len(todo.cells) - len(missing)),
+    ):
+        tasks = [_task(folder, todo, key, budget, ledger) for key in missing]
         for outcome in run_tasks(tasks, executor, workers=workers, progress=meter.inside):
             outcomes.append(outcome)
+            add_spending(folder, outcome.spending)
             cell = todo.cells[outcome.key]
             meter.finished(f"{cell.condition} seed {cell.seed}", outcome.status, outcome.error)
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if failed:
         raise _failure(folder, todo, failed)
+    stopped = [outcome for outcome in outcomes if outcome.status == "stopped"]
+    if stopped:
+        raise BudgetError(
+            f"{stopped[0].error}; {len(todo.cells) - len(stopped)} of {len(todo.cells)} cells are finished and every "
+            f"answer of a hosted subject is kept; to go on: {shell_command()}"
+        )
     result = conclude(folder, todo, seconds=time.monotonic() - started, computed=len(outcomes))
     _record_times(folder, outcomes, result)
     return result
@@ -195,7 +227,8 @@ def conclude(folder: RunFolder, todo: Plan, *, seconds: float, computed: int) ->
             f"figures/{figure.id}.json",
             {"title": figure.title, "caption": figure.caption, "spec": figure.spec},
         )
-    page = study_page(todo, tables, findings, figures, manifest=folder.read_json("manifest.json"))
+    manifest = folder.read_json("manifest.json")
+    page = study_page(todo, tables, findings, figures, manifest=manifest)
     write_atomic(folder.path / "report.html", scrub(render(page)).encode("utf-8", "backslashreplace"))
     return RunResult(
         run=folder.path.name,
@@ -208,6 +241,7 @@ def conclude(folder: RunFolder, todo: Plan, *, seconds: float, computed: int) ->
         cells=len(todo.cells),
         tables=tables,
         config=todo.config,
+        spending=spent_on(manifest),
     )
 
 
@@ -345,7 +379,7 @@ def _whole(folder: RunFolder, key: str) -> bool:
     return True
 
 
-def _task(folder: RunFolder, todo: Plan, key: str) -> Task:
+def _task(folder: RunFolder, todo: Plan, key: str, budget: Budget | None, ledger: Path) -> Task:
     cell = todo.cells[key]
     meta: dict[str, Any] = {
         "study": todo.study.slug,
@@ -354,7 +388,7 @@ def _task(folder: RunFolder, todo: Plan, key: str) -> Task:
         "params": dict(cell.params),
     }
     config = {item.name: getattr(todo.config, item.name) for item in dataclasses.fields(todo.config)}
-    return Task(folder.path, todo.reference, config, cell, key, meta)
+    return Task(folder.path, todo.reference, config, cell, key, meta, budget, ledger)
 
 
 def _failure(folder: RunFolder, todo: Plan, failed: Sequence[Outcome]) -> CellsFailedError:
@@ -369,13 +403,14 @@ def _failure(folder: RunFolder, todo: Plan, failed: Sequence[Outcome]) -> CellsF
 
 
 def _record_times(folder: RunFolder, outcomes: Sequence[Outcome], result: RunResult) -> None:
-    manifest = folder.read_json("manifest.json")
-    spent = cast(dict[str, float], manifest.get("cell_seconds", {}))
-    spent.update({outcome.key: round(outcome.seconds, 3) for outcome in outcomes if outcome.status == "done"})
-    manifest["cell_seconds"] = spent
-    manifest["finished"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    manifest["seconds"] = round(result.seconds, 3)
-    folder.write_json("manifest.json", manifest)
+    with folder.manifest() as manifest:
+        spent = cast(dict[str, float], manifest.get("cell_seconds", {}))
+        spent.update(
+            {outcome.key: round(outcome.seconds, 3) for outcome in outcomes if outcome.status == "done"}
+        )
+        manifest["cell_seconds"] = spent
+        manifest["finished"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        manifest["seconds"] = round(result.seconds, 3)
 
 
 def _free_name(path: Path) -> Path:
@@ -393,53 +428,3 @@ def _plain(value: Any) -> Json:
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in cast(Sequence[Any], value)]
     return value
-
-
-def shell_command() -> str:
-    """Return the command line of this process, without secrets."""
-    import shlex
-
-    name = Path(sys.argv[0]).name if sys.argv else "python"
-    return scrub(shlex.join([name if name != "__main__.py" else "doxa", *sys.argv[1:]]))
-
-
-def versions() -> dict[str, Json]:
-    """Return the versions of doxa, Python and the libraries that make numbers."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    found: dict[str, Json] = {"doxa": doxa.__version__, "python": platform.python_version()}
-    for name in ("numpy", "scipy", "polars", "torch", "transformers", "tokenizers"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    found["commit"] = _commit()
-    return found
-
-
-def machine() -> dict[str, Json]:
-    """Return what kind of machine this is; no host name, user or path."""
-    return {
-        "system": platform.system(),
-        "architecture": platform.machine(),
-        "cores": os.cpu_count(),
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-    }
-
-
-@cache
-def _commit() -> str | None:
-    """Return the commit of the checkout doxa runs from, marked when files differ from it; None outside one."""
-    root = Path(doxa.__file__).parents[2]
-    git = shutil.which("git")
-    if git is None or not (root / ".git").exists():
-        return None
-    head = subprocess.run(
-        [git, "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
-    changed = subprocess.run(
-        [git, "-C", str(root), "status", "--porcelain", "-uno"], capture_output=True, text=True, check=False
-    )
-    if head.returncode != 0:
-        return None
-    return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")

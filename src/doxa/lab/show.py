@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from doxa.errors import InputError
+from doxa.lab.asking import spending_text, spent_on
 from doxa.lab.store import find_run
 from doxa.lab.terminal import MARKS, interval_text
 
@@ -48,6 +49,7 @@ def show_run(reference: str, out: Path) -> Shown:
         "finished": len(done),
         "digest": folder.digest(done),
         "findings": findings,
+        "asking": manifest.get("asking", {}),
         "command": manifest["command"],
         "report": str(folder.path / "report.html") if finished else None,
     }
@@ -59,6 +61,7 @@ def show_run(reference: str, out: Path) -> Shown:
     for item in findings:
         number = interval_text(item["estimate"], item["interval"], item["unit"])
         lines.append(f"{MARKS[item['verdict']]} {item['verdict']:<10}  {item['claim']}  {number}")
+    lines += [f"asked   {address}: {spending_text(spent)}" for address, spent in spent_on(manifest).items()]
     lines.append(f"report  {value['report']}" if finished else f"resume  {manifest['command']}")
     return Shown(value, lines)
 

@@ -7,11 +7,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, cast
@@ -122,6 +123,18 @@ class RunFolder:
         sealed = {"sha256": digest(value), **value}
         text = json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False)
         write_atomic(self.path / name, f"{text}\n".encode("utf-8", "backslashreplace"))
+
+    @contextlib.contextmanager
+    def manifest(self) -> Generator[dict[str, Any]]:
+        """Yield the manifest to be changed and write it back; other processes wait meanwhile.
+
+        Raises:
+            StoreError: it is missing or damaged, or cannot be written.
+        """
+        with exclusive(self.path / "locks" / "manifest"):
+            manifest = self.read_json("manifest.json")
+            yield manifest
+            self.write_json("manifest.json", manifest)
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Return a JSON object of the run.

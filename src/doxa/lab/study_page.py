@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from doxa.lab.asking import spending_text, spent_on
 from doxa.lab.declaration import Study, summary
 from doxa.lab.figures import Figure
 from doxa.lab.record import Finding, Tables
@@ -38,11 +39,15 @@ def study_page(
             Fact("preset", todo.preset),
             Fact("cells", f"{len(todo.cells):,}"),
             Fact("seeds", f"{len({cell.seed for cell in todo.cells.values()})}"),
+            *(
+                Fact("asked", f"{address}: {spending_text(spent)}")
+                for address, spent in spent_on(manifest).items()
+            ),
         ],
         blocks=_blocks(study, tables, todo.config),
         findings=findings,
         figures=figures,
-        counts=missing_counts(tables),
+        counts=[*missing_counts(tables), *fault_counts(manifest)],
         transcripts=tables.transcripts,
         config=config_rows(study, todo.config),
         provenance=provenance(manifest),
@@ -94,6 +99,15 @@ def missing_counts(tables: Tables) -> list[Count]:
     if faults:
         counts.append(Count("faults", faults, tables.transcripts.height, "the endpoint gave no answer"))
     return counts
+
+
+def fault_counts(manifest: dict[str, Any]) -> list[Count]:
+    """Return how often each kind of fault was met while hosted subjects were asked."""
+    return [
+        Count(f"fault: {kind}", count, spent.requests, f"{address}; asked again where that can help")
+        for address, spent in spent_on(manifest).items()
+        for kind, count in spent.faults.items()
+    ]
 
 
 def _json(value: Any) -> Any:

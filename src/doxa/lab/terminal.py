@@ -62,6 +62,8 @@ def print_result(result: RunResult) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from doxa.lab.asking import spending_text
+
     kept = result.cells - result.computed
     console = Console(highlight=False)
     console.print(
@@ -79,6 +81,8 @@ def print_result(result: RunResult) -> None:
             Text(paper, style="dim"),
         )
     console.print(table)
+    for address, spent in result.spending.items():
+        console.print(Text(f"asked   {plain(address)}: {plain(spending_text(spent))}"))
     console.print(Text(f"report  {result.report}"))
 
 

@@ -11,10 +11,13 @@ myscheme:name?option=1                  what a plug-in adds to the registry ``do
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 from urllib.parse import parse_qsl
 
 from doxa.errors import InputError, did_you_mean
 from doxa.subjects.base import Subject
+from doxa.subjects.budget import BudgetedSubject, Ledger
+from doxa.subjects.rehearsal import Known, RehearsalSubject
 from doxa.subjects.schemes import Address, Form, subjects
 
 SHORT_NAMES = {
@@ -71,13 +74,16 @@ def _options(query: str, shown: str, example: str) -> dict[str, str]:
     return dict(pairs)
 
 
-def open_subject(address: str, *, replies: Path | None = None, run: str = "") -> Subject:
+def open_subject(
+    address: str, *, replies: Path | None = None, run: str = "", ledger: Ledger | None = None
+) -> Subject:
     """Open a subject.
 
     Args:
         address: see the module's docstring.
         replies: file of the reply cache; replies of hosted subjects are kept there and not asked twice.
         run: name under which calls are logged.
+        ledger: what may be spent on it; planted subjects cost nothing.
 
     Raises:
         InputError: the address cannot be understood.
@@ -89,11 +95,36 @@ def open_subject(address: str, *, replies: Path | None = None, run: str = "") ->
     parts = parse_address(address)
     scheme = subjects.get(parts.scheme)()
     subject = scheme.open(parts)
+    if ledger is not None and scheme.metered:
+        subject = cast(Subject, BudgetedSubject(subject, ledger))
     if replies is None or not scheme.hosted:
         return subject
     from doxa.subjects.cache import CachedSubject, Journal
 
     return CachedSubject(subject, Journal(replies), run=run)
+
+
+def hosted(address: str) -> bool:
+    """Return whether the subject at an address answers from elsewhere, at somebody's cost."""
+    return subjects.get(parse_address(address).scheme).hosted
+
+
+def rehearse(address: str, known: Known) -> RehearsalSubject:
+    """Return what stands in for the subject at an address while its questions are counted; nothing is loaded.
+
+    Args:
+        address: see the module's docstring.
+        known: looks keys of requests up in the cache.
+    """
+    parts = parse_address(address)
+    scheme = subjects.get(parts.scheme)()
+    return RehearsalSubject(
+        address,
+        identity=scheme.identity(parts),
+        form=scheme.form(parts),
+        capabilities=scheme.capabilities(parts),
+        known=known,
+    )
 
 
 def identity(address: str) -> str:

@@ -33,7 +33,7 @@ from doxa.subjects.cache_values import (
     write_scores,
 )
 
-__all__ = ["AnswersInBatches", "CachedSubject", "Journal", "explain"]
+__all__ = ["AnswersInBatches", "CachedSubject", "Journal", "ScoresInBatches", "explain"]
 
 
 @runtime_checkable
@@ -44,6 +44,15 @@ class AnswersInBatches(Protocol):
         self, conversations: Sequence[Conversation], *, sampling: Sampling, tools: Sequence[Tool] = ()
     ) -> Iterator[list[tuple[int, Reply]]]:
         """Yield (index, reply) of each conversation once, in any order, at least every 100 ms while they come."""
+        ...
+
+
+@runtime_checkable
+class ScoresInBatches(Protocol):
+    """A subject whose scores come one after another, so that each can be kept as soon as it is there."""
+
+    def score_batches(self, queries: Sequence[Query]) -> Iterator[list[tuple[int, Float[np.ndarray, " _"]]]]:
+        """Yield (index, log-probabilities of the options) of each query once, in any order."""
         ...
 
 
@@ -79,7 +88,7 @@ class CachedSubject:
 
     Attributes:
         subject: the subject itself.
-        hits, misses, faults: questions served, asked, and asked in vain.
+        hits, misses, faults: questions served from the journal, answered by the subject, and of these in vain.
     """
 
     def __init__(self, subject: Subject, journal: Journal, *, run: str = "", elicitor: str = "") -> None:
@@ -128,9 +137,9 @@ class CachedSubject:
     def score(self, queries: Sequence[Query]) -> list[Float[np.ndarray, " _"]]:
         """Return the log-probabilities of each query's options, from the journal where it can."""
         plan = self._begin(score_texts(self.identity, queries, elicitor=self.elicitor), read_scores)
-        if plan.calls:
-            scores = self.subject.score([queries[i] for i in plan.calls])
-            plan.known.update(self._keep_scores(plan, scores))
+        asked = list(plan.calls)
+        for batch in self._scored([queries[i] for i in asked]):
+            plan.known.update(self._keep_scores(plan, [(asked[index], scores) for index, scores in batch]))
         return [np.array(plan.known[key], dtype=np.float64) for key in plan.keys]
 
     def _begin(self, texts: list[str], read: Callable[[Json], A | None]) -> _Plan[A]:
@@ -161,7 +170,6 @@ class CachedSubject:
         ]
         numbers = self.journal.begin(self.run, log)
         asked = sorted(first[key] for key in stood)
-        self.misses += len(asked)
         self.hits += len(keys) - len(asked)
         return _Plan(keys, known, {i: numbers[i] for i in asked}, stood)
 
@@ -174,6 +182,14 @@ class CachedSubject:
             yield from self.subject.reply_batches(conversations, sampling=sampling, tools=tools)
         else:
             yield list(enumerate(self.subject.reply(conversations, sampling=sampling, tools=tools)))
+
+    def _scored(self, queries: Sequence[Query]) -> Iterator[list[tuple[int, Float[np.ndarray, " _"]]]]:
+        if not queries:
+            return
+        if isinstance(self.subject, ScoresInBatches):
+            yield from self.subject.score_batches(queries)
+        else:
+            yield list(enumerate(self.subject.score(queries)))
 
     def _keep_replies(self, plan: _Plan[Reply], replies: list[tuple[int, Reply]]) -> dict[str, Reply]:
         """Keep what is an answer; return under each key what now stands in the journal, or the fault."""
@@ -190,16 +206,16 @@ class CachedSubject:
         return out
 
     def _keep_scores(
-        self, plan: _Plan[list[float]], scores: Sequence[Float[np.ndarray, " _"]]
+        self, plan: _Plan[list[float]], scores: list[tuple[int, Float[np.ndarray, " _"]]]
     ) -> dict[str, list[float]]:
         """Keep what is an answer; return under each key what now stands in the journal, or what came."""
         answers: list[Answer] = []
         refused: list[tuple[int, str]] = []
         out: dict[str, list[float]] = {}
-        for (i, call), score in zip(plan.calls.items(), scores, strict=True):
+        for i, score in scores:
             out[plan.keys[i]] = [float(x) for x in score]
             if np.isnan(score).all():
-                refused.append((call, "no option could be read"))
+                refused.append((plan.calls[i], "no option could be read"))
             else:
                 answers.append(_answer(plan, i, write_scores(score)))
         for answer, value in zip(answers, self._settle(answers, refused), strict=True):
@@ -207,6 +223,7 @@ class CachedSubject:
         return out
 
     def _settle(self, answers: list[Answer], refused: list[tuple[int, str]]) -> list[Json]:
+        self.misses += len(answers) + len(refused)
         self.faults += len(refused)
         return self.journal.settle(answers, refused)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from doxa.canonical import Json
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Subject, Tool
 
 
@@ -23,6 +24,61 @@ class Cost(NamedTuple):
     scored: int = 0
     replies: int = 0
     tokens: int = 0
+
+
+class Spending(NamedTuple):
+    """What asking a hosted subject took. It hangs on the cache and the server's mood, so that no table holds it.
+
+    Attributes:
+        hits: answers that came from the cache.
+        asked: questions put to the server.
+        unanswered: of them, without an answer in the end.
+        requests: requests sent, retries included.
+        retries: requests sent again after a fault.
+        tokens_in, tokens_out: prompt and reply tokens, as the server counts them.
+        faults: how often each kind of fault was met, those survived included.
+    """
+
+    hits: int = 0
+    asked: int = 0
+    unanswered: int = 0
+    requests: int = 0
+    retries: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    faults: Mapping[str, int] = {}
+
+    def plus(self, other: Spending) -> Spending:
+        """Return the sum of two spendings."""
+        counts = (a + b for a, b in zip(self[:-1], other[:-1], strict=True))
+        faults = {
+            kind: self.faults.get(kind, 0) + other.faults.get(kind, 0)
+            for kind in sorted({*self.faults, *other.faults})
+        }
+        return Spending(*counts, faults=faults)
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the counts as plain JSON."""
+        return {**self._asdict(), "faults": dict(self.faults)}
+
+
+def spending(subject: Subject) -> Spending | None:
+    """Return what asking an open subject took so far, None if it is not behind the reply cache."""
+    from doxa.subjects.cache import CachedSubject
+
+    if not isinstance(subject, CachedSubject):
+        return None
+    tally = getattr(subject.subject, "tally", None)
+    known = Spending(hits=subject.hits, asked=subject.misses, unanswered=subject.faults)
+    if tally is None:
+        return known._replace(requests=subject.misses)
+    return known._replace(
+        requests=tally.requests,
+        retries=tally.retries,
+        tokens_in=tally.tokens_in,
+        tokens_out=tally.tokens_out,
+        faults=dict(tally.faults),
+    )
 
 
 class CountingSubject:

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 from doxa.errors import InputError, did_you_mean
 from doxa.lab.registry import Registry
-from doxa.subjects.base import Subject
+from doxa.subjects.base import Capability, Subject
 
 Form: TypeAlias = Literal["micro", "published"]
 
@@ -56,9 +56,11 @@ class Scheme:
 
     Attributes:
         hosted: whether replies come from elsewhere and are therefore kept in the reply cache and not asked twice.
+        metered: whether asking costs something, so that budgets count it.
     """
 
     hosted: ClassVar[bool] = False
+    metered: ClassVar[bool] = True
 
     def open(self, address: Address) -> Subject:
         """Return the open subject.
@@ -77,6 +79,10 @@ class Scheme:
         """Return the form that the open subject would have."""
         return self.open(address).form
 
+    def capabilities(self, address: Address) -> frozenset[Capability]:
+        """Return what the open subject could be asked for."""
+        return self.open(address).capabilities
+
 
 subjects: Registry[type[Scheme]] = Registry("subjects")
 
@@ -84,6 +90,8 @@ subjects: Registry[type[Scheme]] = Registry("subjects")
 @subjects.register("planted")
 class Planted(Scheme):
     """Scripted subjects with known dynamics."""
+
+    metered: ClassVar[bool] = False
 
     def open(self, address: Address) -> Subject:
         """Return the planted subject; options are its parameters."""
@@ -129,6 +137,11 @@ class Weights(Scheme):
         from doxa.subjects.transformers_files import form_of
 
         return form_of(self.folder(address), revision=address.options.get("revision") or None)
+
+    def capabilities(self, address: Address) -> frozenset[Capability]:
+        """Return what every causal model can do; whether it takes tools is known only once it is loaded."""
+        del address
+        return frozenset(set(Capability) - {Capability.TOOLS})
 
 
 @subjects.register("organism")

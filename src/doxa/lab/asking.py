@@ -1,0 +1,154 @@
+"""What asking subjects will cost and has cost: counted before a run, kept in its manifest, never in its tables."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from doxa.canonical import Json
+from doxa.lab.context import Context
+from doxa.lab.store import RunFolder
+
+if TYPE_CHECKING:
+    from doxa.lab.run import Plan
+    from doxa.subjects.counting import Spending
+    from doxa.subjects.rehearsal import Expected, Known, RehearsalSubject
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a run would do now: cells in all and to compute, and what is asked of each subject."""
+
+    run: str
+    study: str
+    cells: int
+    missing: int
+    subjects: dict[str, Expected]
+
+    def as_json(self) -> dict[str, Json]:
+        """Return what ``--dry-run --json`` prints."""
+        subjects: dict[str, Json] = {address: asdict(asked) for address, asked in self.subjects.items()}
+        return {**asdict(self), "subjects": subjects}
+
+
+def expect_missing(todo: Plan, out: Path) -> Expectation:
+    """Return what a run would do now; nothing is asked, loaded or written."""
+    folder = RunFolder(out / todo.name)
+    missing = [key for key in todo.cells if not folder.has(key)]
+    asked = expect(todo, missing, out, hosted_only=False)
+    return Expectation(todo.name, todo.study.slug, len(todo.cells), len(missing), asked)
+
+
+def expect(todo: Plan, keys: Sequence[str], out: Path, *, hosted_only: bool) -> dict[str, Expected]:
+    """Return what some cells will ask of each subject, by address; the cells run against stand-ins.
+
+    Questions that hang on earlier answers are counted as they come after empty ones. A cell that fails on those counts
+    as far as it got.
+
+    Args:
+        todo: the run.
+        keys: the cells.
+        out: folder of the runs; the reply cache there says what is known already.
+        hosted_only: leave out subjects on this machine, which cost only time.
+    """
+    asked = [key for key in keys if todo.cells[key].subjects]
+    if not asked:
+        return {}
+    from doxa.subjects.addresses import hosted, parse_address, rehearse
+    from doxa.subjects.schemes import subjects
+
+    addresses = {address for key in asked for address in todo.cells[key].subjects}
+    wanted = {
+        address
+        for address in addresses
+        if (hosted(address) if hosted_only else subjects.get(parse_address(address).scheme).metered)
+    }
+    stand_ins: dict[str, RehearsalSubject] = {}
+    with _known_replies(out / "replies.sqlite") as known:
+        for key in asked:
+            cell = todo.cells[key]
+            if not wanted.issuperset(cell.subjects):
+                continue
+            for address in cell.subjects:
+                stand_ins.setdefault(address, rehearse(address, known))
+            context = Context(todo.study.slug, todo.config, cell, opener=stand_ins.__getitem__)
+            with contextlib.suppress(Exception):  # the cell itself will say what is wrong
+                todo.study.code.run(cell, context)
+    return {address: subject.expected for address, subject in stand_ins.items()}
+
+
+def expectation_text(address: str, expected: Expected) -> str:
+    """Return in a line what will be asked of a subject."""
+    return (
+        f"{address}: {expected.calls:,} questions, {expected.cached:,} of them answered in the cache; about "
+        f"{expected.prompt_tokens:,} prompt tokens, at most {expected.reply_tokens:,} reply tokens"
+    )
+
+
+def spending_text(spent: Spending) -> str:
+    """Return in a line what asking took."""
+    parts = [
+        f"{spent.hits + spent.asked:,} questions, {spent.hits:,} from the cache",
+        f"{spent.requests:,} requests ({spent.retries:,} again)",
+        f"{spent.tokens_in + spent.tokens_out:,} tokens",
+    ]
+    if spent.unanswered:
+        parts.append(f"{spent.unanswered:,} unanswered")
+    faults = ", ".join(f"{kind} × {count:,}" for kind, count in spent.faults.items())
+    return " · ".join([*parts, f"faults: {faults or 'none'}"])
+
+
+def add_spending(folder: RunFolder, spending: Mapping[str, Spending]) -> None:
+    """Add what a cell took to the run's manifest, also that of a cell that failed."""
+    if not spending:
+        return
+    with folder.manifest() as manifest:
+        total = spent_on(manifest)
+        for address, spent in spending.items():
+            total[address] = total[address].plus(spent) if address in total else spent
+        manifest["asking"] = {address: spent.as_json() for address, spent in total.items()}
+
+
+def spent_on(manifest: Mapping[str, Any]) -> dict[str, Spending]:
+    """Return what asking took, by address, from a run's manifest."""
+    asking: Mapping[str, Any] = manifest.get("asking", {})
+    if not asking:
+        return {}
+    from doxa.subjects.counting import Spending
+
+    return {address: Spending(**counts) for address, counts in asking.items()}
+
+
+@contextlib.contextmanager
+def ledger_file(run: Path) -> Generator[Path]:
+    """Yield the path of a ledger for one invocation, which is gone afterwards."""
+    path = run / "locks" / f"budget-{os.getpid()}-{uuid.uuid4().hex[:8]}.json"
+    try:
+        yield path
+    finally:
+        for file in (path, path.with_suffix(".lock")):
+            file.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _known_replies(path: Path) -> Generator[Known]:
+    """Yield a function that returns which keys have an answer in the reply cache; none if there is no cache."""
+    from doxa.subjects.cache import Journal
+
+    def known(keys: Sequence[str]) -> set[str]:
+        if journal is None:
+            return set()
+        found = zip(keys, journal.look_up(keys), strict=True)
+        return {key for key, entry in found if entry.value is not None}
+
+    journal = Journal(path) if path.is_file() else None
+    try:
+        yield known
+    finally:
+        if journal is not None:
+            journal.close()

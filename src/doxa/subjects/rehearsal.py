@@ -1,0 +1,103 @@
+"""Rehearsals: a subject that is asked like another, answers nothing, and counts what asking would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from doxa.canonical import Json
+from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Tool
+from doxa.subjects.cache_values import reply_request, request_key, score_request
+
+CHARACTERS_PER_TOKEN = 4
+"""A rough measure of English text; a server's own count is known only after it was asked."""
+
+Known = Callable[[Sequence[str]], set[str]]
+"""Returns those of some requests' keys whose answers are in the cache."""
+
+
+@dataclass
+class Expected:
+    """What a run will ask of a subject, if its questions do not depend on the answers.
+
+    Attributes:
+        calls: different questions; equal ones are asked once.
+        cached: of them, already answered in the cache; they cost nothing.
+        prompt_tokens: about how many tokens the other questions' prompts have.
+        reply_tokens: the most that their replies can have.
+    """
+
+    calls: int = 0
+    cached: int = 0
+    prompt_tokens: int = 0
+    reply_tokens: int = 0
+
+
+class RehearsalSubject:
+    """Stands in for the subject at an address; its replies are empty and its options all alike.
+
+    Args:
+        address, identity, form, capabilities: those of the subject it stands for.
+        framing: how that subject puts a question.
+        known: looks keys of requests up in the cache.
+    """
+
+    context_tokens: int | None = None
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        identity: str,
+        form: Literal["micro", "published"],
+        capabilities: frozenset[Capability],
+        framing: str = "chat",
+        known: Known,
+    ) -> None:
+        self.address = address
+        self.identity = identity
+        self.form: Literal["micro", "published"] = form
+        self.capabilities = capabilities
+        self.framing = framing
+        self.expected = Expected()
+        self._known = known
+        self._met: set[str] = set()
+
+    def reply(
+        self, conversations: Sequence[Conversation], *, sampling: Sampling, tools: Sequence[Tool] = ()
+    ) -> list[Reply]:
+        """Count the conversations and return empty replies."""
+        self._count(
+            [
+                (_size(talk), reply_request(self.identity, talk, sampling, tools=tools))
+                for talk in conversations
+            ],
+            sampling.max_tokens,
+        )
+        return [Reply("")] * len(conversations)
+
+    def score(self, queries: Sequence[Query]) -> list[Float[np.ndarray, " _"]]:
+        """Count the queries and call all options of each equally likely."""
+        self._count(
+            [(_size(query.conversation), score_request(self.identity, query)) for query in queries], 1
+        )
+        return [np.full(len(query.options), -np.log(len(query.options))) for query in queries]
+
+    def _count(self, requests: list[tuple[int, dict[str, Json]]], longest: int) -> None:
+        sizes = {request_key(request): size for size, request in requests}
+        new = {key: size for key, size in sizes.items() if key not in self._met}
+        self._met.update(new)
+        cached = self._known(list(new))
+        self.expected.calls += len(new)
+        self.expected.cached += len(cached)
+        asked = [size for key, size in new.items() if key not in cached]
+        self.expected.prompt_tokens += sum(-(-size // CHARACTERS_PER_TOKEN) for size in asked)
+        self.expected.reply_tokens += len(asked) * longest
+
+
+def _size(conversation: Conversation) -> int:
+    return sum(len(message.content) for message in conversation)
