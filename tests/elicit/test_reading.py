@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 - look-alike characters are what is tested
-"""Every reader over the grammar of slips and over fuzzed text."""
+"""What all readers share; bar 8 (``doxa bench hard --bar 8``) reads the whole grammar of slips and fuzzed text."""
 
 from __future__ import annotations
 
@@ -7,43 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doxa.canonical import digest
 from doxa.elicit.readers import Found, Refusal, Unparsed, read_letter, read_number, read_yes_no
 from doxa.elicit.reading import CUT, REPETITION, TAKEN_BACK
-from tests.elicit.malformed_replies import READERS, SECOND, cases, fuzzed
-
-SAMPLE = [case for case in cases() if int(digest(case.text, length=4), 16) % 12 == 0]
-
-
-def test_the_grammar_is_large_enough():
-    assert len(SAMPLE) >= 6000
-    assert sum(case.value is None for case in SAMPLE) >= 1500
-
-
-@pytest.mark.parametrize("kind", READERS)
-def test_no_belief_where_none_was_put_in_and_where_two_independent_readers_see_none(kind: str):
-    for case in SAMPLE:
-        if case.kind == kind and (case.value is None or SECOND[kind](case.text) is None):
-            reading = READERS[kind](case.text)
-            assert isinstance(reading, Refusal | Unparsed) or reading.value == case.value, case
-
-
-@pytest.mark.parametrize("kind", READERS)
-def test_what_is_readable_is_read_right(kind: str):
-    readable = [case for case in SAMPLE if case.kind == kind and case.value is not None]
-    right = 0
-    for case in readable:
-        reading = READERS[kind](case.text)
-        right += isinstance(reading, Found) and reading.value == case.value
-    assert right >= 0.99 * len(readable)
-
-
-@pytest.mark.parametrize("kind", READERS)
-def test_the_second_reader_never_reads_something_else(kind: str):
-    for case in SAMPLE:
-        second = SECOND[kind](case.text) if case.kind == kind and case.value is not None else None
-        if second is not None:
-            assert READERS[kind](case.text).value == second == case.value, case
+from doxa.testing.fuzzed_replies import fuzzed
+from doxa.testing.malformed_replies import READERS, cases
+from doxa.testing.second_reader import third_sees_none
 
 
 @given(st.text(max_size=400))
@@ -56,11 +24,25 @@ def test_any_text_is_read_without_an_error_and_spans_lie_in_it(text: str):
             assert 0 <= start <= end <= len(text)
 
 
-def test_long_fuzzed_text_is_read_without_an_error():
-    for index in range(60):
-        text = fuzzed(1, index, longest=65_536)
-        for read in READERS.values():
-            read(text)
+def test_fuzzed_replies_are_the_same_for_the_same_seed_and_as_long_as_they_may_be():
+    some = [fuzzed(1, index, longest=2000) for index in range(60)]
+    assert some == [fuzzed(1, index, longest=2000) for index in range(60)]
+    assert some != [fuzzed(2, index, longest=2000) for index in range(60)]
+    assert 1000 < max(map(len, some)) <= 2000
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_the_third_reader_sees_something_wherever_an_answer_was_put_in(kind: str):
+    put_in = [case for case in cases() if case.kind == kind and case.value is not None][::40]
+    assert put_in
+    assert not any(third_sees_none(kind, case.text) for case in put_in)
+    assert third_sees_none(kind, "…")
+
+
+def test_blank_lines_and_end_tokens_do_not_matter_however_many():
+    assert read_letter("So:" + "\n" * 50_000 + "(B)" + "\n" * 50_000).value == "B"
+    assert read_number("\n" * 9 + "70" + "\n" * 8, 0, 100).span == (9, 11)
+    assert read_yes_no("No</s>" + "</s><|im_end|>" * 5000).value == "no"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from doxa.elicit.refusals import is_refusal
-from tests.elicit.malformed_replies import REFUSALS
+from doxa.testing.malformed_replies import REFUSALS
 
 
 @pytest.mark.parametrize("text", REFUSALS)

@@ -22,7 +22,9 @@ _SCALE = re.compile(
     r"(?:on|in|from|within) (?:a |the )?(?:scale|range) (?:of |from )?-?\d{1,6} ?(?:to|-) ?\d{1,6}|out of \d{1,6}"
 )
 _DIGIT = re.compile(r"\d")
-_LINE = LinePattern(r"[ \t]{0,6}(?=[\"'(\[]?[+-]?\d)")
+_REST = r"[\d.%/ \t\"')\]!]*+"
+_LINE = LinePattern(rf"[ \t]{{0,6}}(?=[\"'(\[]?[+-]?\d{_REST}(?:(?:percent|out of){_REST}){{0,2}}$)")
+"""Where a line begins that holds nothing but what can belong to a number."""
 
 OUTSIDE = "the number is outside the scale"
 FRACTIONAL = "the number is not whole"

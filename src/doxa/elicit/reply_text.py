@@ -39,7 +39,10 @@ _PAIRS = {
     "\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}\x85\x0b\x0c\r": "\n",
 }
 _MARKDOWN = "*`#_"
-_TURN_TOKEN = re.compile(r"<\|[^|<>\n]{1,40}\|>|</?s>|<end_of_turn>")
+_TOKEN = r"<(?:\|[^|<>\n]{1,40}\|>|/?s>|end_of_turn>)"
+_TURN_TOKENS = re.compile(rf"{_TOKEN}(?:{_TOKEN})*+")
+_MANY = "\n" * 8
+_BLANK_LINES = re.compile(rf"{_MANY}\n*+")
 _THOUGHT = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>")
 
 
@@ -61,9 +64,9 @@ class ReplyText(NamedTuple):
     @classmethod
     def of(cls, raw: str) -> ReplyText:
         """Return the reading copy of a raw reply; total, linear, and of the same length."""
-        clean, lower = _equalised(raw)
+        clean, lower = (_without_blank_lines(text) for text in _equalised(raw))
         blanks, cut = _thoughts(lower)
-        blanks += [match.span() for match in _TURN_TOKEN.finditer(lower)]
+        blanks += [match.span() for match in _TURN_TOKENS.finditer(lower)]
         unsaid = tuple(sorted(blanks))
         return cls(blanked(clean, unsaid), blanked(lower, unsaid), cut, unsaid)
 
@@ -112,6 +115,13 @@ def _equalised(raw: str) -> tuple[str, str]:
     known = codes < _TABLE_SIZE
     index[~known] = 0
     return _text(np.where(known, same.take(index), codes)), _text(np.where(known, lower.take(index), codes))
+
+
+def _without_blank_lines(text: str) -> str:
+    """Make long runs of line ends two line ends and spaces: each line costs a look by each reader."""
+    if _MANY not in text:
+        return text
+    return _BLANK_LINES.sub(lambda run: "\n" + " " * (len(run.group()) - 2) + "\n", text)
 
 
 def _text(codes: UInt32[np.ndarray, " characters"]) -> str:

@@ -1,56 +1,55 @@
-# ruff: noqa: RUF001, E501 - the slips are lists of look-alike characters and of short texts
+# ruff: noqa: E501 - the slips are lists of short texts, many to a line
 """Replies from a grammar of known slips, each with what a careful person would read in it, or None for nothing.
 
-Run as a script it reads them all, then fuzzed strings of up to 64 KB, and prints one JSON line:
-``python -m tests.elicit.malformed_replies --fuzz 1000000``
+It is one grammar, and longer than other files because most of it is lists: languages, markdown, refusals, two options at
+once, denials, full-width digits, numbers too large, spans, nested and cut JSON.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from doxa.elicit.readers import (
     Field,
-    Found,
     Reading,
+    read_choice,
     read_json,
     read_letter,
     read_number,
     read_ranking,
+    read_tool_call,
     read_yes_no,
 )
-from doxa.streams import stream
-from tests.elicit.second_reader import (
-    second_json,
-    second_letter,
-    second_number,
-    second_ranking,
-    second_yes_no,
-)
+from doxa.subjects.base import Reply, ToolCall
 
 LABELS = ("Yes", "No", "Undeterminable")
+SIDES = ("for", "against")
 SCHEMA = {"credence": Field("integer", 0, 100)}
 
-READERS: dict[str, Callable[[str], Reading]] = {
+
+def _read_tool(text: str) -> Reading:
+    """Read a text as the arguments of a call if it is a JSON object, and as a reply without a call if it is not."""
+    try:
+        found: object = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    calls = (ToolCall("vote", cast(dict[str, Any], found)),) if isinstance(found, dict) else ()
+    return read_tool_call(Reply("" if calls else text, tool_calls=calls), "vote", "side", SIDES)
+
+
+READERS: Mapping[str, Callable[[str], Reading]] = {
     "letter": lambda text: read_letter(text, ("A", "B", "C"), LABELS),
     "yes-no": read_yes_no,
+    "choice": lambda text: read_choice(text, SIDES),
     "number": lambda text: read_number(text, 0, 100),
     "ranking": lambda text: read_ranking(text, ("A", "B", "C")),
     "json": lambda text: read_json(text, SCHEMA),
+    "tool": _read_tool,
 }
-SECOND: dict[str, Callable[[str], Any]] = {
-    "letter": second_letter,
-    "yes-no": second_yes_no,
-    "number": second_number,
-    "ranking": second_ranking,
-    "json": second_json,
-}
+"""The reader of each kind of question in the grammar."""
 
 
 class Case(NamedTuple):
@@ -131,7 +130,9 @@ def cases() -> Iterator[Case]:
     yield from _yes_no()
     yield from _numbers()
     yield from _rankings()
+    yield from _choices()
     yield from _json()
+    yield from _tools()
 
 
 def _letters() -> Iterator[Case]:
@@ -235,6 +236,47 @@ def _yes_no() -> Iterator[Case]:
         yield Case("yes-no", text, None)
 
 
+def _choices() -> Iterator[Case]:
+    for word, other in (SIDES, SIDES[::-1]):
+        forms = [
+            word,
+            word.capitalize(),
+            word.upper(),
+            f"**{word}**",
+            f'"{word}"',
+            f"{word}.",
+            f" {word} .",
+            f"{word}!",
+        ]
+        for before, form, after in product(BEFORE, forms, AFTER):
+            if before == "" or before.endswith(("\n", ">")):
+                yield Case("choice", before + form + after, word)
+        for before, mark, after in product(BEFORE, MARKS, AFTER):
+            yield Case("choice", f"{before}{mark}{word}{after}", word)
+        for text in [
+            f"{word} and {other}", f"{word}/{other}", f"{word} or {other}", f"{word}. {other}.", f"not {word}", f"{word}?", f"maybe {word}", f"either {word} or {other}",
+            f"both {word} and {other}", f"neither {word} nor {other}", f"The answer is not {word}.", f"{word}\n{other}", f"I can't say {word}.", f"{word}ever", f"{word}most",
+            f"Some would vote {word}.", f"The answer is {word} or {other}.", f"un{word}", "abstain", "The answer is neither.", f"If I were asked, {word}",
+        ]:  # fmt: skip
+            yield Case("choice", text, None)
+
+
+def _tools() -> Iterator[Case]:
+    for side, other in (SIDES, SIDES[::-1]):
+        for text in [
+            f'{{"side": "{side}"}}',
+            f' {{"side":"{side}","why":"{other}"}}\n',
+            f'{{"why": {{"side": "{other}"}}, "side": "{side}"}}',
+        ]:
+            yield Case("tool", text, side)
+        for text in [
+            f'{{"side": "{side.upper()}"}}', f'{{"side": "{side} "}}', f'{{"side": ["{side}"]}}', f'{{"side": {{"{side}": true}}}}', f'{{"Side": "{side}"}}', f'{{"vote": "{side}"}}',
+            f'{{"side": "{side}"', f"{{'side': '{side}'}}", f'["{side}"]', f'"{side}"', side, f"I vote {side}.", f'{{"side": "{side} and {other}"}}', f'{{"side": "not {side}"}}',
+            '{"side": null}', '{"side": true}', '{"side": 1}', '{"side": ""}', "{}", f'{{"a": {{"side": "{side}"}}}}',
+        ]:  # fmt: skip
+            yield Case("tool", text, None)
+
+
 def _numbers() -> Iterator[Case]:
     for number in (0, 7, 42, 60, 75, 100):
         wide = "".join(chr(ord(digit) + 0xFEE0) for digit in str(number))
@@ -311,81 +353,3 @@ def _json() -> Iterator[Case]:
             f'{{"credence": {"9" * 5000}}}', f'{{"credence": {number} /* sure */}}', f"credence = {number}", f'{{"credence": {number}}}\nI\'m sorry, I cannot answer that.',
         ]):  # fmt: skip
             yield Case("json", before + form, None)
-
-
-ALPHABETS = [
-    "ABCabc()[]{}.,:;!?\n \t'\"*_`",
-    "0123456789.,-–~%/+eE \n",
-    "yesno YESNO.,\n",
-    "".join(
-        chr(code)
-        for code in (*range(0x20, 0x7F), *range(0xFF01, 0xFF5F), 0x200B, 0xFEFF, 0x661, 0x1D400, 0xD800)
-    ),
-]
-WORDS = ["answer", "is", "the", "So,", "not", "(A)", "B", "(C)", "I", "can't", "cannot", "sorry", "yes", "no", "<think>", "</think>", "70", "%", "\n", "{", "}", '"', "credence", ":", "A > B", "\\boxed{", "**", "or", "Yes.", "１"]  # fmt: skip
-
-
-def fuzzed(seed: int, index: int, longest: int = 65_536) -> str:
-    """Return one random string of at most ``longest`` characters, lengths spread evenly on a log scale."""
-    rng = stream(seed, "fuzz", index)
-    length = int(longest ** rng.random())
-    shape = int(rng.integers(0, 7))
-    if shape < len(ALPHABETS):
-        letters = ALPHABETS[shape]
-        return "".join(letters[pick] for pick in rng.integers(0, len(letters), length))
-    if shape == 4:
-        return " ".join(WORDS[pick] for pick in rng.integers(0, len(WORDS), length // 4))[:longest]
-    if shape == 5:
-        return (WORDS[int(rng.integers(0, len(WORDS)))] * length)[:length]
-    return "".join(map(chr, rng.integers(0, 0x11000, length)))
-
-
-def times_ms(text: str) -> list[float]:
-    """Return the processor time in milliseconds that each reader takes for a text."""
-    out: list[float] = []
-    for read in READERS.values():
-        begin = time.process_time()
-        read(text)
-        out.append(1e3 * (time.process_time() - begin))
-    return out
-
-
-def measure(fuzz: int, seed: int = 0) -> dict[str, Any]:
-    """Read every reply of the grammar and some fuzzed strings; return what bar 8 asks for.
-
-    Times are processor times of one reading, so that a busy machine does not count.
-    """
-    begin = time.perf_counter()
-    wrong, readable, right, replies = 0, 0, 0, 0
-    for case in cases():
-        reading = READERS[case.kind](case.text)
-        replies += 1
-        wrong += case.value is None and isinstance(reading, Found)
-        readable += case.value is not None
-        right += case.value is not None and isinstance(reading, Found) and reading.value == case.value
-    times = sorted(spent for index in range(fuzz) for spent in times_ms(fuzzed(seed, index)))
-    slow = times[int(0.999 * (len(times) - 1))] if times else 0.0
-    return {
-        "bar": 8,
-        "size": f"{replies} replies, {fuzz} fuzzed strings",
-        "tried": replies + fuzz,
-        "failed": int(wrong),
-        "right_share": right / readable,
-        "ms_at_99.9_percent": slow,
-        "ms_longest": times[-1] if times else 0.0,
-        "seconds": time.perf_counter() - begin,
-        "pass": bool(not wrong and right / readable >= 0.99 and slow <= 5.0),
-    }
-
-
-def main() -> None:
-    """Print one JSON line."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--fuzz", type=int, default=2000, help="fuzzed strings")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    sys.stdout.write(json.dumps(measure(options.fuzz, options.seed)) + "\n")
-
-
-if __name__ == "__main__":
-    main()
