@@ -95,9 +95,13 @@ _EXTRAS = {"ray": "ray", "embed": "sentence_transformers", "inspect": "inspect_a
 
 _IMPORT_ALL = """
 import importlib, pkgutil, doxa
+from doxa.errors import MissingExtraError
 for found in pkgutil.walk_packages(doxa.__path__, "doxa."):
     if not found.name.endswith("__main__"):
-        importlib.import_module(found.name)
+        try:
+            importlib.import_module(found.name)
+        except MissingExtraError:
+            pass  # it says which extra; what a host loads cannot be there without the host
 """
 
 

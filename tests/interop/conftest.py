@@ -13,7 +13,11 @@ from doxa.subjects.schemes import Scheme, subjects
 from tests.interop.hosts import right_letter
 from tests.protocols.kable_fakes import Scripted, made_items, write_files
 
-THEIRS = ("ignore:The 'initial' parameter is deprecated:DeprecationWarning",)
+THEIRS = (
+    "ignore:The 'initial' parameter is deprecated:DeprecationWarning",
+    "ignore:Exception ignored in.*MemoryObject:pytest.PytestUnraisableExceptionWarning",
+    "ignore:Unclosed <MemoryObject:ResourceWarning",
+)
 """Warnings of the hosts about what they themselves use."""
 
 

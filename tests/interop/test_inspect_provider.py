@@ -8,7 +8,7 @@ import pytest
 from inspect_ai.model import ChatMessageUser, GenerateConfig, get_model
 
 from doxa.errors import InputError, SubjectError
-from doxa.interop.inspect.batches import Batches
+from doxa.interop.inspect.hosted.batches import Batches
 
 QUESTION = "Question: Is it true that stone 1 of Math is heavy?\nAnswer:"
 

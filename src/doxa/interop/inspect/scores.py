@@ -86,7 +86,9 @@ def results_of(samples: Sequence[EvalSample]) -> EvalResults:
                 found.setdefault((name, key), []).append(value)
     scores: list[EvalScore] = []
     for (name, key), values in found.items():
-        read = np.array([WORTH.get(one, math.nan) if isinstance(one, str) else one for one in values], dtype=np.float64)
+        read = np.array(
+            [WORTH.get(one, math.nan) if isinstance(one, str) else one for one in values], dtype=np.float64
+        )
         read = read[~np.isnan(read)]
         scores.append(
             EvalScore(

@@ -10,7 +10,7 @@ def main() -> None:
     need_lm_eval("python -m doxa.interop.lm_eval")
     from lm_eval.__main__ import cli_evaluate
 
-    importlib.import_module("doxa.interop.lm_eval.model")  # registers the model
+    importlib.import_module("doxa.interop.lm_eval.hosted.model")  # registers the model
     cli_evaluate()
 
 

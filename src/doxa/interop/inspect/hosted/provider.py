@@ -31,7 +31,7 @@ from inspect_ai.tool import ToolChoice, ToolFunction, ToolInfo
 
 from doxa.canonical import Json, digest
 from doxa.errors import InputError, SubjectError
-from doxa.interop.inspect.batches import Batches
+from doxa.interop.inspect.hosted.batches import Batches
 from doxa.interop.inspect.words import from_chat, from_tools, to_output
 from doxa.protocols.kable.asking import framing_of
 from doxa.subjects.addresses import open_subject

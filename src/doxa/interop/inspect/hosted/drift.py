@@ -19,7 +19,7 @@ from inspect_ai.scorer import Score, Scorer, Target, grouped, mean, scorer, stde
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from doxa.errors import InputError
-from doxa.interop.inspect.solving import SolvingSubject
+from doxa.interop.inspect.hosted.solving import SolvingSubject
 from doxa.interop.inspect.words import to_chat
 from doxa.interop.questions import words as names
 from doxa.lab.record import Recorder

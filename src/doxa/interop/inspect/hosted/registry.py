@@ -1,8 +1,8 @@
 """What Inspect finds when doxa is installed: the entry point ``doxa`` of the group ``inspect_ai`` names this module."""
 
-from doxa.interop.inspect.drift import belief_shift, context_drift, grow_and_measure
-from doxa.interop.inspect.kable import answer_share, ask_question, kable, key_letter
-from doxa.interop.inspect.provider import doxa
+from doxa.interop.inspect.hosted.drift import belief_shift, context_drift, grow_and_measure
+from doxa.interop.inspect.hosted.kable import answer_share, ask_question, kable, key_letter
+from doxa.interop.inspect.hosted.provider import doxa
 
 __all__ = [
     "answer_share",

@@ -156,7 +156,7 @@ def _sample(item: KableItem) -> Sample:
 
 
 def _framing() -> str:
-    from doxa.interop.inspect.provider import DoxaAPI
+    from doxa.interop.inspect.hosted.provider import DoxaAPI
     from doxa.protocols.kable.asking import framing_of
 
     model = get_model()
