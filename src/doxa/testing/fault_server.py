@@ -73,7 +73,7 @@ class FaultServer:
         self._port = port
         self._seen: Counter[str] = Counter()
         self._ready = threading.Event()
-        self._problem: OSError | None = None
+        self._problem: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._thread = threading.Thread(target=self._run, name="doxa-fault-server", daemon=True)
@@ -101,10 +101,12 @@ class FaultServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop the server and break what is under way."""
+        """Stop the server and break what is under way; raise what the answer raised, if nothing else went wrong."""
         if self._loop is not None and self._stop is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
+        if error is None and self._problem is not None:
+            raise self._problem
 
     def _run(self) -> None:
         asyncio.run(self._serve())
@@ -116,7 +118,12 @@ class FaultServer:
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.ensure_future(self._connection(reader, writer))
             under_way.add(task)
-            task.add_done_callback(under_way.discard)
+            task.add_done_callback(ended)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            under_way.discard(task)
+            if not task.cancelled():
+                self._problem = self._problem or task.exception()
 
         try:
             server = await asyncio.start_server(
