@@ -25,6 +25,7 @@ from doxa.subjects.base import (
     user,
 )
 from doxa.subjects.cache import CachedSubject, Journal
+from doxa.testing import check_subject
 from tests.interop.hosts import model_of
 
 VOTE = Tool(
@@ -90,6 +91,9 @@ def test_conversations_are_answered_in_their_order_and_failures_are_faults():
     assert replies[3].finish == "fault"
     assert replies[3].fault == "RuntimeError: the line broke"
     assert (replies[0].tokens_in, replies[0].tokens_out) == (5, 2)
+    tally = subject.tally
+    assert (tally.questions, tally.answered, tally.tokens_in, tally.tokens_out) == (40, 39, 195, 78)
+    assert dict(tally.faults) == {"RuntimeError": 1}
 
 
 def test_sampling_and_tools_reach_the_model_and_draws_differ_by_their_seed():
@@ -172,3 +176,7 @@ def test_the_extra_is_named_where_it_is_missing(monkeypatch):
         MissingExtraError, match=r"needs the extra 'inspect': python -m pip install 'doxa\[inspect\]'"
     ):
         doxa.subject("inspect:openai/gpt-4o")
+
+
+def test_the_suite_for_subjects_passes():
+    check_subject(InspectSubject(model_of(lambda messages, *_: f"heard {messages[-1].text}")))

@@ -16,11 +16,12 @@ from doxa.interop.inspect.needed import need_inspect
 from doxa.interop.inspect.words import to_chat, to_config, to_reply, to_tools
 from doxa.secret import scrub
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Tool
+from doxa.subjects.endpoint_exchange import Tally
 from doxa.subjects.endpoint_transport import LOOP
 from doxa.subjects.endpoint_wire import TOP_LOG_PROBS
 
 if TYPE_CHECKING:
-    from inspect_ai.model import Model
+    from inspect_ai.model import GenerateConfig, Model, ModelOutput
 
 SCHEMA = 1
 """Raised when requests or their reading change, so that older cached answers are not used."""
@@ -32,8 +33,6 @@ AT_ONCE = 256
 """Questions handed to Inspect at once; how many of them travel is its own connection limit."""
 
 T = TypeVar("T")
-Outcome = Reply | dict[str, float]
-"""A reply, or the log-probabilities in nats of the likeliest first tokens."""
 
 
 def identity_of(model: str, revision: str = "") -> str:
@@ -53,6 +52,10 @@ class InspectSubject:
     Its provider's settings (keys, base address, connections) are Inspect's own. A question that Inspect gives up is a
     reply with ``finish="fault"``. With ``scores=True`` options of one token are read from the likeliest first tokens,
     NaN where an option is not among them.
+
+    Attributes:
+        tally: questions, tokens, and faults by the kind of error that Inspect ended with; what Inspect tries again by
+            itself is not seen here.
     """
 
     form: Literal["micro", "published"] = "published"
@@ -65,6 +68,7 @@ class InspectSubject:
         self.name = str(model)
         self.revision = revision
         self._scores = scores
+        self.tally = Tally()
 
     @classmethod
     def open(cls, name: str, *, scores: bool = False, revision: str = "") -> InspectSubject:
@@ -167,29 +171,37 @@ class InspectSubject:
             work.cancel()
 
     async def _ask(self, conversation: Conversation, sampling: Sampling, tools: Sequence[Tool]) -> Reply:
-        try:
-            output = await self.model.generate(
-                to_chat(conversation),
-                tools=to_tools(tools),
-                config=to_config(sampling, conversation, max_retries=RETRIES),
-            )
-        except Exception as error:  # noqa: BLE001 - whatever a provider raises is a question without an answer
-            return Reply("", "fault", fault=_reason(error))
-        return to_reply(output)
+        config = to_config(sampling, conversation, max_retries=RETRIES)
+        output = await self._generate(conversation, config, tools)
+        return Reply("", "fault", fault=output) if isinstance(output, str) else to_reply(output)
 
     async def _top_tokens(self, conversation: Conversation) -> dict[str, float]:
         """Return the log-probabilities of the likeliest first tokens; empty where none came."""
         one = Sampling(max_tokens=1)
         more = {"logprobs": True, "top_logprobs": TOP_LOG_PROBS, "max_retries": RETRIES}
-        try:
-            output = await self.model.generate(
-                to_chat(conversation), config=to_config(one, conversation, **more)
-            )
-        except Exception:  # noqa: BLE001 - as above; scores that are missing are NaN
-            return {}
-        given = None if output.empty else output.choices[0].logprobs
+        output = await self._generate(conversation, to_config(one, conversation, **more))
+        given = None if isinstance(output, str) or output.empty else output.choices[0].logprobs
         top = given.content[0].top_logprobs if given is not None and given.content else None
         return {one.token: min(one.logprob, 0.0) for one in top or [] if math.isfinite(one.logprob)}
+
+    async def _generate(
+        self, conversation: Conversation, config: GenerateConfig, tools: Sequence[Tool] = ()
+    ) -> ModelOutput | str:
+        """Return the model's output, or why there is none, and count it."""
+        self.tally.questions += 1
+        self.tally.requests += 1
+        try:
+            output = await self.model.generate(to_chat(conversation), tools=to_tools(tools), config=config)
+        except Exception as error:  # noqa: BLE001 - whatever a provider raises is a question without an answer
+            self.tally.faults[type(error).__name__] += 1
+            return _reason(error)
+        reply = to_reply(output)
+        if reply.finish == "fault":
+            self.tally.faults["no choice"] += 1
+        self.tally.answered += reply.finish != "fault"
+        self.tally.tokens_in += reply.tokens_in
+        self.tally.tokens_out += reply.tokens_out
+        return output
 
     def _revision_option(self) -> list[str]:
         return [f"revision={self.revision}"] if self.revision else []
