@@ -40,6 +40,7 @@ from doxa.subjects.endpoint_exchange import Exchange, Patience, retry_after_s
 from doxa.subjects.endpoint_transport import LoopThread, Request, Response, TransportError
 from doxa.subjects.endpoint_wire import FaultError, read_reply, read_top_tokens, reply_body
 from doxa.testing import check_subject
+from doxa.testing.virtual_time import run_virtually
 from tests.subjects import tiny_models
 
 QUICK = Patience(first_wait_s=0.0, longest_wait_s=0.01, timeout_s=10.0)
@@ -456,34 +457,47 @@ def test_a_score_that_was_not_read_is_missing_and_asked_again(tmp_path: Path):
         assert len(transport.bodies) == before + 1
 
 
-def test_waits_double_obey_the_server_and_never_pass_the_limit():
-    waits: list[float] = []
+class Timed:
+    """A transport that answers every request alike and notes when it was sent."""
 
-    async def note(seconds: float) -> None:
-        waits.append(seconds)
+    def __init__(self, do: Callable[[], Response]) -> None:
+        self.do = do
+        self.times: list[float] = []
 
-    class Failing:
-        async def send(self, request: Request) -> Response:
-            raise TransportError("reset", "cut")
+    async def send(self, request: Request) -> Response:
+        self.times.append(asyncio.get_running_loop().time())
+        return self.do()
 
-    exchange = Exchange(Failing(), Patience(attempts=6, first_wait_s=1.0, longest_wait_s=10.0), sleep=note)
-    request = Request("POST", "http://x", {}, b"", 1.0)
+
+def cut_off() -> Response:
+    raise TransportError("reset", "cut")
+
+
+def test_waits_double_and_never_pass_the_limit():
+    failing = Timed(cut_off)
+    exchange = Exchange(failing, Patience(attempts=6, first_wait_s=1.0, longest_wait_s=10.0))
     with pytest.raises(FaultError, match="cut"):
-        asyncio.run(exchange.ask(request, read_reply, "q"))
+        run_virtually(exchange.ask(Request("POST", "http://x", {}, b"", 1.0), read_reply))
+    waits = np.diff(failing.times)
+    assert len(waits) == 5
     for k, wait in enumerate(waits):
         assert min(0.5 * 2**k, 10.0) <= wait <= min(1.5 * 2**k, 10.0)
-    assert len(waits) == 5
 
-    class Busy:
-        async def send(self, request: Request) -> Response:
-            return Response(429, {"retry-after": "7"}, b"")
 
-    waits.clear()
-    exchange = Exchange(Busy(), Patience(attempts=2, first_wait_s=0.0), sleep=note)
-    with pytest.raises(FaultError, match="429"):
-        asyncio.run(exchange.ask(request, read_reply, "q"))
-    assert waits[0] == 7.0
-    assert exchange.tally.faults == {"429": 2}
+def test_the_server_says_how_long_to_wait_and_all_who_ask_it_do():
+    busy = Timed(lambda: Response(429, {"retry-after": "7"}, b""))
+    exchange = Exchange(busy, Patience(attempts=2, first_wait_s=0.0))
+    request = Request("POST", "http://x", {}, b"", 1.0)
+
+    async def ask_twice() -> list[BaseException | Reply]:
+        first = asyncio.create_task(exchange.ask(request, read_reply))
+        await asyncio.sleep(1.0)
+        return await asyncio.gather(first, exchange.ask(request, read_reply), return_exceptions=True)
+
+    assert all("429" in str(found) for found in run_virtually(ask_twice()))
+    assert busy.times[0] == 0.0
+    assert min(busy.times[1:]) >= 7.0
+    assert exchange.tally.faults == {"429": 4}
 
 
 def test_retry_after_is_seconds_or_a_date_or_nothing():

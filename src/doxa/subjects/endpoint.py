@@ -17,6 +17,7 @@ from doxa.errors import CapabilityError, InputError, SubjectError
 from doxa.secret import Secret, from_environment
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Tool
 from doxa.subjects.endpoint_exchange import Exchange, Patience, Tally
+from doxa.subjects.endpoint_pace import pace_towards
 from doxa.subjects.endpoint_stream import answers
 from doxa.subjects.endpoint_transport import LOOP, AiohttpTransport, Request, Response, Transport
 from doxa.subjects.endpoint_wire import (
@@ -30,6 +31,8 @@ from doxa.subjects.endpoint_wire import (
 
 SCHEMA = 1
 """Raised when requests or their reading change, so that older cached answers are not used."""
+
+HEADERS = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
 
 _KEY_VARIABLES = {"api.openai.com": "OPENAI_API_KEY", "openrouter.ai": "OPENROUTER_API_KEY"}
 
@@ -85,7 +88,7 @@ class EndpointSubject:
         self.model = model
         self.revision = revision
         self._key = key
-        self._exchange = Exchange(transport, patience)
+        self._exchange = Exchange(transport, patience, pace_towards(url, key))
         self._scores = scores
         options = {"scores": "true"} if scores else {}
         query = urlencode(options | ({"revision": revision} if revision else {}))
@@ -133,7 +136,7 @@ class EndpointSubject:
         return cls(
             url.rstrip("/"),
             model,
-            transport=transport or AiohttpTransport(connections=patience.concurrency),
+            transport=transport or AiohttpTransport(),
             patience=patience,
             key=key or from_environment("DOXA_API_KEY", *([own] if own else [])),
             revision=revision,
@@ -249,7 +252,7 @@ class EndpointSubject:
             SubjectError: the server cannot be reached, or refuses the key.
         """
         try:
-            LOOP.submit(self._exchange.ask(self._request("GET", "/models", b""), _anything, "check")).result()
+            LOOP.submit(self._exchange.ask(self._request("GET", "/models", b""), _anything)).result()
         except FaultError as fault:
             raise self._failed(fault) from fault
 
@@ -272,9 +275,7 @@ class EndpointSubject:
                 raise self._failed(dead)
 
     def _request(self, method: str, path: str, body: bytes) -> Request:
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        timeout_s = self._exchange.patience.timeout_s
-        return Request(method, self.url + path, headers, body, timeout_s, self._key)
+        return Request(method, self.url + path, HEADERS, body, self._exchange.patience.timeout_s, self._key)
 
     def _failed(self, fault: FaultError) -> SubjectError:
         todo = (

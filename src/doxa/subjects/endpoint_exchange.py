@@ -1,18 +1,22 @@
-"""Asking a server that may fail: bounded concurrency, backoff, one retry budget, every fault counted."""
+"""Asking a server that may fail: bounded concurrency, its pace, backoff, one retry budget, every fault counted."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from doxa.streams import stream
+from doxa.subjects.endpoint_pace import Pace
 from doxa.subjects.endpoint_transport import Request, Response, Transport, TransportError
 from doxa.subjects.endpoint_wire import FaultError
+
+TOO_MANY = {429, 529}
+"""Status of a server that rejects because there were too many requests."""
 
 T = TypeVar("T")
 
@@ -61,31 +65,23 @@ class Exchange:
     Args:
         transport: how requests travel.
         patience: limits.
-        sleep: how to wait; tests pass their own.
+        pace: how fast; shared by all who ask the same server with the same key.
     """
 
-    def __init__(
-        self,
-        transport: Transport,
-        patience: Patience,
-        *,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
+    def __init__(self, transport: Transport, patience: Patience, pace: Pace | None = None) -> None:
         self.transport = transport
         self.patience = patience
+        self.pace = pace or Pace()
         self.tally = Tally()
         self.dead: FaultError | None = None
-        self._sleep = sleep
-        self._pause_until = 0.0
         self._gates: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
 
-    async def ask(self, request: Request, read: Callable[[Response], T], name: str) -> T:
+    async def ask(self, request: Request, read: Callable[[Response], T]) -> T:
         """Return what ``read`` makes of the first response that holds an answer.
 
         Args:
             request: what to send, as often as needed.
             read: turns a response into an answer, or raises FaultError.
-            name: what the question is called; the chance in its waits hangs on it.
 
         Raises:
             FaultError: no answer came; a fault of the first contact ends all later questions too.
@@ -93,10 +89,10 @@ class Exchange:
         self.tally.questions += 1
         async with self._gate():
             for attempt in range(self.patience.attempts):
+                sent = await self.pace.turn()
                 if self.dead is not None:
                     raise self.dead
-                await self._wait_for_pause()
-                fault, after_s = await self._try(request, read)
+                fault, after_s = await self._try(request, read, sent)
                 if not isinstance(fault, FaultError):
                     self.tally.answered += 1
                     return fault
@@ -104,11 +100,11 @@ class Exchange:
                 if not self._again(fault, attempt):
                     raise fault
                 self.tally.retries += 1
-                await self._sleep(self._wait_s(attempt, after_s, name))
+                await asyncio.sleep(self._wait_s(attempt, after_s, request))
         raise AssertionError("the last attempt returns or raises")
 
     async def _try(
-        self, request: Request, read: Callable[[Response], T]
+        self, request: Request, read: Callable[[Response], T], sent: float
     ) -> tuple[T | FaultError, float | None]:
         """Send once; return the answer or the fault, and for how long the server asked to be left alone."""
         self.tally.requests += 1
@@ -116,13 +112,14 @@ class Exchange:
             response = await self.transport.send(request)
         except TransportError as error:
             return FaultError(error.kind, str(error), again=True, status=0), None
-        after_s = retry_after_s(response)
         try:
             return read(response), None
         except FaultError as fault:
-            if after_s is not None and fault.again:
-                wait_s = min(after_s, self.patience.longest_wait_s)
-                self._pause_until = max(self._pause_until, time.monotonic() + wait_s)
+            after_s = retry_after_s(response)
+            if after_s is not None:
+                after_s = min(after_s, self.patience.longest_wait_s)
+            if fault.again and (fault.status in TOO_MANY or (fault.status == 503 and after_s)):
+                self.pace.rejected(sent, after_s)
             return fault, after_s
 
     def _again(self, fault: FaultError, attempt: int) -> bool:
@@ -138,16 +135,10 @@ class Exchange:
             return False
         return fault.again and attempt + 1 < self.patience.attempts and self.tally.retries < allowed
 
-    def _wait_s(self, attempt: int, after_s: float | None, name: str) -> float:
-        chance = float(stream(0, "endpoint", "wait", name, attempt).random())
+    def _wait_s(self, attempt: int, after_s: float | None, request: Request) -> float:
+        chance = float(stream(0, "endpoint", "wait", request.body.hex(), attempt).random())
         wait_s = self.patience.first_wait_s * 2.0**attempt * (0.5 + chance)
         return min(max(wait_s, after_s or 0.0), self.patience.longest_wait_s)
-
-    async def _wait_for_pause(self) -> None:
-        """Wait while the server wants to be left alone; what one question was told holds for all."""
-        left_s = self._pause_until - time.monotonic()
-        if left_s > 0:
-            await self._sleep(left_s)
 
     def _gate(self) -> asyncio.Semaphore:
         loop = asyncio.get_running_loop()

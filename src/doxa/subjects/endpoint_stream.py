@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from doxa.canonical import digest
 from doxa.subjects.endpoint_exchange import Exchange
 from doxa.subjects.endpoint_transport import LOOP, Request, Response
 from doxa.subjects.endpoint_wire import FaultError
@@ -23,50 +21,52 @@ def answers(
     exchange: Exchange, requests: Sequence[Request], read: Callable[[Response], T]
 ) -> Iterator[list[tuple[int, T | FaultError]]]:
     """Ask every question; yield (index, answer or fault) of each once. Whoever stops reading stops the asking."""
-    arrived: queue.SimpleQueue[tuple[int, T | FaultError] | None] = queue.SimpleQueue()
-    work = LOOP.submit(_ask_all(exchange, requests, read, arrived.put))
-    work.add_done_callback(lambda _: arrived.put(None))
-    ended = False
+    arrived: _Gathered[tuple[int, T | FaultError]] = _Gathered()
+    work = LOOP.submit(_ask_all(exchange, requests, read, arrived))
+    # a call that is cancelled before it begins hands nothing on itself
+    work.add_done_callback(lambda _: arrived.batches.put(None))
     try:
-        while not ended:
-            batch, ended = _gathered(arrived)
-            if batch:
-                yield batch
+        while (batch := arrived.batches.get()) is not None:
+            yield batch
         work.result()
     finally:
         work.cancel()
+
+
+class _Gathered(Generic[T]):
+    """Hands answers from the event loop to a plain loop, so many at once that waking it costs nothing beside them."""
+
+    def __init__(self) -> None:
+        self.batches: queue.SimpleQueue[list[T] | None] = queue.SimpleQueue()
+        self._held: list[T] = []
+
+    def put(self, item: T) -> None:
+        if not self._held:
+            asyncio.get_running_loop().call_later(GATHER_S, self.flush)
+        self._held.append(item)
+
+    def flush(self) -> None:
+        if self._held:
+            self.batches.put(self._held)
+            self._held = []
 
 
 async def _ask_all(
     exchange: Exchange,
     requests: Sequence[Request],
     read: Callable[[Response], T],
-    put: Callable[[tuple[int, T | FaultError]], None],
+    arrived: _Gathered[tuple[int, T | FaultError]],
 ) -> None:
     waiting = iter(enumerate(requests))
 
     async def worker() -> None:
         for index, request in waiting:
             try:
-                put((index, await exchange.ask(request, read, digest(request.body.decode()))))
+                arrived.put((index, await exchange.ask(request, read)))
             except FaultError as fault:
-                put((index, fault))
+                arrived.put((index, fault))
 
     async with asyncio.TaskGroup() as group:
         for _ in range(min(exchange.patience.concurrency, len(requests))):
             group.create_task(worker())
-
-
-def _gathered(arrived: queue.SimpleQueue[tuple[int, T] | None]) -> tuple[list[tuple[int, T]], bool]:
-    """Return what came within ``GATHER_S`` of the first, and whether it was the last."""
-    batch: list[tuple[int, T]] = []
-    until: float | None = None
-    while True:
-        try:
-            item = arrived.get(timeout=None if until is None else max(0.0, until - time.monotonic()))
-        except queue.Empty:
-            return batch, False
-        if item is None:
-            return batch, True
-        batch.append(item)
-        until = until or time.monotonic() + GATHER_S
+    arrived.flush()
