@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from doxa.audit.audit import belief_card
     from doxa.errors import CapabilityError, DoxaError, InputError, StoreError, SubjectError
     from doxa.lab.declaration import Cell, setting, study
+    from doxa.lab.queries import beliefs_as_of, trajectory
     from doxa.lab.record import Finding, Tables, judge
     from doxa.lab.run import compare, load
     from doxa.lab.run import run_study as run
@@ -30,6 +31,7 @@ __all__ = [
     "Tables",
     "__version__",
     "belief_card",
+    "beliefs_as_of",
     "compare",
     "judge",
     "load",
@@ -37,6 +39,7 @@ __all__ = [
     "setting",
     "study",
     "subject",
+    "trajectory",
 ]
 
 _HOMES = {
@@ -49,6 +52,7 @@ _HOMES = {
     "SubjectError": "doxa.errors:SubjectError",
     "Tables": "doxa.lab.record:Tables",
     "belief_card": "doxa.audit.audit:belief_card",
+    "beliefs_as_of": "doxa.lab.queries:beliefs_as_of",
     "compare": "doxa.lab.run:compare",
     "judge": "doxa.lab.record:judge",
     "load": "doxa.lab.run:load",
@@ -56,6 +60,7 @@ _HOMES = {
     "setting": "doxa.lab.declaration:setting",
     "study": "doxa.lab.declaration:study",
     "subject": "doxa.subjects.addresses:open_subject",
+    "trajectory": "doxa.lab.queries:trajectory",
 }
 
 

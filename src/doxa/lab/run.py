@@ -253,14 +253,9 @@ def load(reference: str | os.PathLike[str], out: Path | str = "runs") -> Tables:
         StoreError: a file is damaged, or the run is not finished.
     """
     folder = find_run(reference, Path(out))
-    manifest = folder.read_json("manifest.json")
-    left = [key for key in manifest["cells"] if not folder.has(key)]
-    if left:
-        raise StoreError(
-            f"{folder.path}: {len(left)} cells are not finished; resume with: {manifest['command']}"
-        )
-    tables = folder.load(manifest["cells"])
-    head = [pl.lit(folder.path.name).alias("run"), pl.lit(manifest["study"]).alias("study")]
+    tables = folder.load(folder.finished_cells())
+    study = folder.read_json("manifest.json")["study"]
+    head = [pl.lit(folder.path.name).alias("run"), pl.lit(study).alias("study")]
     return Tables(*(frame.select(*head, pl.all()) for frame in tables))
 
 

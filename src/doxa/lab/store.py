@@ -75,20 +75,44 @@ class RunFolder:
         Raises:
             StoreError: a file is missing, damaged or of another version; the message says what to do.
         """
-        folder = self.cells / key
-        body = _unsealed(folder / "cell.json")
+        body = self._body(key)
+        return Tables(*(self._table(key, name, body) for name in Tables._fields)).check()
+
+    def read_table(self, key: str, name: str) -> pl.DataFrame:
+        """Return one table of a finished cell; the files of the others are not touched.
+
+        Raises:
+            StoreError: as ``read``.
+        """
+        return self._table(key, name, self._body(key))
+
+    def _body(self, key: str) -> dict[str, Any]:
+        path = self.cells / key / "cell.json"
+        body = _unsealed(path)
         if body.get("schema") != SCHEMA or body.get("key") != key:
-            raise _damaged(
-                folder / "cell.json", f"it holds schema {body.get('schema')}, key {body.get('key')}"
+            raise _damaged(path, f"it holds schema {body.get('schema')}, key {body.get('key')}")
+        return body
+
+    def _table(self, key: str, name: str, body: dict[str, Any]) -> pl.DataFrame:
+        path = self.cells / key / f"{name}.parquet"
+        data = _bytes(path)
+        if sha256(data) != cast(dict[str, str], body["files"]).get(path.name):
+            raise _damaged(path, "its digest is not the one recorded when it was written")
+        return pl.read_parquet(io.BytesIO(data))
+
+    def finished_cells(self) -> list[str]:
+        """Return the keys of the run's cells, in order.
+
+        Raises:
+            StoreError: the manifest is damaged, or a cell is not finished.
+        """
+        manifest = self.read_json("manifest.json")
+        left = [key for key in manifest["cells"] if not self.has(key)]
+        if left:
+            raise StoreError(
+                f"{self.path}: {len(left)} cells are not finished; resume with: {manifest['command']}"
             )
-        frames: list[pl.DataFrame] = []
-        for name in Tables._fields:
-            path = folder / f"{name}.parquet"
-            data = _bytes(path)
-            if sha256(data) != cast(dict[str, str], body["files"]).get(path.name):
-                raise _damaged(path, "its digest is not the one recorded when it was written")
-            frames.append(pl.read_parquet(io.BytesIO(data)))
-        return Tables(*frames).check()
+        return list(manifest["cells"])
 
     def set_aside(self, key: str) -> Path:
         """Move a damaged cell out of the way, so that it is computed again; nothing is deleted."""
