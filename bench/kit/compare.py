@@ -80,8 +80,9 @@ class Process:
 
     def __init__(self, side: Side, threads: int) -> None:
         self.side = side
-        names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-        environment = {**os.environ, "PYTHONPATH": str(BENCH), **dict.fromkeys(names, str(threads))}
+        pools = {f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "MKL", "OPENBLAS", "NUMBA")}
+        pools["POLARS_MAX_THREADS"] = str(threads)
+        environment = {**os.environ, "PYTHONPATH": str(BENCH), **pools}
         self._process = subprocess.Popen(
             [side.python, str(BENCH / side.script)],
             stdin=subprocess.PIPE,
