@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import json
 import logging
 import math
@@ -11,7 +13,7 @@ import subprocess
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ from doxa.subjects.base import (
 from doxa.subjects.cache import CachedSubject, Journal, explain
 from doxa.subjects.endpoint import EndpointSubject
 from doxa.subjects.endpoint_exchange import Exchange, Patience, retry_after_s
-from doxa.subjects.endpoint_transport import LoopThread, Request, Response, TransportError
+from doxa.subjects.endpoint_transport import AiohttpTransport, LoopThread, Request, Response, TransportError
 from doxa.subjects.endpoint_wire import FaultError, read_reply, read_top_tokens, reply_body
 from doxa.testing import check_subject
 from doxa.testing.virtual_time import run_virtually
@@ -378,6 +380,14 @@ def with_top(*entries: Any) -> dict[str, Any]:
     return body
 
 
+def test_a_reply_that_broke_off_is_a_fault():
+    body = answer("half a")
+    body["choices"][0]["finish_reason"] = "error"
+    with pytest.raises(FaultError) as caught:
+        read_reply(as_response(body))
+    assert (caught.value.kind, caught.value.again) == ("finish reason", True)
+
+
 def top(token: str, probability: float) -> dict[str, Any]:
     return {"token": token, "logprob": math.log(probability), "bytes": list(token.encode())}
 
@@ -510,6 +520,100 @@ def test_retry_after_is_seconds_or_a_date_or_nothing():
     assert read("soon") is None
     assert read("nan") is None
     assert retry_after_s(Response(429, {}, b"")) is None
+
+
+class Raw:
+    """A server on bare streams, on the loop of its caller: ``do`` writes what it likes for each request."""
+
+    def __init__(self, do: Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]) -> None:
+        self.do = do
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def __aenter__(self) -> str:
+        self.server = await asyncio.start_server(self._handle, "127.0.0.1", 0)
+        return f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}/v1"
+
+    async def __aexit__(self, *_error: object) -> None:
+        self.server.close()
+        for writer in self.writers:
+            writer.transport.abort()
+        await asyncio.sleep(0.01)
+
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).lower()
+                length = int(head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
+                await self.do(await reader.readexactly(length), writer)
+        writer.close()
+
+
+def raw_response(body: bytes) -> bytes:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def test_an_answer_that_comes_twice_is_never_that_of_the_next_question():
+    again = asyncio.Event()
+
+    async def twice(body: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(raw_response(b"re: " + body))
+        await writer.drain()
+        await again.wait()
+        writer.write(raw_response(b"re: " + body))
+
+    async def ask() -> list[bytes]:
+        transport = AiohttpTransport()
+        async with Raw(twice) as url:
+            found: list[bytes] = []
+            for body in (b"one", b"two"):
+                again.clear()
+                found.append((await transport.send(Request("POST", url, {}, body, 5.0))).body)
+                again.set()
+                for _ in range(20):
+                    await asyncio.sleep(0.001)
+            await transport.close()
+        return found
+
+    assert asyncio.run(ask()) == [b"re: one", b"re: two"]
+
+
+def test_a_response_that_does_not_come_in_time_is_a_fault_and_nothing_is_cancelled():
+    stuck = asyncio.Event()
+
+    async def silent(body: bytes, writer: asyncio.StreamWriter) -> None:
+        if body == b"stuck":
+            await stuck.wait()
+        writer.write(raw_response(b"late"))
+
+    async def ask() -> bytes:
+        transport = AiohttpTransport()
+        async with Raw(silent) as url:
+            with pytest.raises(TransportError, match=r"no answer within 0\.05 s") as caught:
+                await transport.send(Request("POST", url, {}, b"stuck", 0.05))
+            assert caught.value.kind == "timeout"
+            task = asyncio.current_task()
+            assert task is not None
+            assert task.cancelling() == 0
+            answer = (await transport.send(Request("POST", url, {}, b"x", 5.0))).body
+            await transport.close()
+        return answer
+
+    assert asyncio.run(ask()) == b"late"
+
+
+def test_collections_are_rare_only_while_somebody_asks():
+    before = gc.get_threshold()
+
+    class Looking:
+        async def send(self, request: Request) -> Response:
+            assert gc.get_threshold()[0] > before[0]
+            return as_response(answer("ok"))
+
+    subject = EndpointSubject.open("http://x/v1", "m", transport=Looking(), patience=QUICK)
+    assert len(subject.reply(talks("a", "b"), sampling=Sampling())) == 2
+    assert gc.get_threshold() == before
 
 
 def test_replies_are_handed_on_before_the_last_one_came():

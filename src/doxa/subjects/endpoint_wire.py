@@ -24,6 +24,7 @@ _FINISH: dict[str, Finish] = {
     "function_call": "tool_call",
     "content_filter": "refusal",
 }
+_BROKEN_OFF = {"error", "abort"}
 _AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 
 
@@ -128,24 +129,20 @@ def read_choice(response: Response) -> tuple[dict[str, Any], dict[str, Any]]:
     if response.status != 200:
         raise _refusal(response.status, response.body)
     kind = response.headers.get("content-type", "")
-    if "json" not in kind.lower():
+    if "json" not in kind and "json" not in kind.lower():
         raise FaultError("content type", f"content type {kind or 'missing'!r} instead of JSON", again=True)
     try:
-        parsed: object = json.loads(response.body)
+        body = _mapping(json.loads(response.body))
     except (ValueError, RecursionError) as error:
         raise FaultError("cut JSON", f"{len(response.body)} bytes that are not JSON", again=True) from error
-    body = _mapping(parsed)
     if body.get("error"):
         code = _mapping(body["error"]).get("code")
         raise _refusal(code if isinstance(code, int) else 400, response.body)
     choices: object = body.get("choices")
-    if (
-        not isinstance(choices, list)
-        or not choices
-        or not _mapping(cast(list[Any], choices)[0]).get("message")
-    ):
+    choice = _mapping(choices[0]) if isinstance(choices, list) and choices else {}
+    if not choice.get("message"):
         raise FaultError("no choices", "the response holds no choice with a message", again=True)
-    return body, _mapping(cast(list[Any], choices)[0])
+    return body, choice
 
 
 def read_reply(response: Response) -> Reply:
@@ -156,26 +153,25 @@ def read_reply(response: Response) -> Reply:
     """
     body, choice = read_choice(response)
     message, usage = _mapping(choice["message"]), _mapping(body.get("usage"))
-    text = _text(message.get("content"))
-    finish = _FINISH.get(str(choice.get("finish_reason")), "stop")
+    reason = choice.get("finish_reason")
+    if reason in _BROKEN_OFF:
+        raise FaultError("finish reason", f"the reply broke off, finish reason {reason!r}", again=True)
+    text, finish = _text(message.get("content")), _FINISH.get(str(reason), "stop")
     refusal: object = message.get("refusal")
     if isinstance(refusal, str) and refusal:
         text, finish = text or refusal, "refusal"
-    written: object = message.get("tool_calls") or []
-    calls, unread = _tool_calls(cast(list[Any], written) if isinstance(written, list) else [])
+    calls: tuple[ToolCall, ...] = ()
+    written: object = message.get("tool_calls")
+    if isinstance(written, list) and written:
+        calls, unread = _tool_calls(cast(list[Any], written))
+        # a call that cannot be read stays in the text, so that a reader sees it and says so
+        text = " ".join(part for part in (text, *unread) if part)
     if calls:
         finish = "tool_call"
     elif finish == "tool_call":
         finish = "stop"
-    # a call that cannot be read stays in the text, so that a reader sees it and says so
-    text = " ".join(part for part in (text, *unread) if part)
-    return Reply(
-        text=text,
-        finish=finish,
-        tokens_in=_count(usage.get("prompt_tokens")),
-        tokens_out=_count(usage.get("completion_tokens")),
-        tool_calls=calls,
-    )
+    tokens_in, tokens_out = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    return Reply(text, finish, tokens_in, tokens_out, calls)
 
 
 def read_top_tokens(response: Response) -> TopTokens | None:
@@ -264,8 +260,8 @@ def _count(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
-def _mapping(value: object) -> dict[str, Any]:
-    return cast(dict[str, Any], value) if isinstance(value, dict) else {}
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
