@@ -12,8 +12,8 @@ from tests.subjects import tiny_models
 
 CUTS = [
     Limits(),
-    Limits(batch_tokens=64, row_tokens=16, pack_tokens=8, trunk_tokens=2, trunk_budget=10),
-    Limits(batch_tokens=200, pack_tokens=20, trunk_tokens=8, batch_answers=5),
+    Limits(batch_tokens=64, row_tokens=16, pack_tokens=8, trunk_budget=10),
+    Limits(batch_tokens=200, pack_tokens=20, batch_answers=5),
 ]
 
 
@@ -63,7 +63,7 @@ def test_scores_equal_one_by_one_scoring_on_every_family(family: str):
     expected = one_by_one(model, prompts, options)
     for cut in CUTS:
         scorer = Scorer(model, cut)
-        found = np.concatenate(scorer.score(prompts, options))
+        found = np.concatenate(scorer.score(zip(prompts, options, strict=True)))
     assert scorer.sharing.how == "tree", scorer.sharing
     assert np.max(np.abs(found - expected)) < 2e-5
 
@@ -72,9 +72,9 @@ def test_order_and_company_do_not_matter():
     model = tiny_models.model("llama")
     prompts, options = bushy(1)
     scorer = Scorer(model, Limits(batch_tokens=128))
-    together = scorer.score(prompts, options)
-    backwards = scorer.score(prompts[::-1], options[::-1])[::-1]
-    alone = [scorer.score([p], [o])[0] for p, o in zip(prompts, options, strict=True)]
+    together = scorer.score(zip(prompts, options, strict=True))
+    backwards = scorer.score(zip(prompts[::-1], options[::-1], strict=True))[::-1]
+    alone = [scorer.score([(p, o)])[0] for p, o in zip(prompts, options, strict=True)]
     for left, right, single in zip(together, backwards, alone, strict=True):
         assert np.max(np.abs(left - right)) < 2e-5
         assert np.max(np.abs(left - single)) < 2e-5
@@ -90,8 +90,8 @@ def test_half_precision_stays_near_and_keeps_the_winner():
     prompts, options = bushy(2)
     shared = Scorer(model, CUTS[1])
     assert shared.sharing.how == "tree"
-    alone = Scorer(model, Limits(), exact=True).score(prompts, options)
-    for left, right in zip(shared.score(prompts, options), alone, strict=True):
+    alone = Scorer(model, Limits(), exact=True).score(zip(prompts, options, strict=True))
+    for left, right in zip(shared.score(zip(prompts, options, strict=True)), alone, strict=True):
         assert np.max(np.abs(left - right)) < 2e-2
         assert right.max() - right[left.argmax()] < 2e-2
 
@@ -100,9 +100,9 @@ def test_exact_scores_have_the_same_bits_in_any_company():
     model = tiny_models.model("gpt2")
     prompts, options = bushy(3)
     scorer = Scorer(model, Limits(), exact=True)
-    together = scorer.score(prompts, options)
+    together = scorer.score(zip(prompts, options, strict=True))
     for k in (0, 5, len(prompts) - 1):
-        (alone,) = scorer.score([prompts[k]], [options[k][::-1]])
+        (alone,) = scorer.score([(prompts[k], options[k][::-1])])
         assert together[k].tobytes() == alone[::-1].tobytes()
 
 
@@ -117,7 +117,7 @@ def test_a_model_that_cannot_share_is_found_out_and_scored_in_full(monkeypatch: 
     monkeypatch.setattr(model, "forward", without_mask)
     prompts, options = bushy(4)
     scorer = Scorer(model, Limits(batch_tokens=256))
-    found = np.concatenate(scorer.score(prompts, options))
+    found = np.concatenate(scorer.score(zip(prompts, options, strict=True)))
     assert scorer.sharing.how == "full"
     assert "self-check" in scorer.sharing.reason
     assert np.max(np.abs(found - one_by_one(model, prompts, options))) < 2e-5
@@ -141,11 +141,11 @@ def test_the_head_runs_on_answer_rows_only():
     scorer = Scorer(model, Limits())
     assert scorer.sharing.how == "tree"
     seen.clear()
-    scorer.score(prompts, [[np.array([5, 6]), np.array([5, 7])]] * 20)
+    scorer.score((prompt, [np.array([5, 6]), np.array([5, 7])]) for prompt in prompts)
     hook.remove()
-    # per prompt the two tokens before an answer, plus one unused row for the trunk
-    assert sum(seen) <= 20 * 2 + 1
+    # per prompt the two tokens before an answer, and nothing for the text before them
+    assert sum(seen) == 20 * 2
 
 
 def test_nothing_to_score_is_nothing():
-    assert Scorer(tiny_models.model("llama"), Limits()).score([], []) == []
+    assert Scorer(tiny_models.model("llama"), Limits()).score([]) == []

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from doxa.canonical import digest
 from doxa.errors import ContextError, InputError
 from doxa.streams import stream
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Tool, require
-from doxa.subjects.scoring import Limits
+from doxa.subjects.scoring import Asked, Limits
 from doxa.subjects.scoring_forward import Scorer, Sharing
 from doxa.subjects.transformers_files import (
     files_digest,
@@ -28,6 +28,9 @@ from doxa.subjects.transformers_reply import Writer
 __all__ = ["TransformersSubject", "form_of", "identity_of"]
 
 BATCH_TOKENS = {"cpu": 4096, "cuda": 32768}
+
+TOKENISED_AT_ONCE = 256
+"""How many prompts exist as text and token lists at once while a tree grows."""
 
 
 class TransformersSubject:
@@ -186,16 +189,20 @@ class TransformersSubject:
         Raises:
             InputError: a query has no options, an option no tokens, or the longest does not fit the context.
         """
-        texts = [self._renderer.text(query.conversation, opening=query.opening) for query in queries]
-        prompts = self._renderer.prompts(texts)
-        options: list[list[Int[np.ndarray, " _"]]] = []
-        for prompt, query in zip(prompts, queries, strict=True):
-            if not query.options:
-                raise InputError("a query has no options; give at least one text to score")
-            options.append([self._renderer.option(option) for option in query.options])
-            self._check_room(len(prompt) + max(len(option) for option in options[-1]))
         with undisturbed(self.model):
-            return self._scorer.score(prompts, options)
+            return self._scorer.score(self._asked(queries))
+
+    def _asked(self, queries: Sequence[Query]) -> Iterator[Asked]:
+        """Yield the token ids of each query; few are held at once, however many there are."""
+        for start in range(0, len(queries), TOKENISED_AT_ONCE):
+            part = queries[start : start + TOKENISED_AT_ONCE]
+            texts = [self._renderer.text(query.conversation, opening=query.opening) for query in part]
+            for prompt, query in zip(self._renderer.prompts(texts), part, strict=True):
+                if not query.options:
+                    raise InputError("a query has no options; give at least one text to score")
+                options = [self._renderer.option(option) for option in query.options]
+                self._check_room(len(prompt) + max(len(option) for option in options))
+                yield prompt, options
 
     def _check_room(self, tokens: int) -> None:
         limit = self.context_tokens
