@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from doxa.subjects.scoring import Limits
 from doxa.subjects.scoring_forward import Scorer
@@ -49,23 +51,57 @@ def one_by_one(model: Any, prompts: list[np.ndarray], options: list[list[np.ndar
     out = []
     for prompt, choices in zip(prompts, options, strict=True):
         for choice in choices:
+            ids = torch.tensor(np.concatenate([prompt, choice]), device=model.device)
             with torch.inference_mode():
-                logits = model(torch.tensor(np.concatenate([prompt, choice]))[None]).logits[0]
+                logits = model(ids[None]).logits[0]
             log_probs = logits.double().log_softmax(-1)
             out.append(sum(float(log_probs[len(prompt) - 1 + k, token]) for k, token in enumerate(choice)))
     return np.array(out)
 
 
+def usual_size(model: Any) -> Any:
+    """Shrink the weights to what trained models have; errors of half precision grow with the logits."""
+    for weights in model.parameters():
+        weights.data.mul_(0.1 if weights.ndim > 1 else 1.0)
+    return model
+
+
+@pytest.mark.parametrize("device", tiny_models.DEVICES)
 @pytest.mark.parametrize("family", sorted(tiny_models.CONFIGS))
-def test_scores_equal_one_by_one_scoring_on_every_family(family: str):
-    model = tiny_models.model(family)
+def test_scores_equal_one_by_one_scoring_on_every_family(family: str, device: str):
+    model = tiny_models.model(family).to(device)
     prompts, options = bushy(0)
     expected = one_by_one(model, prompts, options)
     for cut in CUTS:
         scorer = Scorer(model, cut)
         found = np.concatenate(scorer.score(zip(prompts, options, strict=True)))
+        assert scorer.sharing.how == "tree", scorer.sharing
+        assert np.max(np.abs(found - expected)) < 2e-5
+
+
+@pytest.mark.parametrize("picks", ["columns", "all"])
+def test_models_that_keep_whole_columns_or_all_logits_are_scored_alike(
+    picks: str, monkeypatch: pytest.MonkeyPatch
+):
+    model = tiny_models.model("llama")
+    prompts, options = bushy(5)
+    scorer = Scorer(model, CUTS[2])
+    scorer._picks = False
+    if picks == "all":
+        scorer._takes.discard("logits_to_keep")
+    found = np.concatenate(scorer.score(zip(prompts, options, strict=True)))
     assert scorer.sharing.how == "tree", scorer.sharing
-    assert np.max(np.abs(found - expected)) < 2e-5
+    assert np.max(np.abs(found - one_by_one(model, prompts, options))) < 2e-5
+
+
+def test_plain_attention_is_scored_alike():
+    model = tiny_models.model("gemma2")
+    model.set_attn_implementation("eager")
+    prompts, options = bushy(6)
+    scorer = Scorer(model, CUTS[1])
+    found = np.concatenate(scorer.score(zip(prompts, options, strict=True)))
+    assert scorer.sharing.how == "tree", scorer.sharing
+    assert np.max(np.abs(found - one_by_one(model, prompts, options))) < 2e-5
 
 
 def test_order_and_company_do_not_matter():
@@ -80,13 +116,10 @@ def test_order_and_company_do_not_matter():
         assert np.max(np.abs(left - single)) < 2e-5
 
 
-def test_half_precision_stays_near_and_keeps_the_winner():
-    model = tiny_models.model("llama")
-    for weights in model.parameters():
-        weights.data.mul_(
-            0.1 if weights.ndim > 1 else 1.0
-        )  # to the usual size; bf16 errors grow with the logits
-    model = model.bfloat16()
+@pytest.mark.parametrize("device", tiny_models.DEVICES)
+@pytest.mark.parametrize("family", sorted(tiny_models.CONFIGS))
+def test_half_precision_stays_near_and_keeps_the_winner(family: str, device: str):
+    model = usual_size(tiny_models.model(family)).bfloat16().to(device)
     prompts, options = bushy(2)
     shared = Scorer(model, CUTS[1])
     assert shared.sharing.how == "tree"
@@ -145,6 +178,62 @@ def test_the_head_runs_on_answer_rows_only():
     hook.remove()
     # per prompt the two tokens before an answer, and nothing for the text before them
     assert sum(seen) == 20 * 2
+
+
+class Largest(TorchDispatchMode):
+    """Watches every operation: the largest tensor that is made, and the most bytes alive at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.largest = self.alive = self.most = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for tensor in torch.utils._pytree.tree_leaves(out):
+            if isinstance(tensor, torch.Tensor):
+                self._saw(tensor)
+        return out
+
+    def _saw(self, tensor: torch.Tensor) -> None:
+        storage = tensor.untyped_storage()
+        key, size = storage._cdata, storage.nbytes()
+        self.largest = max(self.largest, size)
+        if key in self._known:
+            return
+        self._known.add(key)
+        self.alive += size
+        self.most = max(self.most, self.alive)
+        weakref.finalize(storage, self._gone, key, size)
+
+    def _gone(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self.alive -= size
+
+
+def job(contexts: int, questions: int) -> list[Any]:
+    """Contexts of 120 tokens with as many questions, each with five options of two tokens."""
+    rng = np.random.default_rng(7)
+    options = [rng.integers(3, 300, 2) for _ in range(5)]
+    stem = rng.integers(3, 300, 40)
+    return [
+        (np.concatenate([context, rng.integers(3, 300, 20)]), options)
+        for context in (np.concatenate([stem, rng.integers(3, 300, 80)]) for _ in range(contexts))
+        for _ in range(questions)
+    ]
+
+
+def test_memory_does_not_grow_with_the_job():
+    scorer = Scorer(tiny_models.model("llama"), Limits(batch_tokens=512, batch_answers=64, trunk_budget=600))
+    assert scorer.sharing.how == "tree"
+    seen: list[tuple[int, int]] = []
+    for asked in (job(10, 10), job(100, 10), job(10, 100)):
+        with Largest() as watch:
+            scorer.score(asked)
+        seen.append((watch.largest, watch.most))
+    for largest, most in seen[1:]:
+        assert largest <= 1.25 * seen[0][0], seen
+        assert most <= 1.25 * seen[0][1], seen
 
 
 def test_nothing_to_score_is_nothing():

@@ -11,11 +11,13 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     Gemma2Config,
     Gemma3TextConfig,
+    GemmaConfig,
     GPT2Config,
     LlamaConfig,
     MistralConfig,
     PreTrainedTokenizerFast,
     Qwen2Config,
+    Qwen3Config,
 )
 
 TEMPLATE = (
@@ -41,6 +43,11 @@ _SMALL: dict[str, Any] = {
 CONFIGS: dict[str, Any] = {
     "llama": lambda: LlamaConfig(**_SMALL),
     "qwen2": lambda: Qwen2Config(**_SMALL),
+    "qwen2-window": lambda: Qwen2Config(
+        **_SMALL, use_sliding_window=True, sliding_window=16, max_window_layers=1
+    ),
+    "qwen3": lambda: Qwen3Config(**_SMALL, head_dim=8),
+    "gemma": lambda: GemmaConfig(**_SMALL, head_dim=8),
     "gpt2": lambda: GPT2Config(
         vocab_size=VOCABULARY,
         n_embd=32,
@@ -81,6 +88,10 @@ def tokenizer(*, template: str | None = TEMPLATE) -> PreTrainedTokenizerFast:
     )
     made.chat_template = template
     return made
+
+
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+"""Where tests of scoring run: the processor, and a GPU where there is one."""
 
 
 def model(family: str, *, seed: int = 0) -> Any:
