@@ -45,17 +45,19 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, object]]:
                 )
                 yield from compare(case, OURS, [side], threads=options.threads)
     with server("--delay", "20", "--jitter", "5") as url:
-        load = {"url": url, "requests": count, "connections": 64, "timed": True}
-        for side in (OURS, SDK, SDK_AIOHTTP, HTTPX, LITELLM):
-            yield _added(side, load, repeats, options.threads)
+        for connections in (8, 64):
+            load = {"url": url, "requests": count, "connections": connections, "timed": True}
+            for side in (OURS, SDK, SDK_AIOHTTP, HTTPX, LITELLM):
+                yield _added(side, load, repeats, options.threads)
 
 
 def _added(side: Side, load: dict[str, object], repeats: int, threads: int) -> dict[str, object]:
     """Return how much later than the server sent it an answer was there, read."""
-    row: dict[str, object] = {"case": "replies after 20 ms +- 5 ms, 64 connections", "side": side.name}
+    name = f"replies after 20 ms +- 5 ms, {load['connections']} connections"
+    row: dict[str, object] = {"case": name, "side": side.name}
     if side.missing:
         return {**row, "missing": f"{side.name} is not installed here; run the benchmark with --install"}
-    print(f"{row['case']}: {side.name}", file=sys.stderr)
+    print(f"{name}: {side.name}", file=sys.stderr)
     case = Case("", dict(load), 1.0, "", agree=lambda own, other: own == other)
     with Process(side, threads) as process:
         process.prepare(case)

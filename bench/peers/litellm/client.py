@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-import litellm
 from kit.side import Work, serve
 from sides.client_work import Ask, ask_all
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or it asks the network at import
+import litellm  # noqa: E402
 
 
 async def completion(case: dict[str, Any]) -> Ask:

@@ -3,7 +3,8 @@
 planted:sycophant?strength=0.6          a scripted subject with known dynamics
 organism:leaning                        a small model that ships with doxa
 hf:/path/or/name?dtype=float32          any causal model in transformers format; revision= for hub names
-http://host:8000/v1?scores=true#model   any OpenAI-compatible server; scores= where it gives log-probabilities
+http://host:8000/v1?scores=true#model   any OpenAI-compatible server; scores= where it gives log-probabilities,
+                                        connections= at once, record= and replay= a file of exchanges
 openai/model, vllm/model, ...           short names for well-known servers
 myscheme:name?option=1                  what a plug-in adds to the registry ``doxa.subjects.schemes.subjects``
 """

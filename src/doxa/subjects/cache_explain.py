@@ -70,6 +70,16 @@ _ORDER = (
 
 def _fields(request: Mapping[str, Json]) -> dict[str, Json]:
     """Return the leaves of a request by path, in the order in which a reader would compare them."""
+    names = [*(name for name in _ORDER if name in request), *sorted(set(request) - set(_ORDER))]
+    return leaves({name: request[name] for name in names})
+
+
+def leaves(request: Mapping[str, Json]) -> dict[str, Json]:
+    """Return what stands in a value by its path, such as ``messages[0].content``; a list's length too.
+
+    >>> leaves({"b": [1, {"c": "x"}]})
+    {'b.length': 2, 'b[0]': 1, 'b[1].c': 'x'}
+    """
     out: dict[str, Json] = {}
 
     def walk(path: str, value: Json) -> None:
@@ -83,9 +93,8 @@ def _fields(request: Mapping[str, Json]) -> dict[str, Json]:
         else:
             out[path] = value
 
-    for name in [*_ORDER, *sorted(set(request) - set(_ORDER))]:
-        if name in request:
-            walk(name, request[name])
+    for name, value in request.items():
+        walk(name, value)
     return out
 
 

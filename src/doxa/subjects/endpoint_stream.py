@@ -33,9 +33,17 @@ def answers(
         with RARELY:
             while (batch := arrived.batches.get()) is not None:
                 yield batch
-        work.result()
+        try:
+            work.result()
+        except ExceptionGroup as group:
+            # every worker met it; what it says does not change by being said many times
+            raise _first(group) from None
     finally:
         work.cancel()
+
+
+def _first(error: Exception) -> Exception:
+    return _first(error.exceptions[0]) if isinstance(error, ExceptionGroup) else error
 
 
 class _RareCollections:

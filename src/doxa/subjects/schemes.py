@@ -172,19 +172,40 @@ class Server(Scheme):
     def open(self, address: Address) -> Subject:
         """Return the server's model; nothing is sent before the first question.
 
-        Options are ``scores`` (``true`` where the server gives log-probabilities) and ``revision`` (what tells these
-        weights from others of the same name).
+        Options are ``scores`` (``true`` where the server gives log-probabilities), ``revision`` (what tells these
+        weights from others of the same name), ``connections`` (requests under way at once), ``record`` (a file in which
+        every exchange is kept) and ``replay`` (such a file, from which all is answered).
         """
         from doxa.subjects.endpoint import EndpointSubject
+        from doxa.subjects.endpoint_options import patience_of, transport_of
 
-        options = address.choose(scores="false", revision="")
+        options = address.choose(scores="false", revision="", connections="", record="", replay="")
         if options["scores"] not in ("true", "false"):
             raise InputError(f"subject {address.text!r}: scores must be true or false")
         return EndpointSubject.open(
-            address.name, address.model, revision=options["revision"], scores=options["scores"] == "true"
+            address.name,
+            address.model,
+            revision=options["revision"],
+            scores=options["scores"] == "true",
+            patience=patience_of(address.text, options),
+            transport=transport_of(address.text, options),
         )
+
+    def identity(self, address: Address) -> str:
+        """Return the identity, of which a record changes nothing."""
+        return self.open(_unrecorded(address)).identity
+
+    def capabilities(self, address: Address) -> frozenset[Capability]:
+        """Return what the address says that the server can do."""
+        return self.open(_unrecorded(address)).capabilities
 
     def form(self, address: Address) -> Form:
         """Return published: a server is asked in plain English."""
         del address
         return "published"
+
+
+def _unrecorded(address: Address) -> Address:
+    """Return an address that opens no file."""
+    kept = {name: value for name, value in address.options.items() if name not in ("record", "replay")}
+    return address._replace(options=kept)
