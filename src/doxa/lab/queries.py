@@ -9,7 +9,7 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
@@ -85,7 +85,7 @@ def trajectory(
     """
     about = [*_selection(axis, readout), pl.col("proposition") == proposition]
     rows = _read(source, about, _same, out)
-    return rows.sort([*_holder(rows), "time"], maintain_order=True)
+    return rows if rows.is_empty() else rows.sort([*_telling(rows), "time"], maintain_order=True)
 
 
 def _selection(axis: str | None, readout: str | None) -> list[pl.Expr]:
@@ -123,60 +123,30 @@ def _last(rows: pl.DataFrame, *, time: float) -> pl.DataFrame:
     """Return each holder's last row by time, then by place, that is not later than ``time``."""
     times = rows["time"].to_numpy()
     in_order = bool((times[1:] >= times[:-1]).all())
-    places = (
-        np.arange(np.searchsorted(times, time, side="right")) if in_order else np.flatnonzero(times <= time)
+    if in_order:
+        rows = rows.head(int(np.searchsorted(times, time, side="right")))
+    if rows.is_empty():
+        return rows
+    holder = _telling(rows)
+    places = rows.lazy().select(*holder, "time").with_row_index("place")
+    if in_order:
+        latest = places.group_by(holder).agg(pl.last("place"))
+    else:
+        latest = (
+            places.filter(pl.col("time") <= time)
+            .group_by(holder)
+            .agg(pl.col("place").sort_by("time", maintain_order=True).last())
+        )
+    return rows[latest.select(pl.col("place").sort()).collect()["place"]]
+
+
+def _telling(rows: pl.DataFrame) -> list[str]:
+    """Return the columns by which holders differ here; the others would only cost time."""
+    columns = _holder(rows)
+    ends = rows.select(columns).row(0), rows.select(columns).row(-1)
+    telling = {name for name, first, last in zip(columns, *ends, strict=True) if first != last}
+    alike = rows.select(
+        pl.col(name).eq_missing(pl.col(name).first()).all() for name in columns if name not in telling
     )
-    if not places.size:
-        return rows.clear()
-    holders = rows.select(_holder(rows))
-    codes, count = _holder_codes(holders.head(places.size) if in_order else holders[places])
-    # Of equal codes the last assignment stands: one pass finds the last row of each holder.
-    last = np.full(count, -1)
-    last[codes] = places
-    if not in_order:
-        # Where that row is not a holder's latest, the pass is made again over the later ones, in the order of time.
-        later = np.flatnonzero(times[places] > times[last[codes]])
-        later = later[np.argsort(times[places[later]], kind="stable")]
-        last[codes[later]] = places[later]
-    return rows[np.sort(last[last >= 0])]
-
-
-def _holder_codes(holders: pl.DataFrame) -> tuple[np.ndarray, int]:
-    """Return a whole number for each row, equal for rows of one holder, and how many numbers there may be."""
-    codes, count = np.zeros(1, dtype=np.int64), 1
-    for column in holders:
-        if not column.null_count() and (column == column[0]).all():
-            continue
-        own, many = _codes(column)
-        codes = codes * many + own
-        count *= many
-        if count > max(4 * len(column), 65_536):
-            codes, count = _dense(codes)
-    return np.broadcast_to(codes, holders.height), count
-
-
-def _codes(column: pl.Series) -> tuple[np.ndarray, int]:
-    """Return a whole number for each value of a column, equal for equal values, and a bound on them.
-
-    Most columns of a record change rarely from row to row, so that one value of each stretch is looked at.
-    """
-    stretch = column.rle_id().to_numpy()
-    if 8 * (int(stretch[-1]) + 1) > len(column):
-        return _values(column)
-    starts = np.concatenate(([0], np.flatnonzero(np.diff(stretch)) + 1))
-    codes, count = _values(column.gather(starts))
-    return codes[stretch], count
-
-
-def _values(column: pl.Series) -> tuple[np.ndarray, int]:
-    if column.dtype == pl.String():
-        column = column.cast(pl.Categorical).to_physical()
-    low, high = cast(tuple[int, int], (column.min(), column.max()))
-    if column.null_count() or high - low > max(4 * len(column), 65_536):
-        return _dense(column.rank("dense").fill_null(0).to_numpy())
-    return column.to_numpy() - np.int64(low), high - low + 1
-
-
-def _dense(codes: np.ndarray) -> tuple[np.ndarray, int]:
-    values, dense = np.unique(codes, return_inverse=True)
-    return dense, len(values)
+    telling |= {column.name for column in alike if not column[0]}
+    return [name for name in columns if name in telling] or columns[:1]
