@@ -12,6 +12,7 @@ from kit.side import Work, serve
 from sides.store_rows import ASKED, asked_steps, in_any_order, in_order, rows
 
 import doxa
+from doxa.belief.log_odds import log_odds_of
 from doxa.lab.record import SCHEMAS, Tables
 from doxa.lab.store import RunFolder
 
@@ -32,8 +33,6 @@ def prepare(case: dict[str, Any]) -> Work:
 def _tables(case: dict[str, Any], credence: np.ndarray) -> Tables:
     made = rows(case)
     count = len(made.step)
-    with np.errstate(divide="ignore"):
-        log_odds = np.log(credence) - np.log1p(-credence)
     beliefs = pl.DataFrame(
         {
             "condition": pl.repeat("base", count, eager=True),
@@ -43,7 +42,7 @@ def _tables(case: dict[str, Any], credence: np.ndarray) -> Tables:
             "axis": pl.repeat("step", count, eager=True),
             "time": made.step.astype(np.float64),
             "readout": pl.repeat("stated", count, eager=True),
-            "log_odds": log_odds,
+            "log_odds": log_odds_of(credence),
             "credence": credence,
             "n": pl.repeat(1, count, eager=True, dtype=pl.Int64()),
             "extra": pl.repeat("{}", count, eager=True),

@@ -76,6 +76,15 @@ def test_verdicts_come_from_intervals(interval, bounds, verdict):
     assert judge(interval, **bounds) == verdict
 
 
+def test_what_is_given_is_kept_and_only_the_other_computed():
+    recorder = Recorder("c", 0)
+    recorder.belief(subject="s", proposition="p", readout="stated", log_odds=0.25, credence=0.9)
+    recorder.belief(subject="s", proposition="p", readout="stated", credence=0.1)
+    rows = recorder.tables().beliefs
+    assert rows["log_odds"][0] == 0.25
+    assert rows["credence"].to_list() == [0.9, 0.1]
+
+
 def test_half_a_surrogate_pair_is_kept_as_text() -> None:
     recorder = Recorder("a", 0)
     recorder.utterance(subject="s", conversation="c", turn=0, role="assistant", text="é \ud800 ✓")

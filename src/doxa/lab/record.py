@@ -7,12 +7,14 @@ a cell's file depends on the cell alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import polars as pl
 
+from doxa.belief.log_odds import credence_of, log_odds_of
 from doxa.canonical import Json, canonical_json
 from doxa.errors import InputError
 
@@ -124,13 +126,9 @@ class Recorder:
         """Add one credence. A missing belief has neither number and says why in ``extra`` (``missing=...``)."""
         if readout not in READOUTS:
             raise InputError(f"readout={readout!r}: must be one of {READOUTS}")
-        if log_odds is None and credence is not None:
-            if not 0.0 <= credence <= 1.0:
-                raise InputError(f"credence={credence}: must be in [0, 1]")
-            log_odds = _logit(credence)
-        elif log_odds is not None and credence is None:
-            credence = 0.5 * (1.0 + math.tanh(0.5 * log_odds))
-        elif log_odds is None and "missing" not in extra:
+        if credence is not None and not 0.0 <= credence <= 1.0:
+            raise InputError(f"credence={credence}: must be in [0, 1]")
+        if log_odds is None and credence is None and "missing" not in extra:
             raise InputError("a belief needs log_odds or credence; a missing one needs missing='reason'")
         if log_odds is not None and math.isnan(log_odds):
             raise InputError(
@@ -214,9 +212,28 @@ class Recorder:
 
     def tables(self) -> Tables:
         """Return what was recorded, in the order it was recorded."""
-        return Tables(
+        tables = Tables(
             *(pl.DataFrame(_encodable(self._rows[name]), schema=SCHEMAS[name]) for name in Tables._fields)
         )
+        return tables._replace(beliefs=completed(tables.beliefs))
+
+
+def completed(beliefs: pl.DataFrame) -> pl.DataFrame:
+    """Return the table of beliefs with log-odds and credence each computed where only the other is there."""
+    return beliefs.with_columns(
+        pl.coalesce(pl.col(name), _from(beliefs, other, compute))
+        for name, other, compute in (
+            ("credence", "log_odds", credence_of),
+            ("log_odds", "credence", log_odds_of),
+        )
+    )
+
+
+def _from(beliefs: pl.DataFrame, name: str, compute: Callable[[np.ndarray], np.ndarray]) -> pl.Series:
+    """Return what follows from a column, nothing where it is empty."""
+    given = beliefs[name]
+    found = pl.Series(compute(given.fill_null(0.0).to_numpy()), dtype=pl.Float64())
+    return found.set(given.is_null(), None)
 
 
 @dataclass(frozen=True)
@@ -298,12 +315,6 @@ def _encodable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
-
-
-def _logit(credence: float) -> float:
-    if credence in (0.0, 1.0):
-        return math.copysign(math.inf, credence - 0.5)
-    return math.log(credence) - math.log1p(-credence)
 
 
 def _axis(axis: str) -> str:

@@ -17,15 +17,17 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import polars as pl
 
+from doxa.belief.log_odds import credence_of, log_odds_of
 from doxa.canonical import Json, canonical_json, digest
 from doxa.errors import InputError, StoreError
 from doxa.lab.files import exclusive, sha256, sweep_temporary, together, write_atomic, write_folder
-from doxa.lab.record import Tables
+from doxa.lab.record import Tables, completed
 from doxa.secret import MASK, scrub_json, spellings
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the files' layout; a run of another version is refused, never misread."""
 
 
@@ -56,9 +58,8 @@ class RunFolder:
         """
         tables = Tables(*(_scrubbed(frame) for frame in tables.check()))
         meta = cast(dict[str, Json], scrub_json(meta))
-        files = {
-            f"{name}.parquet": _parquet(frame) for name, frame in zip(tables._fields, tables, strict=True)
-        }
+        kept = tables._replace(beliefs=reduced(completed(tables.beliefs)))
+        files = {f"{name}.parquet": _parquet(frame) for name, frame in zip(kept._fields, kept, strict=True)}
         body: dict[str, Json] = {
             "schema": SCHEMA,
             "key": key,
@@ -98,7 +99,8 @@ class RunFolder:
         data = _bytes(path)
         if sha256(data) != cast(dict[str, str], body["files"]).get(path.name):
             raise _damaged(path, "its digest is not the one recorded when it was written")
-        return pl.read_parquet(io.BytesIO(data))
+        frame = pl.read_parquet(io.BytesIO(data))
+        return completed(frame) if name == "beliefs" else frame
 
     def finished_cells(self) -> list[str]:
         """Return the keys of the run's cells, in order.
@@ -208,6 +210,25 @@ def _scrubbed(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
         pl.col(pl.String()).str.replace_many(secrets, [MASK] * len(secrets), leftmost=True)
     )
+
+
+def reduced(beliefs: pl.DataFrame) -> pl.DataFrame:
+    """Return the table of beliefs without the log-odds or credences that ``completed`` computes to the last bit."""
+    spare = {
+        name: _same_bits(beliefs[name], compute(beliefs[other].fill_null(0.0).to_numpy()))
+        for name, other, compute in (
+            ("log_odds", "credence", log_odds_of),
+            ("credence", "log_odds", credence_of),
+        )
+    }
+    first, second = sorted(spare, key=lambda name: -spare[name].sum())
+    left_out = {first: spare[first], second: spare[second] & ~spare[first]}
+    return beliefs.with_columns(beliefs[name].set(pl.Series(where), None) for name, where in left_out.items())
+
+
+def _same_bits(column: pl.Series, computed: np.ndarray) -> np.ndarray:
+    held = column.fill_null(0.0).to_numpy()
+    return (held.view(np.int64) == computed.view(np.int64)) & column.is_not_null().to_numpy()
 
 
 def _parquet(frame: pl.DataFrame) -> bytes:
