@@ -22,7 +22,9 @@ BARS: dict[int, str] = {
     8: "answer_reading",
     9: "same_bytes",
     10: "workers",
+    11: "batching",
     12: "global_generators",
+    13: "traces",
     17: "canaries",
     20: "offline",
 }
