@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from doxa.errors import CapabilityError, InputError, SubjectError
+from doxa.subjects.addresses import open_subject
 from doxa.subjects.base import Capability, Query, Sampling, Subject, Tool, assistant, user
 from doxa.subjects.transformers import TransformersSubject, identity_of
 from doxa.testing import check_subject
@@ -89,6 +90,16 @@ def test_exact_scores_do_not_depend_on_company(folder: Path):
     queries = [Query(talk, ("yes", "no")) for talk in TALKS]
     together = exact.score(queries)
     assert [exact.score([query])[0].tobytes() for query in queries] == [found.tobytes() for found in together]
+
+
+def test_exact_can_be_said_in_the_address(folder: Path):
+    query = Query(TALKS[0], ("yes", "no"))
+    exact = open_subject(f"hf:{folder}?exact=true")
+    assert exact.batch_independent
+    assert exact.score([query])[0].tobytes() == exact.score([Query(TALKS[1], ("no",)), query])[1].tobytes()
+    assert not open_subject(f"hf:{folder}").batch_independent
+    with pytest.raises(InputError, match="exact must be true or false"):
+        open_subject(f"hf:{folder}?exact=1")
 
 
 def test_greedy_replies_equal_those_of_generate(subject: TransformersSubject):

@@ -104,8 +104,17 @@ class Planted(Scheme):
 class Weights(Scheme):
     """Causal models in transformers format, in a folder or on the hub."""
 
-    options: ClassVar[Mapping[str, str]] = {"dtype": "auto", "device": "cpu", "revision": ""}
-    """The options and their defaults; a revision is a branch, tag or commit on the hub."""
+    options: ClassVar[Mapping[str, str]] = {
+        "dtype": "auto",
+        "device": "cpu",
+        "exact": "false",
+        "revision": "",
+    }
+    """The options and their defaults.
+
+    With ``exact=true`` every option and reply is computed alone, so that its bits do not depend on what else is asked;
+    a revision is a branch, tag or commit on the hub.
+    """
 
     def folder(self, address: Address) -> str:
         """Return the folder or hub name of the weights."""
@@ -116,11 +125,14 @@ class Weights(Scheme):
         from doxa.subjects.transformers import TransformersSubject
 
         options = address.choose(**self.options)
+        if options["exact"] not in ("true", "false"):
+            raise InputError(f"subject {address.text!r}: exact must be true or false")
         return TransformersSubject.open(
             self.folder(address),
             address=address.text,
             dtype=options["dtype"],
             device=options["device"],
+            exact=options["exact"] == "true",
             revision=options.get("revision") or None,
         )
 
@@ -148,7 +160,7 @@ class Weights(Scheme):
 class Organisms(Weights):
     """Small models that ship with doxa."""
 
-    options: ClassVar[Mapping[str, str]] = {"dtype": "auto", "device": "cpu"}
+    options: ClassVar[Mapping[str, str]] = {"dtype": "auto", "device": "cpu", "exact": "false"}
 
     def folder(self, address: Address) -> str:
         """Return the folder of a member of the zoo."""
