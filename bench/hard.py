@@ -18,6 +18,7 @@ BARS: dict[int, str] = {
     3: "writers",
     4: "cache_keys",
     5: "cache_poison",
+    6: "endpoint_faults",
     7: "rates",
     8: "answer_reading",
     9: "same_bytes",
