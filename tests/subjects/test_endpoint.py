@@ -5,7 +5,6 @@ import contextlib
 import gc
 import json
 import logging
-import math
 import os
 import signal
 import socket
@@ -39,8 +38,9 @@ from doxa.subjects.base import (
 from doxa.subjects.cache import CachedSubject, Journal, explain
 from doxa.subjects.endpoint import EndpointSubject
 from doxa.subjects.endpoint_exchange import Exchange, Patience, retry_after_s
+from doxa.subjects.endpoint_scoring import read_top_tokens
 from doxa.subjects.endpoint_transport import AiohttpTransport, LoopThread, Request, Response, TransportError
-from doxa.subjects.endpoint_wire import FaultError, read_reply, read_top_tokens, reply_body
+from doxa.subjects.endpoint_wire import FaultError, read_reply, reply_body
 from doxa.testing import check_subject
 from doxa.testing.virtual_time import run_virtually
 from tests.subjects import tiny_models
@@ -372,99 +372,6 @@ def test_odd_bodies_are_faults_and_nothing_else(body: Any):
         read_reply(as_response(body))
     with pytest.raises(FaultError):
         read_top_tokens(as_response(body))
-
-
-def with_top(*entries: Any) -> dict[str, Any]:
-    body = answer("A")
-    body["choices"][0]["logprobs"] = {"content": [{"token": "A", "top_logprobs": list(entries)}]}
-    return body
-
-
-def test_a_reply_that_broke_off_is_a_fault():
-    body = answer("half a")
-    body["choices"][0]["finish_reason"] = "error"
-    with pytest.raises(FaultError) as caught:
-        read_reply(as_response(body))
-    assert (caught.value.kind, caught.value.again) == ("finish reason", True)
-
-
-def top(token: str, probability: float) -> dict[str, Any]:
-    return {"token": token, "logprob": math.log(probability), "bytes": list(token.encode())}
-
-
-class Scripted:
-    """A transport that answers from a function, without a server."""
-
-    def __init__(self, do: Callable[[dict[str, Any]], Response]) -> None:
-        self.do = do
-        self.bodies: list[dict[str, Any]] = []
-
-    async def send(self, request: Request) -> Response:
-        self.bodies.append(json.loads(request.body))
-        return self.do(self.bodies[-1])
-
-
-def scripted(do: Callable[[dict[str, Any]], Response]) -> tuple[EndpointSubject, Scripted]:
-    transport = Scripted(do)
-    return EndpointSubject.open(
-        "http://x/v1", "m", transport=transport, patience=QUICK, scores=True
-    ), transport
-
-
-def test_scores_are_read_from_the_top_tokens_and_the_rest_is_said():
-    body = with_top(
-        top("B", 0.25), top("A", 0.5), top(" A", 0.125), {"token": "C", "logprob": math.nan}, "odd", None
-    )
-    subject, transport = scripted(lambda _: as_response(body))
-    queries = [Query(talk, ("A", "B", " A", "C")) for talk in talks("x", "y")]
-    for scores in subject.score_seen(queries):
-        np.testing.assert_allclose(
-            scores.log_probs, [math.log(0.5), math.log(0.25), math.log(0.125), math.nan]
-        )
-        assert scores.unseen == pytest.approx(0.125)
-    assert transport.bodies[0]["logprobs"] is True
-    assert (transport.bodies[0]["max_tokens"], transport.bodies[0]["top_logprobs"]) == (1, 20)
-    assert np.array_equal(subject.score(queries)[0], subject.score_seen(queries)[0].log_probs, equal_nan=True)
-
-
-def test_a_server_without_log_probabilities_cannot_score():
-    subject, transport = scripted(lambda _: as_response(answer("A")))
-    assert Capability.SCORE in subject.capabilities
-    for _ in range(2):
-        with pytest.raises(CapabilityError, match="no log-probabilities; ask for text"):
-            subject.score([Query(talks("x")[0], ("A", "B"))])
-    assert len(transport.bodies) == 1
-    assert Capability.SCORE not in subject.capabilities
-
-
-def test_options_of_several_tokens_and_openings_cannot_be_scored():
-    subject, _ = scripted(lambda _: as_response(with_top(top("Und", 0.9))))
-    with pytest.raises(CapabilityError, match="no option is a single token"):
-        subject.score([Query(talks("x")[0], ("Undeterminable", "Unknown"))])
-    with pytest.raises(InputError, match="no options"):
-        subject.score([Query(talks("x")[0], ())])
-    with pytest.raises(CapabilityError, match="cannot begin a reply"):
-        subject.score([Query(talks("x")[0], ("Und",), opening="So")])
-
-
-def test_a_score_that_was_not_read_is_missing_and_asked_again(tmp_path: Path):
-    broken = {"on": True}
-
-    def do(body: dict[str, Any]) -> Response:
-        bad = broken["on"] and body["messages"][0]["content"] == "bad"
-        return as_response({}, status=400) if bad else as_response(with_top(top("A", 0.5)))
-
-    subject, transport = scripted(do)
-    queries = [Query(talk, ("A",)) for talk in talks("good", "bad")]
-    assert subject.score_seen(queries)[1].fault.startswith("status 400")
-    with Journal(tmp_path / "cache.sqlite") as journal:
-        cached = CachedSubject(subject, journal)
-        first = cached.score(queries)
-        assert np.isnan(first[1]).all()
-        broken["on"] = False
-        before = len(transport.bodies)
-        assert cached.score(queries)[1] == pytest.approx([math.log(0.5)])
-        assert len(transport.bodies) == before + 1
 
 
 class Timed:

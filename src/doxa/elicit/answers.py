@@ -21,6 +21,9 @@ Value = str | float | int | tuple[str, ...]
 Kind = Literal["answer", "refusal", "missing"]
 Method = Literal["log-probabilities", "text"]
 
+UNSCORED = "an option was not scored"
+"""Why a question has no answer from log-probabilities where the subject does not tell that of every option."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -43,6 +46,7 @@ class Answer:
         refusals: replies that declined.
         missing: replies that could not be read, and faults.
         interval: of the credence, where replies were sampled.
+        intervals: of each option's probability, Wilson's, where replies were sampled.
         reason: why there is no answer, or no value.
         raw: every reply as it came, in the order asked; empty for log-probabilities.
         by_order: log-odds in each order of the options; their spread is the position's effect.
@@ -64,6 +68,7 @@ class Answer:
     refusals: int = 0
     missing: int = 0
     interval: Interval | None = None
+    intervals: Mapping[str, Interval] = field(default_factory=dict[str, Interval])
     reason: str = ""
     raw: tuple[str, ...] = ()
     by_order: tuple[float, ...] = ()
@@ -75,6 +80,9 @@ class Answer:
         row: dict[str, Any] = {"proposition": self.proposition, "readout": self.readout, "n": self.n}
         if self.log_odds is None and self.credence is None:
             return {**row, "missing": f"{self.kind}: {self.reason}" if self.reason else self.kind}
+        ends = self.interval and self.interval.ends
+        if ends:
+            row["interval"] = list(ends)
         return {**row, "log_odds": self.log_odds, "credence": self.credence}
 
 
@@ -191,6 +199,7 @@ def from_readings(
         log_odds=_counted_log_odds(shares),
         probabilities={str(name): values.count(name) / len(values) for name in names},
         interval=_share_interval(shares) if sampled and shares else None,
+        intervals={str(name): wilson(values.count(name), len(values)) for name in names} if sampled else {},
         reason="two answers are equally frequent" if tie else "",
     )
 
@@ -214,7 +223,7 @@ def _unusable(log_probs: Float[np.ndarray, "questions orders options"]) -> list[
     absent = np.any(np.all(np.isneginf(log_probs), axis=2), axis=1)
     excluded = np.all(np.any(np.isneginf(log_probs), axis=1), axis=1)
     reasons = (
-        "an option was not scored",
+        UNSCORED,
         "no option has any probability",
         "each option is impossible in some order",
     )

@@ -6,8 +6,9 @@ subject and gathers the answers. Nothing is asked twice because its reply could 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
@@ -17,13 +18,13 @@ from jaxtyping import Float
 
 from doxa.belief.information import logsumexp
 from doxa.canonical import Json, canonical_json
-from doxa.elicit.answers import Answer, Value, from_readings, from_scores
+from doxa.elicit.answers import UNSCORED, Answer, Value, from_readings, from_scores
 from doxa.elicit.questions import Question, fork
 from doxa.elicit.reading import Found, Reading, Refusal, Unparsed
-from doxa.errors import InputError
+from doxa.errors import CapabilityError, InputError
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Subject, Tool, require
 
-Ways: TypeAlias = Literal["auto", "log-probabilities", "text"]
+Ways: TypeAlias = Literal["auto", "log-probabilities", "text", "samples"]
 Forms: TypeAlias = tuple[tuple[str, ...], ...]
 """The surface forms of each option, such as " yes", "yes" and " Yes"."""
 
@@ -74,8 +75,10 @@ class Asking:
     """What all elicitors share.
 
     Attributes:
-        way: ``log-probabilities`` scores the options, ``text`` reads replies; ``auto`` scores where the subject and
-            the wording allow it.
+        way: ``log-probabilities`` scores the options, ``text`` reads replies, ``samples`` reads replies drawn at
+            temperature 1, so that their shares are the subject's own and have intervals; ``auto`` scores where the
+            subject and the wording allow it, and reads replies to questions of which the subject scored no option or
+            not every one.
         samples: replies drawn per order of the options; more than one needs a temperature above 0.
         counterbalanced: whether options are put in every order in which each stands once in each place.
     """
@@ -124,19 +127,39 @@ class Asking:
             )
         if self.samples < 1:
             raise InputError(f"samples={self.samples}: must be >= 1")
+        if self.way == "samples":
+            if self.samples < 2:
+                raise InputError(
+                    f"samples={self.samples}: way='samples' needs at least 2; 20 is a good number"
+                )
+            sampling = replace(sampling, temperature=1.0)
         if not questions:
             return []
         worded = [self.wordings(question) for question in questions]
         scorable = all(wording.forms is not None for wordings in worded for wording in wordings)
         if self.way == "log-probabilities" and not scorable:
             raise InputError(f"elicitor '{self.name}' reads replies; it cannot score log-probabilities")
-        if (
-            scorable
-            and self.way != "text"
-            and (self.way != "auto" or Capability.SCORE in subject.capabilities)
-        ):
+        if self.way == "log-probabilities":
             return self._score(subject, conversations, questions, worded)
-        return self._read(subject, conversations, questions, worded, sampling)
+        answers: list[Answer | None] = [None] * len(questions)
+        if self.way == "auto" and scorable and Capability.SCORE in subject.capabilities:
+            # the subject may learn only now that its server gives none
+            with contextlib.suppress(CapabilityError):
+                scored = self._score(subject, conversations, questions, worded)
+                reads = Capability.REPLY in subject.capabilities
+                answers = [None if reads and answer.reason == UNSCORED else answer for answer in scored]
+        left = [index for index, answer in enumerate(answers) if answer is None]
+        if left:
+            read = self._read(
+                subject,
+                [conversations[index] for index in left],
+                [questions[index] for index in left],
+                [worded[index] for index in left],
+                sampling,
+            )
+            for index, answer in zip(left, read, strict=True):
+                answers[index] = answer
+        return [answer for answer in answers if answer is not None]
 
     def as_json(self) -> dict[str, Json]:
         """Return everything that can change an answer: the name and every setting."""
@@ -237,7 +260,10 @@ def mapped(reading: Reading, values: dict[Any, Value]) -> Reading:
 def summed_forms(
     scores: Float[np.ndarray, "questions orders forms"], shape: tuple[int, ...]
 ) -> Float[np.ndarray, "questions orders options"]:
-    """Return the log-probability of each option: that of any of its surface forms; NaN where one is NaN.
+    """Return the log-probability of each option: that of any of its surface forms; NaN where none was scored.
+
+    A form that a server does not list counts as none: what that leaves out is at most what all options together leave
+    of 1, which the answer's ``log_mass`` tells.
 
     Args:
         scores: log-probabilities of all forms in nats, option by option.
@@ -248,7 +274,7 @@ def summed_forms(
     ends = np.cumsum(shape).tolist()
     parts = [slice(end - length, end) for end, length in zip(ends, shape, strict=True)]
     sums = np.stack([np.asarray(logsumexp(safe[..., part])) for part in parts], axis=-1)
-    return np.where(np.stack([unscored[..., part].any(axis=-1) for part in parts], axis=-1), np.nan, sums)
+    return np.where(np.stack([unscored[..., part].all(axis=-1) for part in parts], axis=-1), np.nan, sums)
 
 
 @lru_cache(maxsize=256)

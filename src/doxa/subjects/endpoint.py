@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import numpy as np
@@ -18,16 +17,11 @@ from doxa.secret import Secret, from_environment
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Tool
 from doxa.subjects.endpoint_exchange import Exchange, Patience, Tally
 from doxa.subjects.endpoint_pace import pace_towards
+from doxa.subjects.endpoint_scorer import CannotScoreError, Scorer
+from doxa.subjects.endpoint_scoring import Scores
 from doxa.subjects.endpoint_stream import answers
 from doxa.subjects.endpoint_transport import LOOP, AiohttpTransport, Request, Response, Transport
-from doxa.subjects.endpoint_wire import (
-    FaultError,
-    TopTokens,
-    read_reply,
-    read_top_tokens,
-    reply_body,
-    score_body,
-)
+from doxa.subjects.endpoint_wire import FaultError, read_reply, reply_body
 
 SCHEMA = 1
 """Raised when requests or their reading change, so that older cached answers are not used."""
@@ -39,27 +33,14 @@ _KEY_VARIABLES = {"api.openai.com": "OPENAI_API_KEY", "openrouter.ai": "OPENROUT
 T = TypeVar("T")
 
 
-class Scores(NamedTuple):
-    """What a server's top tokens say of a query's options.
-
-    Attributes:
-        log_probs: nats; NaN for an option that is not among the tokens listed.
-        unseen: probability mass on tokens not listed: the most that any NaN option can have; 1 after a fault.
-        fault: why nothing was read, empty otherwise.
-    """
-
-    log_probs: Float[np.ndarray, " options"]
-    unseen: float
-    fault: str = ""
-
-
 class EndpointSubject:
     """A model behind an OpenAI-compatible server.
 
     Each question is answered once, or its reply has ``finish="fault"`` with the reason. Only a server that cannot
-    be reached at all, or refuses the key, raises SubjectError. With ``scores=True`` options of one token are read from
-    the server's likeliest first tokens, NaN where an option is not among them; where the server gives none,
-    CapabilityError is raised, and options are to be sampled as text.
+    be reached at all, or refuses the key, raises SubjectError. With ``scores=True`` options are scored without
+    generating where the server can, or else read from its likeliest first tokens, NaN where an option is not among
+    them (see :mod:`doxa.subjects.endpoint_scoring`); where the server gives neither, CapabilityError is raised, and
+    options are to be sampled as text.
 
     The identity is that of address, model and revision: whoever puts other weights behind the same name must name
     another revision.
@@ -90,6 +71,7 @@ class EndpointSubject:
         self._key = key
         self._exchange = Exchange(transport, patience, pace_towards(url, key))
         self._scores = scores
+        self._scorer = Scorer(model, self._exchange)
         options = {"scores": "true"} if scores else {}
         query = urlencode(options | ({"revision": revision} if revision else {}))
         self._address = f"{url}{'?' * bool(query)}{query}#{model}"
@@ -195,21 +177,20 @@ class EndpointSubject:
             SubjectError: the server cannot be reached at all, or refuses the key.
         """
         bodies = [reply_body(self.model, conversation, sampling, tools) for conversation in conversations]
-        for batch in self._all(bodies, read_reply):
+        for batch in self.ask_all(bodies, read_reply):
             out = [
                 (index, found if isinstance(found, Reply) else Reply("", "fault", fault=str(found)))
                 for index, found in batch
             ]
-            for _, reply in out:
-                self.tally.tokens_in += reply.tokens_in
-                self.tally.tokens_out += reply.tokens_out
+            self._exchange.spend(reply for _, reply in out)
             yield out
 
     def score(self, queries: Sequence[Query]) -> list[Float[np.ndarray, " _"]]:
-        """Return the log-probability in nats of each option that is one token among the likeliest; NaN for others.
+        """Return the log-probability in nats of each option; NaN for one that the server does not tell.
 
         Raises:
-            CapabilityError: the server gives no log-probabilities, no option is one token, or a query has an opening.
+            CapabilityError: the server gives no log-probabilities, or of no option, or a query has an opening and the
+                server cannot begin a reply.
             SubjectError: the server cannot be reached at all, or refuses the key.
         """
         return [scores.log_probs for scores in self.score_seen(queries)]
@@ -218,32 +199,27 @@ class EndpointSubject:
         """Return the same as ``score``, with the mass that was not seen and the faults."""
         if any(not query.options for query in queries):
             raise InputError("a query has no options; give at least one text to score")
+        if not queries:
+            return []
         if not self._scores:
-            raise CapabilityError(
-                f"{self.address} gives no log-probabilities; ask for text, or use an hf: subject"
+            raise self._cannot("gives no log-probabilities")
+        try:
+            scores = self._scorer.score(self, queries)
+        except CannotScoreError as error:
+            self._scores = error.opening
+            raise self._cannot(str(error)) from error
+        answered = [score for score in scores if not score.fault]
+        if answered and all(np.isnan(score.log_probs).all() for score in answered):
+            what = (
+                "begins with a token of its own"
+                if self._scorer.way == "prompt"
+                else "is a token among the likeliest"
             )
-        if any(query.opening for query in queries):
-            raise CapabilityError(
-                f"{self.address} cannot begin a reply (opening); ask for text, or use an hf: subject"
-            )
-        found: list[TopTokens | FaultError | None] = [None] * len(queries)
-        bodies = [score_body(self.model, query.conversation) for query in queries]
-        for batch in self._all(bodies, read_top_tokens):
-            for index, tokens in batch:
-                found[index] = tokens
-        answered = [tokens for tokens in found if not isinstance(tokens, FaultError)]
-        if answered and all(tokens is None for tokens in answered):
-            self._scores = False
-            raise CapabilityError(
-                f"{self.address} gives no log-probabilities; ask for text, or use an hf: subject"
-            )
-        scores = [_scores(query, tokens) for query, tokens in zip(queries, found, strict=True)]
-        if answered and all(np.isnan(score.log_probs).all() for score in scores):
-            raise CapabilityError(
-                f"{self.address}: no option is a single token among the likeliest, first {queries[0].options!r}; "
-                "ask for text, or use an hf: subject"
-            )
+            raise self._cannot(f"tells of no option: none {what}, first {queries[0].options!r}")
         return scores
+
+    def _cannot(self, why: str) -> CapabilityError:
+        return CapabilityError(f"{self.address} {why}; ask for text, or use an hf: subject")
 
     def check(self) -> None:
         """See whether anybody answers, with one request that costs nothing.
@@ -252,7 +228,7 @@ class EndpointSubject:
             SubjectError: the server cannot be reached, or refuses the key.
         """
         try:
-            LOOP.submit(self._exchange.ask(self._request("GET", "/models", b""), _anything)).result()
+            self._one(self._request("GET", "/models", b""), _anything)
         except FaultError as fault:
             raise self._failed(fault) from fault
 
@@ -261,18 +237,38 @@ class EndpointSubject:
         self._finalizer()
         self._finalizer = weakref.finalize(self, _close, self._exchange.transport)
 
-    def _all(
+    def ask_all(
         self, bodies: Sequence[bytes], read: Callable[[Response], T]
     ) -> Iterator[list[tuple[int, T | FaultError]]]:
         """Ask every question; hand on answers and faults as they come, and stop where nobody is there."""
-        requests = [self._request("POST", "/chat/completions", body) for body in bodies]
-        for batch in answers(self._exchange, requests, read):
+        for batch in answers(self._exchange, [self._chat(body) for body in bodies], read):
             dead = self._exchange.dead
             alive = [(index, found) for index, found in batch if found is not dead]
             if alive:
                 yield alive
             if dead is not None:
                 raise self._failed(dead)
+
+    def _one(self, request: Request, read: Callable[[Response], T], attempts: int | None = None) -> T:
+        """Ask one question.
+
+        Raises:
+            SubjectError: the server cannot be reached at all, or refuses the key.
+            FaultError: no answer came.
+        """
+        try:
+            return LOOP.submit(self._exchange.ask(request, read, attempts)).result()
+        except FaultError as fault:
+            if fault is self._exchange.dead:
+                raise self._failed(fault) from fault
+            raise
+
+    def ask_first(self, body: bytes, read: Callable[[Response], T], attempts: int) -> T:
+        """Ask one question so many times at most; raises as ``ask_all`` does, and FaultError for no answer."""
+        return self._one(self._chat(body), read, attempts)
+
+    def _chat(self, body: bytes) -> Request:
+        return self._request("POST", "/chat/completions", body)
 
     def _request(self, method: str, path: str, body: bytes) -> Request:
         return Request(method, self.url + path, HEADERS, body, self._exchange.patience.timeout_s, self._key)
@@ -284,16 +280,6 @@ class EndpointSubject:
             else "start the server or check the address"
         )
         return SubjectError(f"{self.address}: {fault}; {todo}")
-
-
-def _scores(query: Query, found: TopTokens | FaultError | None) -> Scores:
-    if not isinstance(found, TopTokens):
-        reason = "no log-probabilities" if found is None else str(found)
-        return Scores(np.full(len(query.options), math.nan), 1.0, reason)
-    log_probs = np.array(
-        [found.log_probs.get(option, math.nan) for option in query.options], dtype=np.float64
-    )
-    return Scores(log_probs, found.unseen())
 
 
 def _anything(response: Response) -> int:

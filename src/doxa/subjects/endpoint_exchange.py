@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from doxa.streams import stream
 from doxa.subjects.endpoint_pace import Pace
@@ -59,6 +59,21 @@ class Tally:
     faults: Counter[str] = field(default_factory=Counter)
 
 
+@runtime_checkable
+class Costs(Protocol):
+    """An answer that says what it cost in tokens."""
+
+    @property
+    def tokens_in(self) -> int:
+        """Tokens of the prompt."""
+        ...
+
+    @property
+    def tokens_out(self) -> int:
+        """Tokens of the reply."""
+        ...
+
+
 class Exchange:
     """Sends requests until each is answered or given up.
 
@@ -76,19 +91,21 @@ class Exchange:
         self.dead: FaultError | None = None
         self._gates: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
 
-    async def ask(self, request: Request, read: Callable[[Response], T]) -> T:
+    async def ask(self, request: Request, read: Callable[[Response], T], attempts: int | None = None) -> T:
         """Return what ``read`` makes of the first response that holds an answer.
 
         Args:
             request: what to send, as often as needed.
             read: turns a response into an answer, or raises FaultError.
+            attempts: most requests for it, those of ``patience`` by default.
 
         Raises:
             FaultError: no answer came; a fault of the first contact ends all later questions too.
         """
         self.tally.questions += 1
+        most = attempts or self.patience.attempts
         async with self._gate():
-            for attempt in range(self.patience.attempts):
+            for attempt in range(most):
                 sent = await self.pace.turn()
                 if self.dead is not None:
                     raise self.dead
@@ -97,11 +114,17 @@ class Exchange:
                     self.tally.answered += 1
                     return fault
                 self.tally.faults[fault.kind] += 1
-                if not self._again(fault, attempt):
+                if not self._again(fault, attempt, most):
                     raise fault
                 self.tally.retries += 1
                 await asyncio.sleep(self._wait_s(attempt, after_s, request))
         raise AssertionError("the last attempt returns or raises")
+
+    def spend(self, answers: Iterable[Costs]) -> None:
+        """Count what answers cost."""
+        for one in answers:
+            self.tally.tokens_in += one.tokens_in
+            self.tally.tokens_out += one.tokens_out
 
     async def _try(
         self, request: Request, read: Callable[[Response], T], sent: float
@@ -122,7 +145,7 @@ class Exchange:
                 self.pace.rejected(sent, after_s)
             return fault, after_s
 
-    def _again(self, fault: FaultError, attempt: int) -> bool:
+    def _again(self, fault: FaultError, attempt: int, most: int) -> bool:
         """Decide whether to ask again; a key that is refused, or nobody there at first contact, ends it for all."""
         allowed = self.patience.retry_floor + self.patience.retry_share * self.tally.questions
         nobody = (
@@ -133,7 +156,7 @@ class Exchange:
         if fault.status in (401, 403) or nobody:
             self.dead = fault
             return False
-        return fault.again and attempt + 1 < self.patience.attempts and self.tally.retries < allowed
+        return fault.again and attempt + 1 < most and self.tally.retries < allowed
 
     def _wait_s(self, attempt: int, after_s: float | None, request: Request) -> float:
         chance = float(stream(0, "endpoint", "wait", request.body.hex(), attempt).random())

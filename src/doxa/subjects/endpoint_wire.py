@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from doxa.canonical import Json, digest
 from doxa.secret import scrub
@@ -44,16 +43,6 @@ class FaultError(Exception):
         self.status = status
 
 
-class TopTokens(NamedTuple):
-    """The likeliest first tokens of a reply, log-probabilities in nats."""
-
-    log_probs: Mapping[str, float]
-
-    def unseen(self) -> float:
-        """Return the probability mass on tokens that were not listed, in [0, 1]."""
-        return min(1.0, max(0.0, 1.0 - math.fsum(math.exp(x) for x in self.log_probs.values())))
-
-
 def reply_body(
     model: str, conversation: Conversation, sampling: Sampling, tools: Sequence[Tool] = ()
 ) -> bytes:
@@ -79,21 +68,7 @@ def reply_body(
             }
             for t in tools
         ]
-    return _encoded(body)
-
-
-def score_body(model: str, conversation: Conversation) -> bytes:
-    """Return the request for the likeliest first tokens of a reply."""
-    return _encoded(
-        {
-            "model": model,
-            "messages": messages(conversation),
-            "temperature": 0.0,
-            "max_tokens": 1,
-            "logprobs": True,
-            "top_logprobs": TOP_LOG_PROBS,
-        }
-    )
+    return encoded(body)
 
 
 def messages(conversation: Conversation) -> list[Json]:
@@ -132,14 +107,14 @@ def read_choice(response: Response) -> tuple[dict[str, Any], dict[str, Any]]:
     if "json" not in kind and "json" not in kind.lower():
         raise FaultError("content type", f"content type {kind or 'missing'!r} instead of JSON", again=True)
     try:
-        body = _mapping(json.loads(response.body))
+        body = mapping(json.loads(response.body))
     except (ValueError, RecursionError) as error:
         raise FaultError("cut JSON", f"{len(response.body)} bytes that are not JSON", again=True) from error
     if body.get("error"):
-        code = _mapping(body["error"]).get("code")
+        code = mapping(body["error"]).get("code")
         raise _refusal(code if isinstance(code, int) else 400, response.body)
     choices: object = body.get("choices")
-    choice = _mapping(choices[0]) if isinstance(choices, list) and choices else {}
+    choice = mapping(choices[0]) if isinstance(choices, list) and choices else {}
     if not choice.get("message"):
         raise FaultError("no choices", "the response holds no choice with a message", again=True)
     return body, choice
@@ -152,7 +127,7 @@ def read_reply(response: Response) -> Reply:
         FaultError: the response holds no reply.
     """
     body, choice = read_choice(response)
-    message, usage = _mapping(choice["message"]), _mapping(body.get("usage"))
+    message, usage = mapping(choice["message"]), mapping(body.get("usage"))
     reason = choice.get("finish_reason")
     if reason in _BROKEN_OFF:
         raise FaultError("finish reason", f"the reply broke off, finish reason {reason!r}", again=True)
@@ -170,51 +145,8 @@ def read_reply(response: Response) -> Reply:
         finish = "tool_call"
     elif finish == "tool_call":
         finish = "stop"
-    tokens_in, tokens_out = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    tokens_in, tokens_out = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
     return Reply(text, finish, tokens_in, tokens_out, calls)
-
-
-def read_top_tokens(response: Response) -> TopTokens | None:
-    """Return the likeliest first tokens, or None if the server gives none. What is no log-probability is left out.
-
-    Raises:
-        FaultError: the response holds no choice.
-    """
-    _, choice = read_choice(response)
-    content: object = _mapping(choice.get("logprobs")).get("content")
-    if not isinstance(content, list) or not content:
-        return None
-    listed: object = _mapping(cast(list[Any], content)[0]).get("top_logprobs")
-    found: dict[str, float] = {}
-    for entry in cast(list[Any], listed) if isinstance(listed, list) else []:
-        token, log_prob = _token(_mapping(entry)), _log_prob(_mapping(entry).get("logprob"))
-        if token is not None and log_prob is not None:
-            found.setdefault(token, log_prob)
-    return TopTokens(found) if found else None
-
-
-def _token(entry: Mapping[str, Any]) -> str | None:
-    """Return a token's text, from its bytes where they are given: part of a character has no text of its own."""
-    raw: object = entry.get("bytes")
-    if isinstance(raw, list):
-        try:
-            return bytes(cast(list[int], raw)).decode()
-        except (ValueError, TypeError):
-            return None
-    token: object = entry.get("token")
-    return token if isinstance(token, str) else None
-
-
-def _log_prob(value: object) -> float | None:
-    """Return a log-probability in nats, or None for what cannot be one."""
-    if (
-        not isinstance(value, int | float)
-        or isinstance(value, bool)
-        or not math.isfinite(value)
-        or value > 1e-6
-    ):
-        return None
-    return min(float(value), 0.0)
 
 
 def _refusal(status: int, body: bytes) -> FaultError:
@@ -233,8 +165,8 @@ def _tool_calls(written: Sequence[Any]) -> tuple[tuple[ToolCall, ...], list[str]
     calls: list[ToolCall] = []
     unread: list[str] = []
     for entry in written:
-        call = _mapping(entry)
-        function = _mapping(call.get("function"))
+        call = mapping(entry)
+        function = mapping(call.get("function"))
         name, arguments = function.get("name"), function.get("arguments")
         try:
             parsed: object = json.loads(arguments or "{}") if isinstance(arguments, str | None) else arguments
@@ -253,19 +185,22 @@ def _text(content: object) -> str:
     if isinstance(content, str):
         return content
     parts = cast(list[Any], content) if isinstance(content, list) else []
-    return "".join(text for part in parts if isinstance(text := _mapping(part).get("text"), str))
+    return "".join(text for part in parts if isinstance(text := mapping(part).get("text"), str))
 
 
-def _count(value: object) -> int:
+def count(value: object) -> int:
+    """Return a number of tokens, 0 where none stands."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
-def _mapping(value: Any) -> dict[str, Any]:
+def mapping(value: Any) -> dict[str, Any]:
+    """Return a JSON object, or an empty one where something else stands."""
     return value if isinstance(value, dict) else {}
 
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
-def _encoded(body: Mapping[str, Json]) -> bytes:
+def encoded(body: Mapping[str, Json]) -> bytes:
+    """Return a request's body as JSON."""
     return _ENCODER.encode(body).encode()
