@@ -77,15 +77,10 @@ def study_behind_faults(outcome: Outcome, faults: Mapping[str, float], tasks: in
         out = folder / name
         with FaultServer(_letter, faults=shares, port=port) as server:
             port = int(server.url.split(":")[2].split("/")[0])
-            chosen = [
-                "--set",
-                f"limit={1 if tasks < len(TASKS) else 5}",
-                "--set",
-                f"tasks={','.join(list(TASKS)[:tasks])}",
-            ]
-            ended = run_command(
-                doxa_command("run", "kable", "--subject", f"{server.url}#m", *chosen, "--out", str(out))
-            )
+            chosen = ["--set", f"limit={1 if tasks < len(TASKS) else 2}"]
+            chosen += ["--set", f"tasks={','.join(list(TASKS)[:tasks])}"]
+            command = doxa_command("run", "kable", "--subject", f"{server.url}#m", *chosen, "--out", str(out))
+            ended = run_command(command, timeout_s=1800.0)
         outcome.check(ended.status == 0, f"study, {name}: {ended.stderr[-500:]}")
         files.append(run_files(out))
         asking = {} if ended.status else _asking(out)
