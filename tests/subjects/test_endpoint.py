@@ -362,6 +362,19 @@ def test_replies_are_read_as_they_come(message: dict[str, Any], reason: str, exp
     assert read_reply(as_response(body)) == expected
 
 
+def test_arguments_that_name_a_key_twice_are_not_read():
+    call = {"id": "x", "function": {"name": "vote", "arguments": '{"side": "for", "side": "against"}'}}
+    reply = read_reply(as_response(answer(None, tool_calls=[call])))
+    assert (reply.tool_calls, reply.text) == ((), 'vote({"side": "for", "side": "against"})')
+
+
+@pytest.mark.parametrize("reason", [[], {}, 1, None])
+def test_a_finish_reason_of_any_form_is_read(reason: Any):
+    body = answer("a")
+    body["choices"][0]["finish_reason"] = reason
+    assert read_reply(as_response(body)).finish == "stop"
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"null", b"[]", b"{", b"[" * 50_000, {"choices": None}, {"choices": [None]}, {"choices": [{"message": None}]},

@@ -129,7 +129,7 @@ def read_reply(response: Response) -> Reply:
     body, choice = read_choice(response)
     message, usage = mapping(choice["message"]), mapping(body.get("usage"))
     reason = choice.get("finish_reason")
-    if reason in _BROKEN_OFF:
+    if str(reason) in _BROKEN_OFF:
         raise FaultError("finish reason", f"the reply broke off, finish reason {reason!r}", again=True)
     text, finish = _text(message.get("content")), _FINISH.get(str(reason), "stop")
     refusal: object = message.get("refusal")
@@ -169,7 +169,8 @@ def _tool_calls(written: Sequence[Any]) -> tuple[tuple[ToolCall, ...], list[str]
         function = mapping(call.get("function"))
         name, arguments = function.get("name"), function.get("arguments")
         try:
-            parsed: object = json.loads(arguments or "{}") if isinstance(arguments, str | None) else arguments
+            text = arguments or "{}"
+            parsed: object = json.loads(text, object_pairs_hook=_once) if isinstance(text, str) else text
         except (ValueError, RecursionError):
             parsed = None
         if isinstance(name, str) and isinstance(parsed, dict):
@@ -179,6 +180,13 @@ def _tool_calls(written: Sequence[Any]) -> tuple[tuple[ToolCall, ...], list[str]
         else:
             unread.append(f"{name}({arguments})")
     return tuple(calls), unread
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key comes twice: which of them is meant would be a guess")
+    return found
 
 
 def _text(content: object) -> str:
