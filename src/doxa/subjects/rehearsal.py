@@ -9,9 +9,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from doxa.canonical import Json
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Tool
-from doxa.subjects.cache_values import reply_request, request_key, score_request
+from doxa.subjects.cache_values import key_of, reply_texts, score_texts
 
 CHARACTERS_PER_TOKEN = 4
 """A rough measure of English text; a server's own count is known only after it was asked."""
@@ -71,24 +70,18 @@ class RehearsalSubject:
         self, conversations: Sequence[Conversation], *, sampling: Sampling, tools: Sequence[Tool] = ()
     ) -> list[Reply]:
         """Count the conversations and return empty replies."""
-        self._count(
-            [
-                (_size(talk), reply_request(self.identity, talk, sampling, tools=tools))
-                for talk in conversations
-            ],
-            sampling.max_tokens,
-        )
+        keys = map(key_of, reply_texts(self.identity, conversations, sampling, tools=tools))
+        self._count(dict(zip(keys, map(_size, conversations), strict=True)), sampling.max_tokens)
         return [Reply("")] * len(conversations)
 
     def score(self, queries: Sequence[Query]) -> list[Float[np.ndarray, " _"]]:
         """Count the queries and call all options of each equally likely."""
-        self._count(
-            [(_size(query.conversation), score_request(self.identity, query)) for query in queries], 1
-        )
+        keys = map(key_of, score_texts(self.identity, queries))
+        sizes = [_size(query.conversation) for query in queries]
+        self._count(dict(zip(keys, sizes, strict=True)), 1)
         return [np.full(len(query.options), -np.log(len(query.options))) for query in queries]
 
-    def _count(self, requests: list[tuple[int, dict[str, Json]]], longest: int) -> None:
-        sizes = {request_key(request): size for size, request in requests}
+    def _count(self, sizes: dict[str, int], longest: int) -> None:
         new = {key: size for key, size in sizes.items() if key not in self._met}
         self._met.update(new)
         cached = self._known(list(new))
