@@ -34,20 +34,20 @@ def cases(folder: Path, *, small: bool, threads: int) -> Iterator[Case]:
     few = 3 if small else REPEATS
     size = 64 if small else 512
 
-    def made(name: str, queries: Queries, target: float, repeats: int, dtype: str = "float32") -> Case:
+    def made(name: str, queries: Queries, target: float | None, repeats: int, dtype: str = "float32") -> Case:
         share = None if small or dtype != "float32" else SHARE
         return case(
             name, queries, folder, target=None if small else target, repeats=repeats, dtype=dtype,
             threads=threads, share=share,
         )  # fmt: skip
 
-    yield made(f"{12} contexts of {size} tokens, 4 options of 5 tokens", contexts(12, size, 4, 5), 6.0, few)
+    yield made(f"12 contexts of {size} tokens, 4 options of 5 tokens", contexts(12, size, 4, 5), 6.0, few)
     for length, repeats in ((size, few), (4 * size, 3)):
         queries = batteries(1, length, 40, 16)
         yield made(f"1 context of {length:,} tokens, 40 propositions, yes and no", queries, 25.0, repeats)
     queries = batteries(1, size, 40, 16)
     yield made(
-        f"1 context of {size} tokens, 40 propositions, yes and no, bf16", queries, 25.0, few, "bfloat16"
+        f"1 context of {size} tokens, 40 propositions, yes and no, bf16", queries, None, few, "bfloat16"
     )
 
 
