@@ -86,6 +86,10 @@ class Noting:
         self.sent.append(Sent(asyncio.get_running_loop().time(), response.status == 200))
         return response
 
+    async def close(self) -> None:
+        if isinstance(self.inner, AiohttpTransport):
+            await self.inner.close()
+
 
 class LimitedTransport:
     """The server's limits and 20 ms on the way, without a server."""
@@ -148,7 +152,7 @@ def _real(limits: Sequence[float], hold_s: float, after: int) -> tuple[list[Sent
             if time.monotonic() > until:
                 break
         batches.close()
-        asyncio.run(noting.inner.close())
+        subject.close()
         server.stdin.close()
     return noting.sent, lost
 

@@ -45,8 +45,10 @@ PAUSED_CUT = 0.3
 LOOK_S = 1.0
 """Time between looks; one at fewer than ``LOOK_N`` requests waits up to three times as long."""
 LOOK_N = 10
-WEIGHED_N = 50
+WEIGHED_N = 100
 """Least requests by which rejections by chance are told from others."""
+MOST_BY_CHANCE = 0.35
+"""Share of rejections above which they are never held to come by chance."""
 UNEXPLAINED = 5
 MEMORY_S = 30.0
 CONVINCED_S = 120.0
@@ -59,11 +61,12 @@ SLOWEST = 0.05
 
 @dataclass
 class _Look:
-    """Requests sent since a moment, and how many of those were rejected."""
+    """Requests sent since a moment, how many of those were rejected, and for how long nothing was to be sent."""
 
     since: float
     sent: int = 0
     rejected: int = 0
+    paused_s: float = 0.0
 
 
 class _Seen(NamedTuple):
@@ -134,8 +137,9 @@ class Pace:
             # a burst that the server allows hides for a while that the rate is too high
             rate = self.rate / min(math.sqrt(max(1.0, self.rate / self._ceiling)), OVERSHOT)
             self._set(now, rate * (1.0 - CUT), rate * (1.0 - MARGIN))
-        if after_s:
-            self._paused_until = max(self._paused_until, now + after_s)
+        if after_s and now + after_s > self._paused_until:
+            self._look.paused_s += now + after_s - max(now, self._paused_until)
+            self._paused_until = now + after_s
 
     async def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let those who wait go on, one after another, as pauses and the rate allow."""
@@ -186,32 +190,35 @@ class Pace:
         taken = (look.sent - look.rejected) / for_s
         while self._seen and self._seen[0].at < now - MEMORY_S:
             self._seen.popleft()
-        unexplained = any(self._asked < (1.0 - CUT) * seen.taken for seen in self._seen)
+        # what was taken counts pauses and what was asked does not, so that a pause explains nothing away
+        asked = look.sent / max(for_s - look.paused_s, 0.1 * for_s)
+        unexplained = any(asked < (1.0 - CUT) * seen.taken for seen in self._seen)
         self._seen.append(_Seen(now, taken, look.sent, look.rejected, unexplained))
         if self._chance(now):
             self.rate = None
             self._seen.clear()
         elif look.rejected > max(2.0, HEAVY * look.sent) and self.rate is not None:
-            if self._paused_until > look.since:
-                taken = max(taken, self.rate * (1.0 - PAUSED_CUT))
-            if taken < self.rate:
+            if look.paused_s:
+                floor = max(taken, self.rate * (1.0 - PAUSED_CUT))
+                self._set(now, floor, max(floor, self.rate * (1.0 - CUT)))
+            elif taken < self.rate:
                 self._set(now, taken * (1.0 - 2 * MARGIN), taken)
 
     def _chance(self, now: float) -> bool:
-        """Return whether rejections come by chance: their share has not fallen with the rate."""
+        """Return whether rejections come by chance: as the rate falls, their share stays and what is taken falls."""
         odd = [seen for seen in self._seen if seen.unexplained]
-        if len(odd) < UNEXPLAINED or now < self._convinced_until:
+        if len(odd) < UNEXPLAINED or now < self._convinced_until or _share(odd) > MOST_BY_CHANCE:
             return False
-        half = len(odd) // 2
-        if _share(odd[half:]) < 0.5 * _share(odd[:half]):
+        early, late = odd[: len(odd) // 2], odd[len(odd) // 2 :]
+        if _share(late) < 0.5 * _share(early) or _taken(late) > 0.95 * _taken(early):
             return False
         self.by_chance = _share(odd)
         return True
 
     def _weigh(self, now: float, look: _Look, for_s: float) -> None:
-        """See whether rejections still come by chance: a share above twice what was seen, and a tenth, does not."""
+        """See whether rejections still come by chance: a share that is much larger than it was does not."""
         share = look.rejected / look.sent
-        if share > min(2.0 * self.by_chance + 0.1, 0.7 + 0.3 * self.by_chance):
+        if share > max(1.5 * self.by_chance + 0.1, self.by_chance + 0.2):
             self.by_chance, self._convinced_until = 0.0, now + CONVINCED_S
             taken = (look.sent - look.rejected) / for_s
             self._set(now, taken * (1.0 - 2 * MARGIN), taken)
@@ -234,6 +241,10 @@ class Pace:
 
 def _share(seen: Sequence[_Seen]) -> float:
     return sum(one.rejected for one in seen) / sum(one.sent for one in seen)
+
+
+def _taken(seen: Sequence[_Seen]) -> float:
+    return sum(one.taken for one in seen) / len(seen)
 
 
 _paces: weakref.WeakValueDictionary[tuple[str, bytes], Pace] = weakref.WeakValueDictionary()
