@@ -9,7 +9,7 @@ from kit.side import Work, serve
 from sides.client_work import Ask, ask_all
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or it asks the network at import
-import litellm  # noqa: E402
+import litellm
 
 
 async def completion(case: dict[str, Any]) -> Ask:

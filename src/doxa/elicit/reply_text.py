@@ -39,8 +39,8 @@ _PAIRS = {
     "\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}\x85\x0b\x0c\r": "\n",
 }
 _MARKDOWN = "*`#_"
-_TOKEN = r"<(?:\|[^|<>\n]{1,40}\|>|/?s>|end_of_turn>)"
-_TURN_TOKENS = re.compile(rf"{_TOKEN}(?:{_TOKEN})*+")
+_END = r"<(?:\|[^|<>\n]{1,40}\|>|/?s>|end_of_turn>)"
+_TURN_TOKENS = re.compile(rf"{_END}(?:{_END})*+")
 _MANY = "\n" * 8
 _BLANK_LINES = re.compile(rf"{_MANY}\n*+")
 _THOUGHT = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>")
