@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from doxa.audit.audit import audit_subject, belief_card
 from doxa.audit.card import BeliefCard, card_text
 from doxa.errors import InputError
 from doxa.lab.run import CellsFailedError
+from doxa.subjects.endpoint_exchange import Patience
 from doxa.testing import FaultServer
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "design" / "belief-card.schema.json"
@@ -88,10 +88,8 @@ def test_a_subject_that_cannot_be_reached_fails_and_says_why(tmp_path):
 @pytest.mark.slow
 def test_the_card_of_a_failing_server_counts_every_fault_and_reads_as_without_faults(tmp_path, monkeypatch):
     """Half of the requests are spoiled; the answers that came are those of a server that never fails."""
-    import doxa.subjects.endpoint as endpoint
-
-    brave = dataclasses.replace(endpoint.Patience(), attempts=12, first_wait_s=0.001, retry_floor=5000)
-    monkeypatch.setattr(endpoint, "Patience", lambda: brave)
+    brave = Patience(attempts=12, first_wait_s=0.001, retry_floor=5000)
+    monkeypatch.setattr("doxa.subjects.endpoint_options.Patience", lambda: brave)
     quick = {"preset": "quick", "overrides": {"protocols": ("knowledge-belief",)}}
     with FaultServer(_says_yes, faults={"500": 0.25, "429": 0.25}, seed=1) as failing:
         address = f"{failing.url}#m"
