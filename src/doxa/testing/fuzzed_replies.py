@@ -39,9 +39,14 @@ Shape = Callable[[np.random.Generator, int], str]
 
 
 def fuzzed(seed: int, index: int, *, longest: int = LONGEST) -> str:
-    """Return one random reply of at most ``longest`` characters, lengths spread evenly on a log scale."""
+    """Return one random reply of at most ``longest`` characters.
+
+    Lengths are spread evenly on a log scale: for one reply in ten up to the longest, for the others up to a sixteenth
+    of it, which is what most replies are like.
+    """
     rng = stream(seed, "fuzz", index)
-    length = int(longest ** rng.random())
+    most = longest if rng.random() < 0.1 else max(1, longest // 16)
+    length = int(most ** rng.random())
     return _SHAPES[int(rng.integers(len(_SHAPES)))](rng, length)[:longest]
 
 
