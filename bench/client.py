@@ -29,7 +29,7 @@ TARGET = 15.0
 
 
 def rows(options: argparse.Namespace) -> Iterator[dict[str, object]]:
-    count, repeats = (1_500, 3) if options.small else (8_000, REPEATS)
+    count, repeats = (1_000, 3) if options.small else (2_000, REPEATS)
     with server() as url:
         for connections in (4, 64, 256):
             for side in (SDK, SDK_AIOHTTP, HTTPX, LITELLM, ALONE, STREAMS):
