@@ -132,10 +132,12 @@ def _last(rows: pl.DataFrame, *, time: float) -> pl.DataFrame:
     if in_order:
         latest = places.group_by(holder).agg(pl.last("place"))
     else:
+        # the first of several greatest times is taken, so that from behind it is the one recorded last
         latest = (
             places.filter(pl.col("time") <= time)
+            .reverse()
             .group_by(holder)
-            .agg(pl.col("place").sort_by("time", maintain_order=True).last())
+            .agg(pl.col("place").get(pl.col("time").arg_max()))
         )
     return rows[latest.select(pl.col("place").sort()).collect()["place"]]
 
