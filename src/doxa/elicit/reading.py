@@ -214,5 +214,6 @@ def single(places: Iterable[Token]) -> Found | Unparsed | None:
     if len(found) > MOST:
         return Unparsed(REPETITION, (found[0].start, last.end))
     if any(token.value != last.value for token in found):
-        return Unparsed(SEVERAL, (found[0].start, last.end))
+        # of several patterns, the last one found need not stand last
+        return Unparsed(SEVERAL, (min(one.start for one in found), max(one.end for one in found)))
     return Found(last.value, (last.start, last.end))
