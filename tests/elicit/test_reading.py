@@ -88,3 +88,11 @@ def test_an_answer_at_the_length_limit_may_be_half_of_one():
 def test_a_loop_is_no_answer():
     assert read_letter("(A)\n" * 20).value == "A"
     assert read_letter("(A)\n" * 200).reason == REPETITION
+
+
+@pytest.mark.parametrize("index", [364609, 408984, 693604])
+def test_a_span_begins_before_it_ends_wherever_the_places_were_found(index: int):
+    """Bar 8 found these at full size: places of two patterns, the later one found first."""
+    reading = READERS["letter"](fuzzed(0, index))
+    assert reading.span is not None
+    assert reading.span[0] < reading.span[1]

@@ -211,9 +211,10 @@ def single(places: Iterable[Token]) -> Found | Unparsed | None:
     if not found:
         return None
     last = found[-1]
+    # where several patterns are looked for, the last one found need not stand last
+    whole = (min(one.start for one in found), max(one.end for one in found))
     if len(found) > MOST:
-        return Unparsed(REPETITION, (found[0].start, last.end))
+        return Unparsed(REPETITION, whole)
     if any(token.value != last.value for token in found):
-        # of several patterns, the last one found need not stand last
-        return Unparsed(SEVERAL, (min(one.start for one in found), max(one.end for one in found)))
+        return Unparsed(SEVERAL, whole)
     return Found(last.value, (last.start, last.end))
