@@ -142,7 +142,7 @@ def test_a_subject_that_answers_as_a_whole_is_not_asked_a_part(tmp_path):
 
     subject = BudgetedSubject(Whole("w"), Ledger(tmp_path / "ledger.json", Budget(calls=5)))
     talks = [(user("who?"),)] * 6
-    with pytest.raises(BudgetError, match="the budget is spent"):
+    with pytest.raises(BudgetError, match="the budget is spent: 0 calls"):
         subject.reply(talks, sampling=Sampling())
     assert BudgetedSubject(Whole("w"), Ledger(tmp_path / "l", Budget(calls=6))).reply(
         talks, sampling=Sampling()

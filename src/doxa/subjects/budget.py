@@ -57,14 +57,14 @@ class Ledger:
         self.path = path
         self.budget = budget
 
-    def reserve(self, calls: int) -> int:
-        """Take up to ``calls`` calls out of the budget and return how many there were; 0 once it is spent."""
+    def reserve(self, calls: int, *, parts: bool = True) -> int:
+        """Take up to ``calls`` calls out of the budget and return how many; without ``parts`` all of them or none."""
 
         def take(spent: dict[str, int]) -> int:
             if self.budget.tokens is not None and spent["tokens"] >= self.budget.tokens:
                 return 0
             most = calls if self.budget.calls is None else self.budget.calls - spent["calls"]
-            granted = max(0, min(calls, most))
+            granted = max(0, min(calls, most)) if parts or most >= calls else 0
             spent["calls"] += granted
             return granted
 
@@ -143,26 +143,21 @@ class BudgetedSubject:
         Raises:
             BudgetError: it did not last for all of them.
         """
-        stream = getattr(self.subject, "reply_batches", None)
         left = len(conversations)
-        granted = self._reserve(left, parts=stream is not None)
-        if granted and stream is None:
-            replies = self.subject.reply(conversations, sampling=sampling, tools=tools)
-            self.ledger.spend(sum(reply.tokens_in + reply.tokens_out for reply in replies))
-            yield list(enumerate(replies))
-            return
-        batches: Iterator[list[tuple[int, Reply]]] = (
-            stream(conversations[:granted], sampling=sampling, tools=tools)
-            if stream and granted
-            else iter(())
-        )
-        for batch in batches:
+        stream = getattr(self.subject, "reply_batches", None) or self._whole
+        granted = self.ledger.reserve(left, parts=stream != self._whole)
+        for batch in stream(conversations[:granted], sampling=sampling, tools=tools) if granted else ():
             yield batch
             left -= len(batch)
             if not self.ledger.spend(sum(reply.tokens_in + reply.tokens_out for _, reply in batch)):
                 break
         if left:
             raise self._error()
+
+    def _whole(
+        self, conversations: Sequence[Conversation], *, sampling: Sampling, tools: Sequence[Tool]
+    ) -> Iterator[list[tuple[int, Reply]]]:
+        yield list(enumerate(self.subject.reply(conversations, sampling=sampling, tools=tools)))
 
     def score(self, queries: Sequence[Query]) -> list[Float[np.ndarray, " _"]]:
         """Score all queries.
@@ -181,17 +176,13 @@ class BudgetedSubject:
         Raises:
             BudgetError: it did not last for all of them.
         """
-        granted = self._reserve(len(queries), parts=getattr(self.subject, "batch_independent", False))
+        granted = self.ledger.reserve(len(queries), parts=getattr(self.subject, "batch_independent", False))
         if granted:
             before = self._tallied()
             yield list(enumerate(self.subject.score(queries[:granted])))
             self.ledger.spend(self._tallied() - before)
         if granted < len(queries):
             raise self._error()
-
-    def _reserve(self, calls: int, *, parts: bool) -> int:
-        granted = self.ledger.reserve(calls)
-        return granted if parts or granted == calls else 0
 
     def _tallied(self) -> int:
         tally = getattr(self.subject, "tally", None)
