@@ -6,8 +6,8 @@ import asyncio
 import gc
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any, Generic, TypeVar
 
 from doxa.subjects.endpoint_exchange import Exchange
 from doxa.subjects.endpoint_transport import LOOP, Request, Response
@@ -21,12 +21,44 @@ COLLECT_AFTER = 20_000
 T = TypeVar("T")
 
 
+Put = Callable[[tuple[int, T]], None]
+"""Takes (index, outcome) of one question."""
+
+
 def answers(
     exchange: Exchange, requests: Sequence[Request], read: Callable[[Response], T]
 ) -> Iterator[list[tuple[int, T | FaultError]]]:
     """Ask every question; yield (index, answer or fault) of each once. Whoever stops reading stops the asking."""
-    arrived: _Gathered[tuple[int, T | FaultError]] = _Gathered()
-    work = LOOP.submit(_ask_all(exchange, requests, read, arrived))
+
+    async def ask_all(put: Put[T | FaultError]) -> None:
+        waiting = iter(enumerate(requests))
+
+        async def worker() -> None:
+            for index, request in waiting:
+                try:
+                    put((index, await exchange.ask(request, read)))
+                except FaultError as fault:
+                    put((index, fault))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(exchange.patience.concurrency, len(requests))):
+                group.create_task(worker())
+
+    return as_they_come(ask_all)
+
+
+def as_they_come(ask_all: Callable[[Put[T]], Coroutine[Any, Any, None]]) -> Iterator[list[tuple[int, T]]]:
+    """Run ``ask_all`` on the loop that hosted subjects share; yield what it puts, in lists, until it ends.
+
+    Whoever stops reading stops it. An exception that ends it is raised here, after what came before.
+    """
+    arrived: _Gathered[tuple[int, T]] = _Gathered()
+
+    async def ask() -> None:
+        await ask_all(arrived.put)
+        arrived.flush()
+
+    work = LOOP.submit(ask())
     # a call that is cancelled before it begins hands nothing on itself
     work.add_done_callback(lambda _: arrived.batches.put(None))
     try:
@@ -92,24 +124,3 @@ class _Gathered(Generic[T]):
         if self._held:
             self.batches.put(self._held)
             self._held = []
-
-
-async def _ask_all(
-    exchange: Exchange,
-    requests: Sequence[Request],
-    read: Callable[[Response], T],
-    arrived: _Gathered[tuple[int, T | FaultError]],
-) -> None:
-    waiting = iter(enumerate(requests))
-
-    async def worker() -> None:
-        for index, request in waiting:
-            try:
-                arrived.put((index, await exchange.ask(request, read)))
-            except FaultError as fault:
-                arrived.put((index, fault))
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(min(exchange.patience.concurrency, len(requests))):
-            group.create_task(worker())
-    arrived.flush()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import queue
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -17,7 +16,7 @@ from doxa.interop.inspect.words import to_chat, to_config, to_reply, to_tools
 from doxa.secret import scrub
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Tool
 from doxa.subjects.endpoint_exchange import Tally
-from doxa.subjects.endpoint_transport import LOOP
+from doxa.subjects.endpoint_stream import as_they_come
 from doxa.subjects.endpoint_wire import TOP_LOG_PROBS
 
 if TYPE_CHECKING:
@@ -155,20 +154,7 @@ class InspectSubject:
 
     def _as_they_come(self, asked: Sequence[Callable[[], Awaitable[T]]]) -> Iterator[list[tuple[int, T]]]:
         """Ask everything on the loop that all hosted subjects share; hand on what has come, in lists."""
-        arrived: queue.SimpleQueue[tuple[int, T] | None] = queue.SimpleQueue()
-        work = LOOP.submit(all_at_once(asked, arrived.put))
-        work.add_done_callback(lambda _: arrived.put(None))
-        try:
-            while (first := arrived.get()) is not None:
-                batch = [first]
-                while not arrived.empty() and (further := arrived.get()) is not None:
-                    batch.append(further)
-                yield batch
-                if work.done() and arrived.empty():
-                    break
-            work.result()
-        finally:
-            work.cancel()
+        return as_they_come(lambda put: all_at_once(asked, put))
 
     async def _ask(self, conversation: Conversation, sampling: Sampling, tools: Sequence[Tool]) -> Reply:
         config = to_config(sampling, conversation, max_retries=RETRIES)
