@@ -5,8 +5,9 @@ Public names load when first used, so that ``import doxa`` stays cheap.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from doxa.lazy import loader
 
 if TYPE_CHECKING:
     from doxa.audit.audit import belief_card
@@ -42,35 +43,29 @@ __all__ = [
     "trajectory",
 ]
 
-_HOMES = {
-    "CapabilityError": "doxa.errors:CapabilityError",
-    "Cell": "doxa.lab.declaration:Cell",
-    "DoxaError": "doxa.errors:DoxaError",
-    "Finding": "doxa.lab.record:Finding",
-    "InputError": "doxa.errors:InputError",
-    "StoreError": "doxa.errors:StoreError",
-    "SubjectError": "doxa.errors:SubjectError",
-    "Tables": "doxa.lab.record:Tables",
-    "belief_card": "doxa.audit.audit:belief_card",
-    "beliefs_as_of": "doxa.lab.queries:beliefs_as_of",
-    "compare": "doxa.lab.run:compare",
-    "judge": "doxa.lab.record:judge",
-    "load": "doxa.lab.run:load",
-    "run": "doxa.lab.run:run_study",
-    "setting": "doxa.lab.declaration:setting",
-    "study": "doxa.lab.declaration:study",
-    "subject": "doxa.subjects.addresses:open_subject",
-    "trajectory": "doxa.lab.queries:trajectory",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'doxa' has no attribute '{name}'")
-    module, _, attribute = _HOMES[name].partition(":")
-    value = getattr(importlib.import_module(module), attribute)
-    globals()[name] = value
-    return value
+__getattr__ = loader(
+    __name__,
+    {
+        "CapabilityError": "errors",
+        "Cell": "lab.declaration",
+        "DoxaError": "errors",
+        "Finding": "lab.record",
+        "InputError": "errors",
+        "StoreError": "errors",
+        "SubjectError": "errors",
+        "Tables": "lab.record",
+        "belief_card": "audit.audit",
+        "beliefs_as_of": "lab.queries",
+        "compare": "lab.run",
+        "judge": "lab.record",
+        "load": "lab.run",
+        "run": "lab.run:run_study",
+        "setting": "lab.declaration",
+        "study": "lab.declaration",
+        "subject": "subjects.addresses:open_subject",
+        "trajectory": "lab.queries",
+    },
+)
 
 
 def __dir__() -> list[str]:

@@ -5,8 +5,9 @@ Their words (task, sample, solver, scorer) stay in this room. Nothing of theirs 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from doxa.lazy import loader
 
 if TYPE_CHECKING:
     from doxa.interop.imported import import_log
@@ -17,18 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["export_kable", "from_inspect", "from_lm_eval", "import_log", "to_inspect"]
 
-_HOMES = {
-    "export_kable": "lm_eval.export",
-    "from_inspect": "inspect.reading",
-    "from_lm_eval": "lm_eval.reading",
-    "import_log": "imported",
-    "to_inspect": "inspect.writing",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'doxa.interop' has no attribute '{name}'")
-    value = getattr(importlib.import_module(f"doxa.interop.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = loader(
+    __name__,
+    {
+        "export_kable": "lm_eval.export",
+        "from_inspect": "inspect.reading",
+        "from_lm_eval": "lm_eval.reading",
+        "import_log": "imported",
+        "to_inspect": "inspect.writing",
+    },
+)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from doxa.lazy import loader
 
 if TYPE_CHECKING:
     from doxa.lab.context import Context
@@ -13,22 +14,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Cell", "Context", "Figure", "Finding", "Recorder", "Tables", "judge", "setting", "study"]
 
-_HOMES = {
-    "Cell": "declaration",
-    "Context": "context",
-    "Figure": "figures",
-    "Finding": "record",
-    "Recorder": "record",
-    "Tables": "record",
-    "judge": "record",
-    "setting": "declaration",
-    "study": "declaration",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'doxa.lab' has no attribute '{name}'")
-    value = getattr(importlib.import_module(f"doxa.lab.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = loader(
+    __name__,
+    {
+        "Cell": "declaration",
+        "Context": "context",
+        "Figure": "figures",
+        "Finding": "record",
+        "Recorder": "record",
+        "Tables": "record",
+        "judge": "record",
+        "setting": "declaration",
+        "study": "declaration",
+    },
+)
