@@ -1,0 +1,1 @@
+"""Looking inside a model: activations, probes, the logit lens, patching and steering."""

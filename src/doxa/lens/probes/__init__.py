@@ -1,0 +1,1 @@
+"""Linear probes for all layers and positions at once, with their controls."""
