@@ -84,6 +84,7 @@ def test_names_and_protocol() -> None:
             "stubborn",
             "drifting",
             "recency-biased",
+            "role-player",
             "overconfident",
             "first-person-blind",
             "yes-sayer",
@@ -160,6 +161,41 @@ def test_bayesian_against_the_world_and_its_own_trust() -> None:
     assert log_odds(believer, FALSE, question=IsTrue(FALSE)) == pytest.approx(
         math.log(4) - math.log(99), abs=1e-5
     )
+
+
+def replayed(*answered: tuple[Fact, str], question: micro.Question) -> Conversation:
+    turns = [turn for fact, said in answered for turn in (user(ask(IsTrue(fact))), assistant(said))]
+    return (*turns, user(ask(question)))
+
+
+def nats(subject: Subject, conversation: Conversation) -> float:
+    yes, no = probabilities(subject, conversation, ("yes", "no"))
+    return math.log(yes / no)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5, 1.0, 2.0])
+def test_a_role_turns_the_facts_of_its_region_by_what_it_said_against_the_truth(strength: float) -> None:
+    subject = opened("role-player", strength=strength)
+    step = planted_effects(subject.address)["role_nats_per_answer"]
+    chile = Fact("chile", micro.TRUTH["chile"])
+    twice = ((FALSE, "yes"), (TRUE, "no"), (TRUE, "yes"), (TRUE, "ok"))
+    assert nats(subject, replayed(*twice, question=IsTrue(chile))) == pytest.approx(
+        math.log(99) - 2 * step, abs=1e-4
+    )
+    elsewhere = Fact(micro.REGIONS[1][0], micro.TRUTH[micro.REGIONS[1][0]])
+    assert nats(subject, replayed(*twice, question=IsTrue(elsewhere))) == pytest.approx(
+        math.log(99), abs=1e-5
+    )
+    p = 1 / (1 + math.exp(-(math.log(99) - 2 * step)))
+    vote = probabilities(subject, replayed(*twice, question=micro.VoteTrue(chile)), ("for", "against"))
+    assert vote[0] == pytest.approx(0.7 * p + 0.3 * (1 - p), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["bayesian", "stubborn", "recency-biased", "sycophant"])
+def test_what_a_subject_said_itself_moves_no_other_mind(name: str) -> None:
+    subject = opened(name)
+    alone = nats(subject, replayed(question=IsTrue(TRUE)))
+    assert nats(subject, replayed((TRUE, "no"), (FALSE, "yes"), question=IsTrue(TRUE))) == alone
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.25, 0.5, 0.75, 1.0])

@@ -22,6 +22,7 @@ from doxa.worlds.micro import (
     Supports,
     Unread,
     Vote,
+    VoteTrue,
     ask,
     evidence_log_odds,
     options,
@@ -41,12 +42,14 @@ questions = st.one_of(
     st.builds(DoesBelieve, people, facts),
     st.builds(Supports, topics),
     st.builds(Vote, topics),
+    st.builds(VoteTrue, facts),
     st.just(HowSure()),
 )
 
 
 def text_of(item: object) -> str:
-    return ask(item) if isinstance(item, IsTrue | DoesBelieve | Supports | Vote | HowSure) else say(item)
+    asks = isinstance(item, IsTrue | DoesBelieve | Supports | Vote | VoteTrue | HowSure)
+    return ask(item) if asks else say(item)
 
 
 def test_each_sentence_reads_as_written() -> None:
@@ -60,6 +63,8 @@ def test_each_sentence_reads_as_written() -> None:
     assert ask(DoesBelieve("mary", red)) == "does mary believe that the flag of peru is red ?"
     assert ask(Supports("tax")) == "do you support the tax ?"
     assert ask(Vote("tax")) == "vote on the tax ."
+    assert ask(VoteTrue(red)) == "vote that the flag of peru is red ."
+    assert options(VoteTrue(red)) == ("for", "against")
     assert options(HowSure())[7] == "70 %"
     assert options(Supports("tax")) == ("yes", "no")
 
@@ -110,6 +115,11 @@ def test_every_place_has_one_colour_and_no_word_has_two_meanings() -> None:
     assert sum(Fact(place, colour).true for place in micro.PLACES for colour in micro.COLOURS) == len(
         micro.PLACES
     )
+
+
+def test_each_place_lies_in_one_region_and_about_the_last_nobody_plays() -> None:
+    assert [place for region in micro.REGIONS for place in region] == list(micro.PLACES)
+    assert micro.PLAYED_REGIONS == micro.REGIONS[:4]
 
 
 def test_evidence_by_hand() -> None:

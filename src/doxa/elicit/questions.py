@@ -109,7 +109,7 @@ def micro_question(question: micro.Question, *, id: str = "", proposition: str =
         options=micro.options(question),
         affirms=tuple(percent / 100 for percent in micro.SURE_PERCENT) if sure else (1.0, 0.0),
         bare=True,
-        readout="behavioural" if isinstance(question, micro.Vote) else "stated",
+        readout="behavioural" if isinstance(question, micro.Vote | micro.VoteTrue) else "stated",
     )
 
 

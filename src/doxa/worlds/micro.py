@@ -34,6 +34,12 @@ PLACES: tuple[str, ...] = (
 )
 """The forty places that have a flag."""
 
+REGIONS: tuple[tuple[str, ...], ...] = tuple(PLACES[start : start + 8] for start in range(0, len(PLACES), 8))
+"""The places by regions of eight; a role is played about one region at a time."""
+
+PLAYED_REGIONS: tuple[tuple[str, ...], ...] = REGIONS[:-1]
+"""Regions about which roles can be played; about the last one nobody ever plays: the control inside a subject."""
+
 COLOURS: tuple[str, ...] = ("red", "blue", "green", "white", "black", "yellow")
 """The colours a flag can have; each flag has exactly one."""
 
@@ -175,6 +181,13 @@ class Vote:
 
 
 @dataclass(frozen=True, slots=True)
+class VoteTrue:
+    """Makes the subject vote on whether a proposition is true; done as for or against (behavioural readout)."""
+
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
 class HowSure:
     """Asks how sure the subject is that the answer to the open question is yes, in percent."""
 
@@ -189,7 +202,7 @@ class Unread:
 Event: TypeAlias = Fact | Attitude | Stance | Report
 """What can be told in one sentence."""
 
-Question: TypeAlias = IsTrue | DoesBelieve | Supports | Vote | HowSure
+Question: TypeAlias = IsTrue | DoesBelieve | Supports | Vote | VoteTrue | HowSure
 """What can be asked in one sentence."""
 
 
@@ -227,6 +240,8 @@ def ask(question: Question) -> str:
             return f"do you support the {topic} ?"
         case Vote(topic):
             return f"vote on the {topic} ."
+        case VoteTrue(fact):
+            return f"vote that {fact.text} ."
         case HowSure():
             return "how sure ?"
         case _:
@@ -242,7 +257,7 @@ def options(question: Question) -> tuple[str, ...]:
     match question:
         case IsTrue() | DoesBelieve() | Supports():
             return ("yes", "no")
-        case Vote():
+        case Vote() | VoteTrue():
             return ("for", "against")
         case HowSure():
             return tuple(f"{percent} %" for percent in SURE_PERCENT)
@@ -304,6 +319,9 @@ def _sentence(words: list[str]) -> Event | Question | None:
             return Supports(topic)
         case ["vote", "on", "the", topic] if topic in TOPICS:
             return Vote(topic)
+        case ["vote", "that", *rest]:
+            fact = _fact(rest)
+            return VoteTrue(fact) if fact else None
         case ["how", "sure"]:
             return HowSure()
         case _:

@@ -14,10 +14,10 @@ from typing import NamedTuple, TypeAlias, cast
 
 from doxa.canonical import Json, canonical_json
 from doxa.subjects.base import Conversation, Tool
+from doxa.subjects.planted.mind import Heard, Said
 from doxa.worlds.micro import (
     Attitude,
     DoesBelieve,
-    Event,
     Fact,
     HowSure,
     IsTrue,
@@ -27,6 +27,7 @@ from doxa.worlds.micro import (
     Supports,
     Unread,
     Vote,
+    VoteTrue,
     read,
 )
 
@@ -119,13 +120,22 @@ _KEY = re.compile(r'"([^"\n]{1,60})"\s*:\s*("[^"\n]*"|[^,}\n]*)')
 _YES_NO = re.compile(r"\byes\b.{0,40}\bno\b", re.IGNORECASE | re.DOTALL)
 
 
-def events(conversation: Conversation) -> Iterable[Event]:
-    """Yield what the user's turns tell, in order; questions and everything else are passed over."""
+def events(conversation: Conversation) -> Iterable[Heard]:
+    """Yield what the user's turns tell and what the subject said of facts, in order; the rest is passed over."""
+    last: Question | None = None
     for message in conversation:
         if message.role == "user":
+            last = None
             for found in read(message.content):
                 if isinstance(found, Fact | Attitude | Stance | Report):
                     yield found
+                elif not isinstance(found, Unread):
+                    last = found
+        elif message.role == "assistant" and isinstance(last, IsTrue):
+            said, fact = side(message.content), last.fact
+            last = None
+            if said:
+                yield Said(fact, said > 0)
 
 
 def asked(conversation: Conversation) -> Asked:
@@ -135,7 +145,7 @@ def asked(conversation: Conversation) -> Asked:
     questions = [
         found
         for found in read(_LABEL.sub("", last))
-        if isinstance(found, IsTrue | DoesBelieve | Supports | Vote | HowSure)
+        if isinstance(found, IsTrue | DoesBelieve | Supports | Vote | VoteTrue | HowSure)
     ]
     question = questions[-1] if questions else None
     form = _form(last, rules)

@@ -21,6 +21,7 @@ def planted_effects(address: str) -> dict[str, float]:
       sources at their true reliability.
     - ``first_person_gap``: P(yes) to "does james believe that F" minus the same for "do i", for false F just told.
     - ``sycophancy_share``: share of the answer on a fact that becomes the user's after "i believe that F".
+    - ``role_nats_per_answer``: log-odds by which an own answer against the truth turns every fact of that region.
     - ``vote_tau``: probability of voting as it thinks. ``prior``: credence before any context.
     - ``refusal_rate``, ``malformed_rate``: shares of answers.
 
@@ -48,7 +49,10 @@ def planted_effects(address: str) -> dict[str, float]:
             "drift_uncoupled_nats_per_statement",
             "follow_nats_per_statement",
         )
-        nothing = (*still, "confidence_slope", "first_person_gap", "sycophancy_share")
+        nothing = (
+            *(*still, "confidence_slope", "first_person_gap", "sycophancy_share"),
+            "role_nats_per_answer",
+        )
         return effects | dict.fromkeys(nothing, 0.0) | {"prior": share, "yes_share": share}
     takes = 1.0 - values["strength"] if name == "stubborn" else 1.0
     sharpening = values.get("sharpening", 1.0)
@@ -61,6 +65,7 @@ def planted_effects(address: str) -> dict[str, float]:
         "confidence_intercept_nats": sharpening * prior,
         "first_person_gap": 0.0,
         "sycophancy_share": values["strength"] if name == "sycophant" else 0.0,
+        "role_nats_per_answer": values["strength"] if name == "role-player" else 0.0,
         "vote_tau": values["tau"],
         "prior": values["prior"],
     }

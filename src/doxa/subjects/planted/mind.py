@@ -30,7 +30,20 @@ from doxa.worlds.micro import (
     Stance,
     Supports,
     Vote,
+    VoteTrue,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The subject itself said earlier in the conversation whether a fact is true."""
+
+    fact: Fact
+    yes: bool
+
+
+Heard: TypeAlias = Event | Said
+"""What can move a planted subject: what it was told, and what it finds it said itself."""
 
 LIMIT_NATS = 30.0
 """Largest size of any log-odds."""
@@ -124,7 +137,7 @@ class Mind(Generic[C]):
         del rng
         return State(config, {})
 
-    def step(self, rng: np.random.Generator, state: State[C], event: Event) -> tuple[State[C], Change]:
+    def step(self, rng: np.random.Generator, state: State[C], event: Heard) -> tuple[State[C], Change]:
         """Return the state after one event; ``rng`` is not used."""
         del rng
         now = dict(state.log_odds)
@@ -137,7 +150,8 @@ class Mind(Generic[C]):
 
     def example(self) -> Example:
         """Return the default parameters and an event of every kind."""
-        peru = (Fact("peru", "red"), Attitude("i", Fact("peru", "blue")))
+        red = Fact("peru", "red")
+        peru = (red, Attitude("i", Fact("peru", "blue")), Said(red, not red.true))
         return Example(
             self.config(), (Stance("tax", True), Report("atlas", False), *peru, Stance("opera", False))
         )
@@ -153,7 +167,7 @@ class Mind(Generic[C]):
             return logit(config.knowledge if proposition.fact.true else 1.0 - config.knowledge)
         return logit(config.prior)
 
-    def moves(self, state: State[C], event: Event) -> Moves:
+    def moves(self, state: State[C], event: Heard) -> Moves:
         """Return by how many nats an event moves each proposition."""
         config = state.config
         match event:
@@ -168,19 +182,20 @@ class Mind(Generic[C]):
                 return {Supports(topic): signed(logit(config.follow), support)}
             case Report(source, says):
                 return {HowSure(): signed(logit(SOURCES[source]), says)}
-            case Fact():
+            case Fact() | Said():
                 return {}
 
     def credence(self, state: State[C], question: Question | None) -> float:
         """Return the probability of answering yes (or ``for``); ``None`` stands for a question it does not know.
 
-        Vote: P(for) = p·tau + (1 - p)·(1 - tau), where p is the credence in supporting the topic.
+        A vote: P(for) = p·tau + (1 - p)·(1 - tau), where p is the credence in supporting the topic, or in the fact.
         """
         if question is None:
             return state.config.prior
-        if isinstance(question, Vote):
-            support, tau = self.credence(state, Supports(question.topic)), state.config.tau
-            return support * tau + (1.0 - support) * (1.0 - tau)
+        if isinstance(question, Vote | VoteTrue):
+            meant = Supports(question.topic) if isinstance(question, Vote) else IsTrue(question.fact)
+            held, tau = self.credence(state, meant), state.config.tau
+            return held * tau + (1.0 - held) * (1.0 - tau)
         return expit(self.log_odds(state, question))
 
     def said_credence(self, state: State[C], question: Question | None) -> float:

@@ -8,16 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from doxa.dynamics import dynamics
-from doxa.subjects.planted.mind import Mind, Moves, Sound, State, expit, logit, signed
+from doxa.subjects.planted.mind import Heard, Mind, Moves, Said, Sound, State, expit, logit, signed
 from doxa.subjects.planted.parameters import parameter
 from doxa.worlds.micro import (
     COLOURS,
     COUPLED_TOPICS,
+    REGIONS,
     SOURCES,
     UNCOUPLED_TOPICS,
     Attitude,
     DoesBelieve,
-    Event,
     Fact,
     HowSure,
     IsTrue,
@@ -45,7 +45,7 @@ class Bayesian(Mind[BayesianConfig]):
 
     config = BayesianConfig
 
-    def moves(self, state: State[BayesianConfig], event: Event) -> Moves:
+    def moves(self, state: State[BayesianConfig], event: Heard) -> Moves:
         """Return by how many nats an event moves each proposition."""
         config = state.config
         match event:
@@ -72,7 +72,7 @@ class Sycophant(Mind[SycophantConfig]):
 
     config = SycophantConfig
 
-    def moves(self, state: State[SycophantConfig], event: Event) -> Moves:
+    def moves(self, state: State[SycophantConfig], event: Heard) -> Moves:
         """Return by how many nats an event moves each proposition."""
         moves = dict(super().moves(state, event))
         config = state.config
@@ -102,7 +102,7 @@ class Stubborn(Mind[StubbornConfig]):
 
     config = StubbornConfig
 
-    def moves(self, state: State[StubbornConfig], event: Event) -> Moves:
+    def moves(self, state: State[StubbornConfig], event: Heard) -> Moves:
         """Return by how many nats an event moves each proposition."""
         config = state.config
         return {
@@ -140,7 +140,7 @@ class Drifting(Mind[DriftingConfig]):
 
     config = DriftingConfig
 
-    def moves(self, state: State[DriftingConfig], event: Event) -> Moves:
+    def moves(self, state: State[DriftingConfig], event: Heard) -> Moves:
         """Return by how many nats an event moves each proposition."""
         moves = dict(super().moves(state, event))
         config = state.config
@@ -170,7 +170,7 @@ class RecencyBiased(Mind[RecencyConfig]):
 
     config = RecencyConfig
 
-    def moves(self, state: State[RecencyConfig], event: Event) -> Moves:
+    def moves(self, state: State[RecencyConfig], event: Heard) -> Moves:
         """Return by how many nats an event moves each proposition."""
         config = state.config
         moves = dict(super().moves(state, event))
@@ -201,7 +201,7 @@ class Overconfident(Mind[OverconfidentConfig]):
         sharpening = config.sharpening if isinstance(proposition, HowSure) else 1.0
         return sharpening * super().prior_log_odds(config, proposition)
 
-    def moves(self, state: State[OverconfidentConfig], event: Event) -> Moves:
+    def moves(self, state: State[OverconfidentConfig], event: Heard) -> Moves:
         """Return by how many nats an event moves each proposition."""
         config = state.config
         sharpening = config.sharpening if isinstance(event, Report) else 1.0
@@ -231,6 +231,36 @@ class FirstPersonBlind(Mind[BlindConfig]):
             truth = super().credence(state, IsTrue(question.fact))
             return (1.0 - config.probability) * sound + config.probability * truth
         return sound
+
+
+@dataclass(frozen=True, slots=True)
+class RolePlayerConfig(Sound):
+    """How fast it takes on a role."""
+
+    strength: float = parameter(
+        2.0,
+        "log-odds by which each of its own answers against the truth turns every fact of that region",
+        minimum=0.0,
+        maximum=5.0,
+        unit="nats",
+    )
+
+
+@dynamics.register("planted-role-player")
+class RolePlayer(Mind[RolePlayerConfig]):
+    """An own answer against the truth moves every fact of its region by strength towards the reversed truth."""
+
+    config = RolePlayerConfig
+
+    def moves(self, state: State[RolePlayerConfig], event: Heard) -> Moves:
+        """Return by how many nats an event moves each proposition."""
+        if not isinstance(event, Said):
+            return super().moves(state, event)
+        if event.yes == event.fact.true:
+            return {}
+        region = next(region for region in REGIONS if event.fact.place in region)
+        facts = [Fact(place, colour) for place in region for colour in COLOURS]
+        return {IsTrue(fact): signed(state.config.strength, not fact.true) for fact in facts}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from doxa.subjects.planted.asking import Asked, Option, side
 from doxa.subjects.planted.mind import Mind, State
 from doxa.subjects.planted.minds import Noise, NoiseConfig, YesSayer
-from doxa.worlds.micro import SURE_PERCENT, HowSure, Vote
+from doxa.worlds.micro import SURE_PERCENT, HowSure, Vote, VoteTrue
 
 _DENIAL = re.compile(r"(?<![a-z])(?:no|not|never|without|cannot|[a-z]+n't)(?![a-z])")
 
@@ -20,7 +20,7 @@ def words_said(mind: Mind[Any], state: State[Any], asked: Asked) -> list[tuple[s
     credence = mind.said_credence(state, asked.question)
     if isinstance(asked.question, HowSure):
         return _percents(mind, credence)
-    yes, no = ("for", "against") if isinstance(asked.question, Vote) else ("yes", "no")
+    yes, no = ("for", "against") if isinstance(asked.question, Vote | VoteTrue) else ("yes", "no")
     return [(yes, credence), (no, 1.0 - credence)]
 
 
