@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 
 from doxa.subjects.base import Finish, Reply, Sampling
+from doxa.subjects.rows_of_pass import RowsOfPass, rows_of_pass
 from doxa.subjects.transformers_rendering import Renderer, read_tool_calls
 
 _CALL_END = "</tool_call>"
@@ -70,7 +71,9 @@ class Writer:
         while waiting:
             width = len(waiting[-1].prompt) + sampling.max_tokens
             most = min(BATCH_LINES, max(1, self.batch_tokens // width)) if self.pads and not self.exact else 1
-            self._decode(waiting[-most:], sampling, tools)
+            now = waiting[-most:]
+            with rows_of_pass(RowsOfPass(prompt_lengths=[len(line.prompt) for line in now])):
+                self._decode(now, sampling, tools)
             del waiting[-most:]
         return [self._reply(line, tools) for line in lines]
 
