@@ -130,6 +130,28 @@ def stream_activations(
     return _passes(model, arrays, readers, prefix, size, ends)
 
 
+def next_log_probs(
+    model: Any,
+    rows: Sequence[Row],
+    *,
+    at: int = -1,
+    prefix: Row | None = None,
+    batch_tokens: int | None = None,
+) -> Float[np.ndarray, "rows vocabulary"]:
+    """Return log-probabilities of the next token in nats, after one position of each row; arguments as above.
+
+    Raises:
+        InputError: as in ``activations``.
+    """
+    parts = stream_activations(model, rows, {}, prefix=prefix, batch_tokens=batch_tokens, logits_at=at)
+    result: Any = None
+    for part in parts:
+        assert part.log_probs is not None  # noqa: S101 - asked for
+        result = np.empty((len(rows), part.log_probs.shape[1]), np.float32) if result is None else result
+        result[part.rows] = part.log_probs
+    return result
+
+
 def _passes(
     model: Any,
     rows: Sequence[Int[np.ndarray, " _"]],
