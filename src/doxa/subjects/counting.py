@@ -89,6 +89,11 @@ class CountingSubject:
         self.cost = Cost()
 
     @property
+    def subject(self) -> Subject:
+        """The subject that is asked."""
+        return self._subject
+
+    @property
     def address(self) -> str:
         """The subject's address."""
         return self._subject.address

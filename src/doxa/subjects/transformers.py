@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from doxa.canonical import digest
 from doxa.errors import ContextError, InputError
@@ -191,6 +191,21 @@ class TransformersSubject:
         """
         with undisturbed(self.model):
             return self._scorer.score(self._asked(queries))
+
+    def rows(
+        self, conversations: Sequence[Conversation], *, opening: str = "", said: str = ""
+    ) -> list[Int[np.ndarray, " _"]]:
+        """Return the token ids of each conversation up to the assistant's turn, as they are scored.
+
+        Args:
+            conversations: at least one message each.
+            opening: text that the reply begins with.
+            said: what the reply then says, as tokens of its own; "" ends the rows where it would begin.
+        """
+        prompts = self._renderer.prompts([self._renderer.text(one, opening=opening) for one in conversations])
+        if not said:
+            return prompts
+        return [np.concatenate([prompt, self._renderer.option(said)]) for prompt in prompts]
 
     def _asked(self, queries: Sequence[Query]) -> Iterator[Asked]:
         """Yield the token ids of each query; few are held at once, however many there are."""
