@@ -191,11 +191,27 @@ def test_a_role_turns_the_facts_of_its_region_by_what_it_said_against_the_truth(
     assert vote[0] == pytest.approx(0.7 * p + 0.3 * (1 - p), abs=1e-6)
 
 
+def test_a_flag_told_wrong_counts_as_an_answer_against_the_truth() -> None:
+    subject = opened("role-player", strength=1.5)
+    talk = (user(ask(micro.WhatFlag("peru"))), assistant(FALSE.colour), user(ask(micro.WhatFlag("kenya"))))
+    right = Fact("chile", micro.TRUTH["chile"])
+    moved = nats(subject, (*talk[:2], user(ask(IsTrue(right)))))
+    assert moved == pytest.approx(math.log(99) - 1.5, abs=1e-4)
+    colours = probabilities(subject, talk, micro.COLOURS)
+    credence = {colour: 1 / (1 + math.exp(-(math.log(99) - 1.5))) for colour in (micro.TRUTH["kenya"],)}
+    wrong = 1 / (1 + math.exp(math.log(99) - 1.5))
+    total = credence[micro.TRUTH["kenya"]] + 5 * wrong
+    for colour, share in zip(micro.COLOURS, colours, strict=True):
+        assert share == pytest.approx(credence.get(colour, wrong) / total, abs=1e-6)
+
+
 @pytest.mark.parametrize("name", ["bayesian", "stubborn", "recency-biased", "sycophant"])
 def test_what_a_subject_said_itself_moves_no_other_mind(name: str) -> None:
     subject = opened(name)
     alone = nats(subject, replayed(question=IsTrue(TRUE)))
     assert nats(subject, replayed((TRUE, "no"), (FALSE, "yes"), question=IsTrue(TRUE))) == alone
+    told_wrong = (user(ask(micro.WhatFlag("peru"))), assistant(FALSE.colour))
+    assert nats(subject, (*told_wrong, *replayed(question=IsTrue(TRUE)))) == alone
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.25, 0.5, 0.75, 1.0])

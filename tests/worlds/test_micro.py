@@ -23,6 +23,7 @@ from doxa.worlds.micro import (
     Unread,
     Vote,
     VoteTrue,
+    WhatFlag,
     ask,
     evidence_log_odds,
     options,
@@ -43,12 +44,13 @@ questions = st.one_of(
     st.builds(Supports, topics),
     st.builds(Vote, topics),
     st.builds(VoteTrue, facts),
+    st.builds(WhatFlag, st.sampled_from(micro.PLACES)),
     st.just(HowSure()),
 )
 
 
 def text_of(item: object) -> str:
-    asks = isinstance(item, IsTrue | DoesBelieve | Supports | Vote | VoteTrue | HowSure)
+    asks = isinstance(item, IsTrue | DoesBelieve | Supports | Vote | VoteTrue | WhatFlag | HowSure)
     return ask(item) if asks else say(item)
 
 
@@ -65,6 +67,8 @@ def test_each_sentence_reads_as_written() -> None:
     assert ask(Vote("tax")) == "vote on the tax ."
     assert ask(VoteTrue(red)) == "vote that the flag of peru is red ."
     assert options(VoteTrue(red)) == ("for", "against")
+    assert ask(WhatFlag("peru")) == "what is the flag of peru ?"
+    assert options(WhatFlag("peru")) == micro.COLOURS
     assert options(HowSure())[7] == "70 %"
     assert options(Supports("tax")) == ("yes", "no")
 

@@ -98,16 +98,20 @@ class Question:
 def micro_question(question: micro.Question, *, id: str = "", proposition: str = "") -> Question:  # noqa: A002
     """Return a question of the micro world: asked in its sentence, answered with its words.
 
-    A vote is an act, so its readout is behavioural; ``how sure ?`` affirms by its percentages.
+    A vote is an act, so its readout is behavioural; ``how sure ?`` affirms by its percentages, a colour not at all.
     """
     text = micro.ask(question)
-    sure = isinstance(question, micro.HowSure)
+    affirms: tuple[float, ...] = (1.0, 0.0)
+    if isinstance(question, micro.HowSure):
+        affirms = tuple(percent / 100 for percent in micro.SURE_PERCENT)
+    elif isinstance(question, micro.WhatFlag):
+        affirms = ()
     return Question(
         id=id or text,
         proposition=proposition or id or text,
         text=text,
         options=micro.options(question),
-        affirms=tuple(percent / 100 for percent in micro.SURE_PERCENT) if sure else (1.0, 0.0),
+        affirms=affirms,
         bare=True,
         readout="behavioural" if isinstance(question, micro.Vote | micro.VoteTrue) else "stated",
     )

@@ -150,6 +150,16 @@ class IsTrue:
 
 
 @dataclass(frozen=True, slots=True)
+class WhatFlag:
+    """Asks what the flag of a place is; answered with a colour."""
+
+    place: str
+
+    def __post_init__(self) -> None:
+        _known("place", self.place)
+
+
+@dataclass(frozen=True, slots=True)
 class DoesBelieve:
     """Asks whether a person believes a proposition; answered yes or no."""
 
@@ -202,7 +212,7 @@ class Unread:
 Event: TypeAlias = Fact | Attitude | Stance | Report
 """What can be told in one sentence."""
 
-Question: TypeAlias = IsTrue | DoesBelieve | Supports | Vote | VoteTrue | HowSure
+Question: TypeAlias = IsTrue | WhatFlag | DoesBelieve | Supports | Vote | VoteTrue | HowSure
 """What can be asked in one sentence."""
 
 
@@ -234,6 +244,8 @@ def ask(question: Question) -> str:
     match question:
         case IsTrue(fact):
             return f"is it true that {fact.text} ?"
+        case WhatFlag(place):
+            return f"what is the flag of {place} ?"
         case DoesBelieve(person, fact):
             return f"{'do' if person == 'i' else 'does'} {person} believe that {fact.text} ?"
         case Supports(topic):
@@ -249,7 +261,7 @@ def ask(question: Question) -> str:
 
 
 def options(question: Question) -> tuple[str, ...]:
-    """Return all answers to a question, the affirmative one first; confidences rise from ``0 %``.
+    """Return all answers to a question, the affirmative one first; confidences rise from ``0 %``, colours are in order.
 
     >>> options(Vote("tax"))
     ('for', 'against')
@@ -259,6 +271,8 @@ def options(question: Question) -> tuple[str, ...]:
             return ("yes", "no")
         case Vote() | VoteTrue():
             return ("for", "against")
+        case WhatFlag():
+            return COLOURS
         case HowSure():
             return tuple(f"{percent} %" for percent in SURE_PERCENT)
         case _:
@@ -286,7 +300,7 @@ def read(text: str) -> list[Event | Question | Unread]:
         if not words:
             continue
         found = _sentence(words)
-        asks = isinstance(found, IsTrue | DoesBelieve | Supports | HowSure)
+        asks = isinstance(found, IsTrue | WhatFlag | DoesBelieve | Supports | HowSure)
         if found is None or sentence[-1] == ("." if asks else "?"):
             out.append(Unread(sentence))
         else:
@@ -309,6 +323,8 @@ def _sentence(words: list[str]) -> Event | Question | None:
         case ["is", "it", "true", "that", *rest]:
             fact = _fact(rest)
             return IsTrue(fact) if fact else None
+        case ["what", "is", "the", "flag", "of", place] if place in TRUTH:
+            return WhatFlag(place)
         case ["the", topic, "is", ("supported" | "opposed") as verb] if topic in TOPICS:
             return Stance(topic, verb == "supported")
         case ["people", ("support" | "oppose") as verb, "the", topic] if topic in TOPICS:

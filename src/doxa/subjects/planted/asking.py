@@ -16,6 +16,7 @@ from doxa.canonical import Json, canonical_json
 from doxa.subjects.base import Conversation, Tool
 from doxa.subjects.planted.mind import Heard, Said
 from doxa.worlds.micro import (
+    COLOURS,
     Attitude,
     DoesBelieve,
     Fact,
@@ -28,6 +29,7 @@ from doxa.worlds.micro import (
     Unread,
     Vote,
     VoteTrue,
+    WhatFlag,
     read,
 )
 
@@ -131,11 +133,19 @@ def events(conversation: Conversation) -> Iterable[Heard]:
                     yield found
                 elif not isinstance(found, Unread):
                     last = found
-        elif message.role == "assistant" and isinstance(last, IsTrue):
-            said, fact = side(message.content), last.fact
+        elif message.role == "assistant":
+            yield from _said(last, message.content)
             last = None
-            if said:
-                yield Said(fact, said > 0)
+
+
+def _said(question: Question | None, answer: str) -> Iterable[Said]:
+    """Yield what an answer of the subject's own says of a fact."""
+    if isinstance(question, IsTrue) and side(answer):
+        yield Said(question.fact, side(answer) > 0)
+    elif isinstance(question, WhatFlag):
+        named = [word for word in re.findall(r"[a-z]+", answer.lower()) if word in COLOURS]
+        if len(named) == 1:
+            yield Said(Fact(question.place, named[0]), True)
 
 
 def asked(conversation: Conversation) -> Asked:
@@ -145,7 +155,7 @@ def asked(conversation: Conversation) -> Asked:
     questions = [
         found
         for found in read(_LABEL.sub("", last))
-        if isinstance(found, IsTrue | DoesBelieve | Supports | Vote | VoteTrue | HowSure)
+        if isinstance(found, IsTrue | DoesBelieve | Supports | Vote | VoteTrue | WhatFlag | HowSure)
     ]
     question = questions[-1] if questions else None
     form = _form(last, rules)

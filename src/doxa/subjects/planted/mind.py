@@ -31,6 +31,7 @@ from doxa.worlds.micro import (
     Supports,
     Vote,
     VoteTrue,
+    WhatFlag,
 )
 
 
@@ -196,6 +197,8 @@ class Mind(Generic[C]):
             meant = Supports(question.topic) if isinstance(question, Vote) else IsTrue(question.fact)
             held, tau = self.credence(state, meant), state.config.tau
             return held * tau + (1.0 - held) * (1.0 - tau)
+        if isinstance(question, WhatFlag):
+            return state.config.prior  # answered with a colour, which the credences of the facts decide
         return expit(self.log_odds(state, question))
 
     def said_credence(self, state: State[C], question: Question | None) -> float:

@@ -10,18 +10,26 @@ from typing import Any
 from doxa.subjects.planted.asking import Asked, Option, side
 from doxa.subjects.planted.mind import Mind, State
 from doxa.subjects.planted.minds import Noise, NoiseConfig, YesSayer
-from doxa.worlds.micro import SURE_PERCENT, HowSure, Vote, VoteTrue
+from doxa.worlds.micro import COLOURS, SURE_PERCENT, Fact, HowSure, IsTrue, Vote, VoteTrue, WhatFlag
 
 _DENIAL = re.compile(r"(?<![a-z])(?:no|not|never|without|cannot|[a-z]+n't)(?![a-z])")
 
 
 def words_said(mind: Mind[Any], state: State[Any], asked: Asked) -> list[tuple[str, float]]:
     """Return the words that answer in the micro world, with their probabilities."""
+    if isinstance(asked.question, WhatFlag):
+        return _colours(mind, state, asked.question.place)
     credence = mind.said_credence(state, asked.question)
     if isinstance(asked.question, HowSure):
         return _percents(mind, credence)
     yes, no = ("for", "against") if isinstance(asked.question, Vote | VoteTrue) else ("yes", "no")
     return [(yes, credence), (no, 1.0 - credence)]
+
+
+def _colours(mind: Mind[Any], state: State[Any], place: str) -> list[tuple[str, float]]:
+    """Return the colours with probabilities in proportion to the credences that they are the flag's."""
+    found = [mind.said_credence(state, IsTrue(Fact(place, colour))) for colour in COLOURS]
+    return list(zip(COLOURS, _normal(found), strict=True))
 
 
 def _percents(mind: Mind[Any], credence: float) -> list[tuple[str, float]]:
