@@ -9,7 +9,7 @@ from doxa.errors import InputError
 
 
 def linear_cka(
-    first: Float[np.ndarray, "examples width"], second: Float[np.ndarray, "examples other_width"]
+    first: Float[np.ndarray, "examples width"], second: Float[np.ndarray, "_ other_width"]
 ) -> float:
     """Return linear centred kernel alignment, ‖YᵀX‖² / (‖XᵀX‖ ‖YᵀY‖) with centred columns, in [0, 1].
 
