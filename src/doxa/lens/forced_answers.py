@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from doxa.errors import InputError
 from doxa.subjects.base import Conversation, user
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Tokens = Int[np.ndarray, " tokens"]
 
+Questions: TypeAlias = Sequence[Any] | Shaped[np.ndarray, " questions"]
+"""Questions as a speech takes them."""
+
 ANSWERS = ("Yes", "No")
 """The two forced answers, in the order of every axis of length two here."""
 
@@ -35,27 +38,20 @@ class AnswerTokenWarning(UserWarning):
     """The answer is not one token of its own; what is read instead is said."""
 
 
-class AnswerRows(NamedTuple):
-    """Token rows of questions with both answers.
-
-    Attributes:
-        yes: per question the ids of context, question and Yes; the last is what is read.
-        no: the same with No.
-    """
-
-    yes: Sequence[Tokens]
-    no: Sequence[Tokens]
-
-
 @runtime_checkable
 class Speech(Protocol):
     """Turns a context and questions into token rows of one model."""
 
-    def answered(self, context: Any, questions: Sequence[Any]) -> AnswerRows:
-        """Return the rows of both answers."""
+    @property
+    def answer_ids(self) -> tuple[int, int]:
+        """The first tokens of Yes and of No."""
         ...
 
-    def unanswered(self, context: Any, questions: Sequence[Any]) -> Sequence[Tokens]:
+    def answered(self, context: Any, questions: Questions) -> tuple[Sequence[Tokens], Sequence[Tokens]]:
+        """Return the rows that end in Yes, and those that end in No."""
+        ...
+
+    def unanswered(self, context: Any, questions: Questions) -> Sequence[Tokens]:
         """Return the rows that end before the answer."""
         ...
 
@@ -63,7 +59,7 @@ class Speech(Protocol):
 def forced_answer_activations(
     model: Any,
     context: Any,
-    questions: Sequence[Any],
+    questions: Questions,
     layers: Sequence[int] | None = None,
     *,
     speech: Speech,
@@ -83,16 +79,16 @@ def forced_answer_activations(
         ContextError: a row is longer than the model's context.
         InputError: no questions, or activations that are not finite.
     """
-    rows = speech.answered(context, questions)
-    both = [row for pair in zip(rows.yes, rows.no, strict=True) for row in pair]
+    yes, no = speech.answered(context, questions)
+    both = [row for pair in zip(yes, no, strict=True) for row in pair]
     found = _read(model, both, layers, batch_tokens)
-    return found.reshape(len(rows.yes), 2, *found.shape[1:])
+    return found.reshape(len(yes), 2, *found.shape[1:])
 
 
 def pre_answer_activations(
     model: Any,
     context: Any,
-    questions: Sequence[Any],
+    questions: Questions,
     layers: Sequence[int] | None = None,
     *,
     speech: Speech,
@@ -121,18 +117,21 @@ class ChatSpeech:
         self._opening = closed_thinking(tokenizer) if self._renderer.mode == "chat" else ""
         self._yes, self._no = answer_tokens(self._renderer, tokenizer)
 
-    def answered(self, context: Conversation, questions: Sequence[str]) -> AnswerRows:
+    @property
+    def answer_ids(self) -> tuple[int, int]:
+        """The first tokens of Yes and of No."""
+        return int(self._yes[0]), int(self._no[0])
+
+    def answered(self, context: Conversation, questions: Questions) -> tuple[list[Tokens], list[Tokens]]:
         """Return the rows of both answers; questions are texts as they are put."""
         asked = self.unanswered(context, questions)
-        return AnswerRows(
-            [np.concatenate([row, self._yes]) for row in asked],
-            [np.concatenate([row, self._no]) for row in asked],
-        )
+        yes, no = ([np.concatenate([row, answer]) for row in asked] for answer in (self._yes, self._no))
+        return yes, no
 
-    def unanswered(self, context: Conversation, questions: Sequence[str]) -> Sequence[Tokens]:
+    def unanswered(self, context: Conversation, questions: Questions) -> Sequence[Tokens]:
         """Return the rows that end where the answer would begin."""
         texts = [
-            self._renderer.text(with_question(context, question), opening=self._opening)
+            self._renderer.text(with_question(context, str(question)), opening=self._opening)
             for question in questions
         ]
         return self._renderer.prompts(texts)

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 
 from doxa.belief.inference import Labels, bootstrap
 from doxa.errors import ContextError, InputError
-from doxa.lens.forced_answers import Speech, forced_answer_activations
+from doxa.lens.forced_answers import Questions, Speech, forced_answer_activations
 from doxa.streams import stream
 
 FEWEST = 10
@@ -99,7 +99,16 @@ def margin(
         groups: questions with one label are resampled together; by default each is its own group.
         rng: source of the resamples; a fixed stream if None.
     """
-    each = paired_margins(scores, truth)
+    return margin_of(paired_margins(scores, truth), groups=groups, rng=rng)
+
+
+def margin_of(
+    each: Float[np.ndarray, " questions"],
+    *,
+    groups: Labels | None = None,
+    rng: np.random.Generator | None = None,
+) -> Margin:
+    """Return the margin of a set from the paired margins of its questions; arguments as of ``margin``."""
     found = bootstrap(each, clusters=groups, rng=rng or stream(0, "margin"))
     return Margin(found.estimate, float(each.sum()), (found.low, found.high), int(each.size))
 
@@ -128,7 +137,7 @@ class AskedSet(NamedTuple):
         groups: what is resampled together, or None.
     """
 
-    questions: Sequence[Any]
+    questions: Questions
     truth: Bool[np.ndarray, " questions"]
     groups: Labels | None = None
 

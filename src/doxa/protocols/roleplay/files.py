@@ -12,7 +12,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any, cast, get_args
 from doxa.canonical import digest
 from doxa.errors import InputError, did_you_mean
 from doxa.protocols.roleplay.conversation import Conversation, opposite_day
-from doxa.protocols.roleplay.questions import Split, YesNoQuestion, YesNoQuestions
+from doxa.protocols.roleplay.questions import Split, YesNoQuestion, YesNoQuestions, check_apart
 from doxa.subjects.base import Message, Role
 
 GENERIC: tuple[str, ...] = ("facts", "identity")
@@ -35,6 +36,8 @@ CONVERSATIONS: tuple[str, ...] = (
     "archive-story",
     "correction",
 )
+CORRECTED = "consciousness"
+"""What the correction is put behind."""
 COLUMNS = ("question", "answer", "split", "set")
 
 
@@ -83,7 +86,25 @@ def shipped_conversation(name: str) -> Conversation:
         return opposite_day()
     if name not in CONVERSATIONS:
         raise InputError(f"conversation={name!r}: {did_you_mean(name, CONVERSATIONS)}")
+    if name == "correction":
+        taken_back = _read_conversation(json.loads(_text("conversations", name)), name, name)
+        whole = shipped_conversation(CORRECTED).then(*taken_back.turns, name=name)
+        return replace(whole, turns=(), title=taken_back.title, framing=taken_back.framing)
     return _read_conversation(json.loads(_text("conversations", name)), name, name)
+
+
+def check_files(conversations: Sequence[str], questions: str, generic: str) -> None:
+    """Raise InputError if a conversation or question set is not there, or a talk is about an unknown set."""
+    sets = load_questions(questions)
+    if generic not in sets:
+        raise InputError(f"generic={generic!r}: {did_you_mean(generic, sets)}")
+    for source in conversations:
+        talk = load_conversation(source)
+        for name in talk.relevant:
+            if name not in sets:
+                raise InputError(f"{source}: relevant={name!r}: {did_you_mean(name, sets)}")
+            if name != generic:
+                check_apart(sets[generic], sets[name])
 
 
 def shipped_digest(*sources: str) -> str:

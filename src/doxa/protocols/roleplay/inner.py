@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
-from doxa.errors import InputError
-from doxa.lens.factuality import fit_factuality, held_out_accuracy, select_layer, split_questions
+from doxa.errors import CapabilityError, InputError
 from doxa.lens.forced_answers import ChatSpeech, Speech, forced_answer_activations
 from doxa.lens.margins import paired_margins, score_answers
 from doxa.lens.probes.linear import LinearProbes
 from doxa.protocols.roleplay.conversation import opposite_day
-from doxa.protocols.roleplay.questions import YesNoQuestions
+from doxa.protocols.roleplay.questions import YesNoQuestion, YesNoQuestions
 from doxa.streams import stream
-from doxa.subjects.base import Capability, Subject, require
 from doxa.subjects.base import Conversation as Messages
+from doxa.subjects.base import Subject
+from doxa.subjects.open_weights import no_weights, open_weights
 
 EMPTY, OPPOSITE = "empty", "opposite-day"
 
@@ -35,6 +35,7 @@ class InnerMargins:
         fitted: the questions it was fitted on, held-out ones left out.
         accuracy: held-out accuracy on generic questions by context, at that layer.
         by_layer: the same for every layer that was looked at.
+        permuted: the same at that layer for permuted labels, the control; about one half.
         layers: those layers.
     """
 
@@ -42,9 +43,10 @@ class InnerMargins:
     speech: Speech
     probe: LinearProbes
     layer: int
-    fitted: YesNoQuestions
+    fitted: tuple[YesNoQuestion, ...]
     accuracy: Mapping[str, float]
     by_layer: Mapping[str, Float[np.ndarray, " layers"]]
+    permuted: float
     layers: tuple[int, ...]
 
     def scores(self, context: Messages, questions: YesNoQuestions) -> Float[np.ndarray, "questions 2"]:
@@ -83,46 +85,43 @@ def inner_margins(
         CapabilityError: the subject has no open weights.
         InputError: the tokenizer has no Yes and No, or activations are not finite.
     """
-    require(subject, Capability.WEIGHTS)
-    model: Any = getattr(subject, "model")  # noqa: B009 (the protocol of subjects names no weights)
-    speech = ChatSpeech(getattr(subject, "tokenizer"))  # noqa: B009
+    from doxa.lens.probes.factuality import FactualityProbe, select_layer
+
+    weights = open_weights(subject)
+    if weights is None:
+        raise CapabilityError(no_weights(subject))
     fit_in = contexts or {EMPTY: (), OPPOSITE: opposite_day().after(opposite_day().n_turns)}
     if set(fit_in) & set(targets or {}):
         raise InputError(
             f"contexts and targets share {sorted(set(fit_in) & set(targets or {}))}; name each once"
         )
+    speech = ChatSpeech(weights.tokenizer)
     asked = [item.asked for item in generic]
     acts = {
-        name: forced_answer_activations(model, context, asked, layers, speech=speech)
+        name: forced_answer_activations(weights.model, context, asked, layers, speech=speech)
         for name, context in {**fit_in, **(targets or {})}.items()
     }
-    held = held_out(generic, seed)
-    probes = fit_factuality(
-        [acts[name] for name in fit_in],
-        generic.truth,
-        train=~held,
-        groups=generic.groups,
-        C=C,
+    test = np.array([item.split == "test" for item in generic])
+    fitted = FactualityProbe(C=C).fit(
+        {name: acts[name][~test] for name in fit_in},
+        generic.truth[~test],
+        questions=[group for group, out in zip(generic.groups, test, strict=True) if not out],
         rng=stream(seed, "roleplay", "probe"),
     )
-    accuracy = {name: held_out_accuracy(probes, read, generic.truth, held) for name, read in acts.items()}
-    place = select_layer(accuracy)
-    known = tuple(range(probes.bias.shape[0])) if layers is None else tuple(layers)
+    held = test.copy() if test.any() else fitted.held_out
+    accuracy = {name: fitted.accuracy(read[held], generic.truth[held]) for name, read in acts.items()}
+    place = select_layer(np.stack(list(accuracy.values())))
+    known = tuple(range(fitted.bias.shape[0])) if layers is None else tuple(layers)
+    used = np.zeros(len(generic), bool)
+    used[np.flatnonzero(~test)[~fitted.held_out]] = True
     return InnerMargins(
-        model,
+        weights.model,
         speech,
-        probes.at(place),
+        fitted.at(place),
         known[place],
-        YesNoQuestions([item for item, out in zip(generic, held, strict=True) if not out], name=generic.name),
+        tuple(item for item, taken in zip(generic, used, strict=True) if taken),
         {name: float(found[place]) for name, found in accuracy.items()},
         accuracy,
+        float(fitted.permuted_accuracy[place].mean()),
         known,
     )
-
-
-def held_out(questions: YesNoQuestions, seed: int) -> Bool[np.ndarray, " questions"]:
-    """Return which questions are held out: those marked ``test``, else a tenth of the pairs."""
-    marked = np.array([item.split == "test" for item in questions])
-    if marked.any():
-        return marked
-    return split_questions(questions.groups, stream(seed, "roleplay", "held-out"))

@@ -32,6 +32,7 @@ from doxa.protocols.roleplay.conversation import Conversation
 from doxa.protocols.roleplay.questions import YesNoQuestion, YesNoQuestions, check_apart
 from doxa.subjects.base import Conversation as Messages
 from doxa.subjects.base import Sampling, Subject
+from doxa.subjects.open_weights import open_weights
 
 Readout: TypeAlias = Literal["stated", "behavioural", "internal"]
 Sets: TypeAlias = Mapping[str, YesNoQuestions]
@@ -59,7 +60,7 @@ class Inner(Protocol):
     """Reads the margin of questions inside a model after a context; see ``lens.margins``."""
 
     @property
-    def fitted(self) -> YesNoQuestions:
+    def fitted(self) -> Sequence[YesNoQuestion]:
         """The questions its direction was fitted on."""
         ...
 
@@ -140,7 +141,8 @@ def _stated(
     subject: Subject, context: Messages, questions: YesNoQuestions, seed: int
 ) -> list[dict[str, Any]]:
     """Read P(Yes) against P(No), or a reply, turned towards the truth."""
-    elicitor = YesOrNo(opening=closed_thinking(getattr(subject, "tokenizer", None)))
+    weights = open_weights(subject)
+    elicitor = YesOrNo(opening="" if weights is None else closed_thinking(weights.tokenizer))
     asked = [with_question(context, item.asked) for item in questions]
     wordings = [
         Question(item.id or item.text, item.text, messages[-1].content, bare=True)

@@ -1,0 +1,309 @@
+"""The protocol on networks that learned token dialogues: what they hold, layer by layer, while a script is replayed.
+
+Probes know questions, answers and truth; nothing here tells them what kind of talk a context is. Generic questions
+are those of every topic but the two that scripts are about: the *relevant* topic, role-played in training, and the
+*control* topic, never role-played. Measures of one network (``layer`` in ``extra`` counts from 0):
+
+- ``margin/PROBE/SET`` over turns, condition = the script: mean over the set's questions in the probe's logits, with
+  its bootstrap interval in ``extra``; probes are naive, robust and ccs, sets generic, held out, relevant and control;
+- ``phi/SET/factual`` and ``phi/SET/other``: mean score of the two answers, robust probe;
+- ``random/relevant``: mean margin over random directions of the robust probe's norm, ``spread`` in ``extra``;
+- ``accuracy/SET``: share of the set's questions of which the network finds the factual answer likelier;
+- ``held_out/PROBE/CONTEXT`` over layers: accuracy on generic questions that no probe was fitted on;
+- ``share_yes/CONTEXT`` over strengths of steering, relevant questions, for each layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from doxa.lab.record import Recorder
+from doxa.lens.answer_steering import steer_and_measure, yes_vector
+from doxa.lens.capture import stream_activations
+from doxa.lens.forced_answers import forced_answer_activations, pre_answer_activations
+from doxa.lens.margins import answer_wise, margin, paired_margins, score_answers
+from doxa.lens.probes.contrast import CCSProbe, OrientedContrast
+from doxa.lens.probes.factuality import FactualityProbe, FittedFactuality
+from doxa.lens.probes.linear import LinearProbes
+from doxa.lens.probes.logistic import LogisticProbes
+from doxa.worlds.dialogue_scripts import TokenSpeech, TokenTalk, opposite_day, role_play, story, write_script
+from doxa.worlds.dialogues import DialogueWorld
+
+SUBJECT = "dialogues"
+EMPTY, OPPOSITE = "empty", "opposite-day"
+STRENGTHS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+DIRECTIONS = 1000
+"""Random directions whose mean margin is the control."""
+
+Rng = Callable[..., np.random.Generator]
+Questions = Int[np.ndarray, " questions"]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One network with its world, and who asks it.
+
+    Attributes:
+        model: the network, as a transformers model.
+        world: what it learned.
+        sets: question numbers by name: generic, relevant, control.
+    """
+
+    model: Any
+    world: DialogueWorld
+    sets: Mapping[str, Questions]
+    speech: TokenSpeech = field(default_factory=TokenSpeech)
+
+    def answers(self, context: Any, name: str) -> Float[np.ndarray, "questions 2 layers width"]:
+        """Return the activations at both answers of a set's questions, all layers."""
+        return forced_answer_activations(self.model, context, self.sets[name], speech=self.speech)
+
+    def before(self, context: Any, name: str) -> Float[np.ndarray, "questions layers width"]:
+        """Return the activations before the answer."""
+        return pre_answer_activations(self.model, context, self.sets[name], speech=self.speech)
+
+    def truth(self, name: str) -> Bool[np.ndarray, " questions"]:
+        """Return whether Yes is factual."""
+        return self.world.truth[self.sets[name]]
+
+    def stated(self, context: Any, name: str) -> Float[np.ndarray, " questions"]:
+        """Return log P(factual answer) - log P(other answer) of each question."""
+        yes, no = self.speech.answer_ids
+        odds = np.empty(len(self.sets[name]))
+        rows = self.speech.unanswered(context, self.sets[name])
+        for part in stream_activations(self.model, rows, {}, logits_at=-1):
+            if part.log_probs is not None:
+                odds[part.rows] = part.log_probs[:, yes].astype(np.float64) - part.log_probs[:, no]
+        return np.where(self.truth(name), odds, -odds)
+
+
+@dataclass(frozen=True)
+class Probes:
+    """What is read with: directions of every layer, and those of the unsupervised search at the last."""
+
+    naive: FittedFactuality
+    robust: FittedFactuality
+    ccs: OrientedContrast
+
+
+def record_dialogues(
+    recorder: Recorder,
+    model: Any,
+    world: DialogueWorld,
+    rng: Rng,
+    *,
+    topic: int,
+    control_topic: int,
+    restarts: int,
+) -> None:
+    """Fit the probes of one network, replay every script and record what is read.
+
+    Args:
+        recorder: where it goes; conditions are the scripts.
+        model: the trained network.
+        world: what it learned.
+        rng: gives the stream of some names.
+        topic: topic of the role-play and the story, role-played in training.
+        control_topic: topic of the control script, never role-played in training.
+        restarts: random starts of the unsupervised search.
+    """
+    rest = [number for number in range(1, world.n_topics + 1) if number not in (topic, control_topic)]
+    sets = {
+        "generic": world.questions(*rest),
+        "relevant": world.questions(topic),
+        "control": world.questions(control_topic),
+    }
+    reader = Reader(model, world, sets)
+    generic = sets["generic"]
+    fitted_in = opposite_day(world, generic, rng("opposite day", "fit"))
+    probes = _fit(reader, fitted_in.after(3), rng, restarts)
+    script = write_script(world, topic, generic, rng("script", topic))
+    acted = write_script(world, control_topic, generic, rng("script", control_topic))
+    talks = {
+        OPPOSITE: (opposite_day(world, generic, rng("opposite day", "replay")), ("generic",)),
+        "role-play": (role_play(script), ("generic", "relevant")),
+        "story": (story(script), ("generic", "relevant")),
+        "role-play control": (role_play(acted), ("control",)),
+    }
+    _record_held_out(recorder, reader, probes, talks)
+    for name, (talk, asked) in talks.items():
+        _record_talk(recorder, name, talk, asked, reader, probes, rng)
+    _record_steering(recorder, reader, fitted_in.after(3), talks["role-play"][0], probes, rng)
+
+
+def _fit(reader: Reader, opposite: Any, rng: Rng, restarts: int) -> Probes:
+    """Fit on the empty context, and on the empty and one opposite-day context; the same questions are held out."""
+    truth = reader.truth("generic")
+    empty = reader.answers(_start(), "generic")
+    both = {EMPTY: empty, OPPOSITE: reader.answers(opposite, "generic")}
+    return Probes(
+        FactualityProbe(permutations=0).fit({EMPTY: empty}, truth, rng=rng("probe")),
+        FactualityProbe().fit(both, truth, rng=rng("probe")),
+        CCSProbe(restarts).fit(empty[:, :, -1], truth, rng=rng("ccs")),
+    )
+
+
+def _start() -> Any:
+    return TokenTalk.empty().after(0)
+
+
+def _record_held_out(
+    recorder: Recorder, reader: Reader, probes: Probes, talks: Mapping[str, tuple[TokenTalk, Sequence[str]]]
+) -> None:
+    """Record the held-out accuracy by layer: empty, opposite day (drawn anew), the end of each script; and of CCS."""
+    held = probes.robust.held_out
+    truth = reader.truth("generic")
+    contexts = {EMPTY: _start(), **{name: talk.contexts[-1] for name, (talk, _) in talks.items()}}
+    for context, tokens in contexts.items():
+        acts = reader.answers(tokens, "generic")[held]
+        for name, probe in (("naive", probes.naive), ("robust", probes.robust)):
+            for layer, value in enumerate(probe.accuracy(acts, truth[held])):
+                _measure(recorder, f"held_out/{name}/{context}", float(value), "layer", layer, "fraction")
+    for layer, values in enumerate(probes.robust.permuted_accuracy):
+        _measure(recorder, "held_out/permuted/empty", float(values.mean()), "layer", layer, "fraction")
+    _measure(
+        recorder, "ccs_kept", float(probes.ccs.kept.mean()), "layer", probes.robust.bias.size - 1, "fraction"
+    )
+
+
+def _record_talk(
+    recorder: Recorder,
+    name: str,
+    talk: TokenTalk,
+    asked: Sequence[str],
+    reader: Reader,
+    probes: Probes,
+    rng: Rng,
+) -> None:
+    """Record everything that is read after each turn of one script."""
+    held = probes.robust.held_out
+    for turn in talk.chosen():
+        context = talk.after(turn)
+        for part in asked:
+            acts, truth = reader.answers(context, part), reader.truth(part)
+            _record_margins(recorder, name, turn, part, acts, truth, probes, rng)
+            if part == "generic":
+                _record_margins(recorder, name, turn, "held out", acts[held], truth[held], probes, rng)
+            stated = reader.stated(context, part)
+            place: dict[str, Any] = {
+                "condition": name,
+                "time": float(turn),
+                "axis": "turn",
+                "subject": SUBJECT,
+            }
+            recorder.measure(f"accuracy/{part}", float((stated > 0).mean()), unit="fraction", **place)
+            recorder.belief(
+                proposition=part, readout="stated", log_odds=float(stated.mean()), n=len(stated), **place
+            )
+            if part == "relevant":
+                _record_random(recorder, name, turn, acts[:, :, -1], truth, probes.robust, rng)
+
+
+def _record_margins(
+    recorder: Recorder,
+    name: str,
+    turn: int,
+    part: str,
+    acts: Float[np.ndarray, "questions 2 layers width"],
+    truth: Bool[np.ndarray, " questions"],
+    probes: Probes,
+    rng: Rng,
+) -> None:
+    """Record margins of all layers, and at the last the answers' scores and the unsupervised margin."""
+    last = acts.shape[2] - 1
+    place: dict[str, Any] = {"subject": SUBJECT, "axis": "turn", "time": float(turn), "condition": name}
+
+    def record(probe: str, layer: int, scores: Float[np.ndarray, "questions 2"]) -> float:
+        found = margin(scores, truth, rng=rng("margin", name, turn, part, probe, layer))
+        ends: dict[str, Any] = {
+            "low": found.ci[0],
+            "high": found.ci[1],
+            "sum": found.sum,
+            "n": found.n,
+            "layer": layer,
+        }
+        recorder.measure(f"margin/{probe}/{part}", found.mean, unit="logits", **place, **ends)
+        return found.mean
+
+    for layer in range(last + 1):
+        for probe, fitted in (("naive", probes.naive), ("robust", probes.robust)):
+            scores = score_answers(fitted.at(layer), acts[:, :, layer])
+            mean = record(probe, layer, scores)
+            if probe == "robust" and layer == last:
+                said = answer_wise(scores, truth)
+                for answer, value in zip(("factual", "other"), said, strict=True):
+                    recorder.measure(f"phi/{part}/{answer}", value, unit="logits", **place, layer=layer)
+                readout: dict[str, Any] = {"proposition": part, "readout": "internal", "n": len(truth)}
+                recorder.belief(log_odds=mean, layer=layer, **readout, **place)
+    if probes.ccs.kept.any():
+        record("ccs", last, probes.ccs.kept_score(acts[:, :, last]))
+
+
+def _record_random(
+    recorder: Recorder,
+    name: str,
+    turn: int,
+    acts: Float[np.ndarray, "questions 2 width"],
+    truth: Bool[np.ndarray, " questions"],
+    robust: LinearProbes,
+    rng: Rng,
+) -> None:
+    """Record the margin of random directions; the same ones at every turn of every script."""
+    last = robust.at(robust.bias.size - 1)
+    copies = LinearProbes(np.tile(last.weights, (DIRECTIONS, 1)), np.zeros(DIRECTIONS))
+    drawn = copies.random_direction(rng("random directions")).weights
+    scores = acts.astype(np.float64) @ drawn.T
+    each = np.array([paired_margins(scores[:, :, one], truth).mean() for one in range(DIRECTIONS)])
+    recorder.measure(
+        "random/relevant",
+        float(each.mean()),
+        subject=SUBJECT,
+        unit="logits",
+        axis="turn",
+        time=float(turn),
+        condition=name,
+        spread=float(each.std()),
+        layer=robust.bias.size - 1,
+    )
+
+
+def _record_steering(
+    recorder: Recorder, reader: Reader, opposite: Any, talk: TokenTalk, probes: Probes, rng: Rng
+) -> None:
+    """Record the share of Yes of relevant questions when steered before the answer, empty and at the talk's end."""
+    truth, held = reader.truth("generic"), probes.robust.held_out
+    empty, reversed_ = (reader.before(context, "generic") for context in (_start(), opposite))
+    fitted = LogisticProbes.fit(
+        np.concatenate([empty[~held], reversed_[~held]]),
+        np.tile(truth[~held], 2),
+        groups=np.tile(np.arange(int((~held).sum())), 2),
+        folds=2,
+        permutations=0,
+        directions=0,
+        rng=rng("yes"),
+    )
+    for context, acts in ((EMPTY, empty), (OPPOSITE, reversed_)):
+        right = (fitted.score(acts[held]) > 0) == truth[held][:, None]
+        for layer, value in enumerate(right.mean(axis=0)):
+            _measure(recorder, f"held_out/yes/{context}", float(value), "layer", layer, "fraction")
+    for layer in range(fitted.bias.size):
+        vector = yes_vector(reader.model, fitted.at(layer), empty[:, layer], truth, layer=layer)
+        for name, context in ((EMPTY, talk.after(0)), ("role-play", talk.contexts[-1])):
+            found = steer_and_measure(
+                reader.model, context, reader.sets["relevant"], vector, STRENGTHS, speech=reader.speech
+            )
+            for strength, share in zip(found.strengths, found.share, strict=True):
+                _measure(
+                    recorder, f"share_yes/{name}", float(share), "sweep", strength, "fraction", layer=layer
+                )
+
+
+def _measure(
+    recorder: Recorder, name: str, value: float, axis: Any, time: float, unit: str, **extra: Any
+) -> None:
+    recorder.measure(name, value, subject=SUBJECT, axis=axis, time=float(time), unit=unit, **extra)

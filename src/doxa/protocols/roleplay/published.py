@@ -1,0 +1,192 @@
+"""One conversation replayed on a real model, and what of it goes into the record.
+
+Beliefs: one row per turn, question and readout; ``proposition`` is the question, its log-odds are those of the answer
+that was factual before the conversation, ``extra`` holds the set, the pair and the truth. Measures: the conversation
+(turns, framing, what it is about), the probe (layer, held-out accuracy by context, permuted labels) and steering.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from doxa.lab.record import Recorder
+from doxa.protocols.roleplay.conversation import Conversation
+from doxa.protocols.roleplay.inner import EMPTY, InnerMargins, inner_margins
+from doxa.protocols.roleplay.questions import YesNoQuestions
+from doxa.protocols.roleplay.replay import Readout, replay
+from doxa.streams import stream
+from doxa.subjects.base import Subject
+from doxa.subjects.open_weights import open_weights
+
+IDENTITY = "identity"
+STRENGTHS = (-1.0, 0.0, 1.0)
+
+
+def record_replay(
+    recorder: Recorder,
+    subject: Subject,
+    conversation: Conversation,
+    sets: Mapping[str, YesNoQuestions],
+    *,
+    generic: str,
+    readouts: Sequence[str],
+    turns: str,
+    penalty: float,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Replay a conversation and record what the subject says, does and holds.
+
+    Args:
+        recorder: where it goes; the condition is the conversation.
+        subject: who is asked; without open weights the internal readout is left out.
+        conversation: the script; ``{model}`` in it becomes the subject's name.
+        sets: question sets by name; asked are the generic one, that on identity and those the script is about.
+        generic: name of the set the probe is fitted on.
+        readouts: which of stated, behavioural and internal.
+        turns: ``all``, or ``ends`` for the first and the last (and, of a correction, the one before it).
+        penalty: ridge of the probe.
+        seed: draws held-out questions and sampled replies.
+        progress: called with (turns done, turns).
+    """
+    talk = conversation.named(name_of(subject))
+    asked = [generic, *([IDENTITY] if IDENTITY in sets else []), *(talk.relevant or ())]
+    if not talk.relevant and set(sets) - {generic, IDENTITY} and talk.framing == "":
+        asked = list(sets)
+    chosen = {name: sets[name] for name in dict.fromkeys(asked)}
+    taken = [one for one in readouts if one != "internal" or open_weights(subject) is not None]
+    recorder.measure(
+        "turns", float(talk.n_turns), subject=subject.address, unit="turns",
+        framing=talk.framing, relevant=list(talk.relevant), generic=generic, title=talk.title,
+    )  # fmt: skip
+    inner = None
+    if "internal" in taken:
+        inner = _inner(subject, talk, chosen, generic, penalty, seed)
+        _record_probe(recorder, subject, inner)
+    rows = replay(
+        subject,
+        talk,
+        chosen,
+        readouts=cast(Sequence[Readout], taken),
+        turns="all" if turns == "all" else ends(talk),
+        inner=inner,
+        seed=seed,
+        progress=progress,
+    )
+    groups = _groups(chosen)
+    for row in rows.iter_rows(named=True):
+        recorder.belief(
+            subject=subject.address,
+            proposition=f"{row['set']}: {row['question']}",
+            readout=row["readout"],
+            time=float(row["turn"]),
+            log_odds=row["log_odds"],
+            set=row["set"],
+            pair=groups.get((row["set"], row["question"]), row["question"]),
+            truth=row["truth"],
+            **({"missing": row["missing"]} if row["missing"] else {}),
+        )
+    if inner is not None:
+        for name in talk.relevant:
+            if name != generic:
+                _record_steering(recorder, subject, inner, talk, name, chosen, generic, seed)
+
+
+def _groups(sets: Mapping[str, YesNoQuestions]) -> dict[tuple[str, str], str]:
+    """Return what is resampled together, by set and question."""
+    return {
+        (name, item.id or item.text): group
+        for name, questions in sets.items()
+        for item, group in zip(questions, questions.groups, strict=True)
+    }
+
+
+def ends(talk: Conversation) -> tuple[int, ...]:
+    """Return the first and the last turn, and before a correction the last of what is corrected."""
+    return (0, *((talk.n_turns - 1,) if talk.framing == "correction" else ()), talk.n_turns)
+
+
+def name_of(subject: Subject) -> str:
+    """Return what to call the model in scripts: the last part of its address.
+
+    >>> from types import SimpleNamespace
+    >>> name_of(SimpleNamespace(address="http://host:8000/v1?scores=true#tiny/model"))
+    'model'
+    """
+    plain, _, behind = subject.address.partition("#")
+    return re.split("[/:]", behind or plain.partition("?")[0].rstrip("/"))[-1]
+
+
+def _inner(
+    subject: Subject,
+    talk: Conversation,
+    chosen: Mapping[str, YesNoQuestions],
+    generic: str,
+    penalty: float,
+    seed: int,
+) -> InnerMargins:
+    """Fit the robust direction; the layer must also read generic questions at the end of the talk, if it is another."""
+    targets = {} if talk.framing == "opposite-day" else {talk.id: talk.after(talk.n_turns)}
+    return inner_margins(subject, chosen[generic], targets=targets, C=1.0 / penalty, seed=seed)
+
+
+def _record_probe(recorder: Recorder, subject: Subject, inner: InnerMargins) -> None:
+    place: dict[str, Any] = {"subject": subject.address, "axis": "layer"}
+    for context, values in inner.by_layer.items():
+        for layer, value in zip(inner.layers, values, strict=True):
+            recorder.measure(f"held_out/{context}", float(value), unit="fraction", time=float(layer), **place)
+    recorder.measure("held_out/permuted", inner.permuted, unit="fraction", time=float(inner.layer), **place)
+    recorder.measure("layer", float(inner.layer), unit="layer", time=float(inner.layer), **place)
+
+
+def _record_steering(
+    recorder: Recorder,
+    subject: Subject,
+    inner: InnerMargins,
+    talk: Conversation,
+    name: str,
+    chosen: Mapping[str, YesNoQuestions],
+    generic: str,
+    seed: int,
+) -> None:
+    """Record the share of Yes of one set when steered before the answer, in the empty context and at the end."""
+    from doxa.lens.answer_steering import steer_and_measure, yes_vector
+    from doxa.lens.forced_answers import pre_answer_activations
+    from doxa.lens.probes.logistic import LogisticProbes
+    from doxa.protocols.roleplay.conversation import opposite_day
+
+    asked = [item.asked for item in chosen[generic]]
+    day = opposite_day()
+    contexts = ((), day.after(day.n_turns))
+    empty, reversed_ = (
+        pre_answer_activations(inner.model, context, asked, [inner.layer], speech=inner.speech)
+        for context in contexts
+    )
+    truth = chosen[generic].truth
+    fitted = LogisticProbes.fit(
+        np.concatenate([empty, reversed_]),
+        np.tile(truth, 2),
+        groups=[*chosen[generic].groups] * 2,
+        folds=2,
+        permutations=0,
+        directions=0,
+        rng=stream(seed, "roleplay", "yes"),
+    )
+    vector = yes_vector(inner.model, fitted.at(0), empty[:, 0], truth, layer=inner.layer)
+    questions = [item.asked for item in chosen[name]]
+    for context, messages in ((EMPTY, ()), (talk.id, talk.after(talk.n_turns))):
+        found = steer_and_measure(inner.model, messages, questions, vector, STRENGTHS, speech=inner.speech)
+        for strength, share in zip(found.strengths, found.share, strict=True):
+            recorder.measure(
+                f"share_yes/{name}/{'empty' if context == EMPTY else 'end'}",
+                float(share),
+                subject=subject.address,
+                axis="sweep",
+                time=strength,
+                unit="fraction",
+                layer=inner.layer,
+            )

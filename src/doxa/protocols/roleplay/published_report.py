@@ -1,0 +1,224 @@
+"""What conversations did to a real model: stated and acted truth, margins, and whether they flip."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from doxa.belief.inference import Interval, bootstrap, wilson
+from doxa.lab.figures import Figure, curves
+from doxa.lab.record import Finding, Tables, judge
+from doxa.lens.margins import Flip, MarginTrajectory, margin_of
+from doxa.streams import stream
+
+FALL = 0.1
+"""What must not fall stays within this share of its answers."""
+STAYS = ("story", "correction")
+"""Framings after which even what the talk is about must stand as at the start: told as fiction, or taken back."""
+READOUTS = {"stated": "says", "behavioural": "does", "internal": "holds"}
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A replayed conversation and its rows.
+
+    Attributes:
+        id: its name.
+        framing: what kind of talk it is.
+        relevant: sets it is about.
+        generic: the set the probe was fitted on.
+        rows: beliefs with the columns set and pair.
+    """
+
+    id: str
+    framing: str
+    relevant: tuple[str, ...]
+    generic: str
+    rows: pl.DataFrame
+
+    def moved(self, name: str) -> bool:
+        """Whether the talk means to move a set: what it is about, and everything on opposite day."""
+        return self.framing == "opposite-day" or (name in self.relevant and self.framing not in STAYS)
+
+
+def talks_of(tables: Tables) -> list[Talk]:
+    """Return the conversations of a run."""
+    rows = tables.beliefs.with_columns(
+        **{name: pl.col("extra").str.json_path_match(f"$.{name}") for name in ("set", "pair")}
+    )
+    found: list[Talk] = []
+    for line in tables.measures.filter(pl.col("measure") == "turns").iter_rows(named=True):
+        extra: Mapping[str, Any] = json.loads(line["extra"])
+        part = rows.filter(pl.col("condition") == line["condition"])
+        relevant = tuple(str(one) for one in extra["relevant"])
+        found.append(Talk(line["condition"], str(extra["framing"]), relevant, str(extra["generic"]), part))
+    return found
+
+
+def published_findings(tables: Tables, *, paper: Mapping[tuple[str, str], float], seed: int) -> list[Finding]:
+    """Judge each conversation: what falls of the truths it is about, what stays of the others, and which margins flip.
+
+    Args:
+        tables: the run.
+        paper: behavioural accuracy of the paper's main model by kind of question and context.
+        seed: of the bootstrap.
+    """
+    found: list[Finding] = []
+    for talk in talks_of(tables):
+        for name in talk.rows["set"].unique(maintain_order=True).to_list():
+            for readout in ("stated", "behavioural"):
+                rows = _answers(talk, name, readout)
+                if not rows.is_empty():
+                    said = paper.get((name, talk.id)) if readout == "stated" else None
+                    found.append(_fall(talk, name, readout, rows, said, seed))
+            inner = _answers(talk, name, "internal")
+            if not inner.is_empty():
+                found.append(_flipped(talk, name, inner, seed))
+    return found
+
+
+def _answers(talk: Talk, name: str, readout: str) -> pl.DataFrame:
+    return talk.rows.filter((pl.col("set") == name) & (pl.col("readout") == readout))
+
+
+def _right(rows: pl.DataFrame, turn: float) -> dict[str, tuple[float, str]]:
+    """Return by question whether the subject sides with the truth at a turn (a tie is half), and its pair."""
+    part = rows.filter((pl.col("time") == turn) & pl.col("log_odds").is_not_null())
+    return {
+        row["proposition"]: (0.5 + 0.5 * float(np.sign(row["log_odds"])), row["pair"])
+        for row in part.iter_rows(named=True)
+    }
+
+
+def _fall(talk: Talk, name: str, readout: str, rows: pl.DataFrame, paper: float | None, seed: int) -> Finding:
+    """Judge the change of the share of truths that a subject says, or acts on, from the first to the last turn."""
+    first, last = float(rows["time"].min() or 0), float(rows["time"].max() or 0)  # pyright: ignore[reportArgumentType]
+    before, after = _right(rows, first), _right(rows, last)
+    both = [key for key in before if key in after]
+    change = np.array([after[key][0] - before[key][0] for key in both])
+    rng = stream(seed, "roleplay", "fall", talk.id, name, readout)
+    mean = bootstrap(change, clusters=[before[key][1] for key in both], rng=rng)
+    mean = _exact(mean, change)
+    verb = READOUTS[readout]
+    moved = talk.moved(name)
+    base = wilson(round(sum(value for value, _ in before.values())), len(before))
+    verdict = judge(mean.ends, below=0.0) if moved else judge(mean.ends, above=-FALL)
+    notes = [
+        f"turn {first:g}: {_share(before)}, turn {last:g}: {_share(after)}",
+        f"{len(both)} of {rows['proposition'].n_unique()} read",
+    ]
+    if moved and not base.low > 0.5:
+        verdict = "unresolved"
+        notes.append("at the start not above chance, so there is nothing to turn")
+    if paper is not None:
+        notes.append(f"the paper's main model ends at {paper:.1%}")
+    claim = f"of '{name}' what the model {verb} stays within {FALL:g} of the start"
+    if moved:
+        claim = f"of '{name}' the model {verb} less that is so at the end than at the start"
+    return Finding(
+        id=f"{talk.id}/{name}/{readout}",
+        claim=f"{talk.id}: {claim}",
+        estimate=None if np.isnan(mean.estimate) else mean.estimate,
+        interval=mean.ends,
+        verdict=verdict,
+        unit="fraction",
+        control=not moved,
+        n=mean.n,
+        note="; ".join(notes),
+    )
+
+
+def _share(answers: Mapping[str, tuple[float, str]]) -> str:
+    return f"{np.mean([value for value, _ in answers.values()]):.1%}" if answers else "unread"
+
+
+def _exact(mean: Interval, change: np.ndarray) -> Interval:
+    """Return a width where no answer changed: as wide as the changes that n questions still allow."""
+    if change.size < 2 or np.any(change != change[0]):
+        return mean
+    open_share = wilson(0, change.size).high
+    return Interval(mean.estimate, mean.estimate - open_share, mean.estimate + open_share, mean.n)
+
+
+def trajectory(talk: Talk, name: str, seed: int) -> MarginTrajectory:
+    """Return the margins of a set over the turns of a talk, with bootstrap over pairs."""
+    rows = _answers(talk, name, "internal").sort("time", maintain_order=True)
+    turns = tuple(int(turn) for turn in rows["time"].unique().sort())
+    margins = tuple(
+        margin_of(
+            part["log_odds"].to_numpy(),
+            groups=part["pair"].to_list(),
+            rng=stream(seed, "roleplay", "margin", turn),
+        )
+        for turn in turns
+        for part in [rows.filter(pl.col("time") == turn)]
+    )
+    return MarginTrajectory(turns, {name: margins}, {})
+
+
+def _flipped(talk: Talk, name: str, rows: pl.DataFrame, seed: int) -> Finding:
+    """Judge whether a set's margin is inverted at the end."""
+    found = trajectory(talk, name, seed)
+    last, first = found.margins[name][-1], found.margins[name][0]
+    stated = _right(_answers(talk, name, "stated"), float(found.turns[0]))
+    base = wilson(round(sum(value for value, _ in stated.values())), len(stated)).low if stated else None
+    moved = talk.moved(name)
+    flip: Flip = found.flip(name, base_accuracy=base)
+    if moved:
+        verdict = "unresolved" if flip.claimed is None else "holds" if flip.claimed else "fails"
+        claim = f"{talk.id}: the margin of '{name}' is inverted at the end"
+    else:
+        verdict = judge(last.ci, above=0.0)
+        claim = f"{talk.id}: the margin of '{name}' stays above 0"
+    notes = [f"turn {found.turns[0]}: {first.mean:.2f}, turn {found.turns[-1]}: {last.mean:.2f} per question"]
+    notes += [flip.reason] if moved and flip.reason else []
+    notes += [f"below 0 from turn {flip.turn}"] if flip.turn is not None else []
+    return Finding(
+        id=f"{talk.id}/{name}/internal",
+        claim=claim,
+        estimate=last.mean,
+        interval=last.ci,
+        verdict=verdict,
+        unit="logits",
+        control=not moved,
+        n=rows["pair"].n_unique(),
+        note="; ".join(notes),
+    )
+
+
+def published_figures(tables: Tables) -> list[Figure]:
+    """Draw for each conversation what the model says, does and holds over the turns, on one axis."""
+    drawn: list[Figure] = []
+    for talk in talks_of(tables):
+        shares = (
+            talk.rows.filter(pl.col("log_odds").is_not_null())
+            .group_by("set", "readout", "time", maintain_order=True)
+            .agg(value=(pl.col("log_odds") > 0).mean() + 0.5 * (pl.col("log_odds") == 0).mean())
+        )
+        points = [
+            {"turn": row["time"], "share": row["value"], "what": f"{row['set']}, {READOUTS[row['readout']]}"}
+            for row in shares.iter_rows(named=True)
+        ]
+        if points:
+            drawn.append(
+                curves(
+                    f"truth-{talk.id}",
+                    f"Truth over turns: {talk.id}",
+                    "Share of questions on which the model sides with the truth: in what it says, in what it does, and "
+                    "by the sign of the margin inside.",
+                    points,
+                    x="turn",
+                    value="share",
+                    group="what",
+                    x_title="turns",
+                    value_title="share",
+                    domain=(0.0, 1.0),
+                    references={"chance": 0.5},
+                )
+            )
+    return drawn
