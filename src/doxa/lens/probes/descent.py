@@ -10,7 +10,7 @@ import torch
 AIM = 1e-11
 """Estimated nats per example above the least objective at which a problem is done."""
 _MEMORY = 8
-_STEPS = {torch.float32: 60, torch.float64: 500}  # what float32 cannot settle goes on in float64
+_STEPS = {torch.float32: 150, torch.float64: 500}  # what float32 cannot settle goes on in float64
 _SEARCHES = 12
 _SLOPE_LEFT = 0.2  # a line search ends when the slope along the step has fallen to this share
 
