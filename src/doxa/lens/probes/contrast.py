@@ -188,6 +188,13 @@ def _search(
     pairs: Float[np.ndarray, "2 questions width"], start: Float[np.ndarray, "restarts width"]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return weights, biases and losses of all restarts at one site."""
+    with torch.inference_mode(False), torch.enable_grad():  # a caller may have switched gradients off
+        return _descend(pairs, start)
+
+
+def _descend(
+    pairs: Float[np.ndarray, "2 questions width"], start: Float[np.ndarray, "restarts width"]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     scale = max(float(np.sqrt(np.mean(pairs**2))), float(np.finfo(np.float32).tiny))
     yes, no = (torch.from_numpy((rows / scale).astype(np.float32)) for rows in pairs)
     weights = torch.from_numpy(start.astype(np.float32)).requires_grad_()
