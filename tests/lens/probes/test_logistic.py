@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -227,3 +229,13 @@ def test_an_activation_that_overflowed_is_named() -> None:
     rows[17, 1, 0, 3] = np.inf
     with pytest.raises(InputError, match=r"example 17, site \(1, 0\) is not finite"):
         LogisticProbes.fit(rows, labels, rng=stream(0, "fit"))
+
+
+def test_activations_may_lie_on_disk_and_in_half_precision(tmp_path: Path) -> None:
+    rows, labels = planted("more rows", sites=2)
+    half = rows.astype(np.float16)
+    disk = np.memmap(tmp_path / "rows", dtype=np.float16, mode="w+", shape=half.shape)
+    disk[:] = half
+    one = LogisticProbes.fit(disk, labels, permutations=1, rng=stream(0, "fit"))
+    other = LogisticProbes.fit(half.astype(np.float32), labels, permutations=1, rng=stream(0, "fit"))
+    np.testing.assert_array_equal(one.weights, other.weights)
