@@ -1,4 +1,4 @@
-"""Bar 13, probe without trace: asking, scoring and replying leave a model, its tokenizer and its talk as they were."""
+"""Bar 13, probe without trace: asking, scoring, replying, reading and steering leave a model and a talk as they were."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ from doxa.canonical import canonical_json
 from doxa.elicit.elicitors import Letter, YesNo
 from doxa.elicit.questions import Question
 from doxa.errors import InputError
+from doxa.lens.capture import Wanted, activations
+from doxa.lens.logit_lens import logit_lens_margin
+from doxa.lens.patching import ablated_head, patched
+from doxa.lens.steering import SteeringVector, everywhere, from_position, generated, steered
 from doxa.streams import stream
 from doxa.subjects.base import Conversation, Query, Sampling, assistant, user
 from doxa.subjects.transformers import TransformersSubject
@@ -31,7 +35,7 @@ class Planned(Exception):  # noqa: N818 - it stands for whatever may go wrong in
 
 
 def run(full: bool, folder: Path) -> Outcome:
-    """Ask, score and reply in random sequences, some of which fail inside, and compare all that could have moved."""
+    """Ask, score, reply, read and steer in random sequences, some of which fail inside; compare all that could move."""
     del folder
     sequences = 2_000 if full else 120
     families = sorted(tiny_models.CONFIGS) if full else ["gemma3", "llama"]
@@ -95,6 +99,7 @@ def _step(subject: TransformersSubject, talk: Conversation, rng: np.random.Gener
         "score": lambda: subject.score([Query(part, ("yes", "no", "not yes")) for part in parts]),
         "reply": lambda: subject.reply(parts, sampling=sampling),
         "ask": lambda: elicitor.elicit(subject, parts, [question] * len(parts), sampling=sampling),
+        **_lens(subject, parts, sampling, rng),
     }
     name = str(rng.choice(list(does)))
     kind = int(rng.integers(0, 9))
@@ -110,6 +115,35 @@ def _step(subject: TransformersSubject, talk: Conversation, rng: np.random.Gener
         except (*errors, InputError) as error:
             return f"{name} ({type(error).__name__})"
     return name
+
+
+def _lens(
+    subject: TransformersSubject, parts: list[Conversation], sampling: Sampling, rng: np.random.Generator
+) -> dict[str, Callable[[], object]]:
+    """Return what the lens does to a model: read, patch, and steer what is scored and said."""
+    model = subject.model
+    width = model.get_input_embeddings().weight.shape[1]
+    rows = [rng.integers(3, 300, rng.integers(1, 9)) for _ in range(3)]
+    vectors = [SteeringVector({int(rng.integers(-1, 2)): rng.standard_normal(width)}) for _ in range(2)]
+    where = [everywhere(), from_position(int(rng.integers(0, 6))), generated()][rng.integers(0, 3)]
+
+    def read() -> None:
+        wanted = Wanted((-1, 0, 1), places=slice(0, 1))
+        activations(model, rows, wanted, prefix=[3, 4] if rng.random() < 0.5 else None)
+        logit_lens_margin(model, rows, [5] * 3, [6] * 3)
+
+    def patch() -> None:
+        values = np.zeros((3, width), dtype=np.float32)
+        with patched(model, 1, values, site="mlp"), ablated_head(model, 0, 1):
+            activations(model, rows, batch_tokens=4)
+
+    def steer() -> None:
+        with steered(model, vectors[0], 2.0, where=where), steered(model, vectors[1], -1.0, where=where):
+            subject.reply(parts, sampling=sampling)
+        with steered(model, vectors[0], where=from_position(2)):
+            subject.score([Query(part, ("yes", "no", "not yes")) for part in parts])
+
+    return {"read": read, "patch": patch, "steer": steer}
 
 
 @contextmanager
