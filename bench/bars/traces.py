@@ -1,4 +1,4 @@
-"""Bar 13, probe without trace: asking, scoring, replying, reading and steering leave a model and a talk as they were."""
+"""Bar 13, probe without trace: asking, scoring, replying, reading and steering leave a model as it was."""
 
 from __future__ import annotations
 
