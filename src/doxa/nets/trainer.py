@@ -23,6 +23,7 @@ from doxa.nets.transformer import StackedTransformer
 from doxa.streams import stream
 
 Progress = Callable[[int, int], None]
+Watch = Callable[[int, StackedTransformer], None]
 
 ROWS_PER_DRAW = (
     4096  # rows a sampler is asked for at once, so that a draw's overhead is shared by several steps
@@ -58,6 +59,8 @@ def train_stack(
     progress: Progress | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: int = 200,
+    watch: Watch | None = None,
+    watch_steps: Sequence[int] = (),
 ) -> TrainedStack:
     """Train one replicate per seed to minimise mean cross-entropy on the positions that carry loss.
 
@@ -72,14 +75,18 @@ def train_stack(
         progress: called with (steps done, steps) after each stretch.
         checkpoint: file to save the state in and to resume from; the end is byte-equal to an unbroken run.
         checkpoint_every: steps between saved states.
+        watch: called with (steps done, the networks) at ``watch_steps``; it may read them, not change or keep them.
+        watch_steps: increasing, from 0 (before the first step) to the plan's steps.
 
     Returns:
         The networks (float32) and their losses.
 
     Raises:
-        InputError: samplers, seeds and initial networks differ in number, or a batch is malformed.
+        InputError: samplers, seeds and initial networks differ in number, a batch is malformed, or a step is
+            to be watched that is not trained.
         StoreError: the checkpoint is damaged or belongs to another training.
     """
+    _check_steps(watch_steps, plan)
     net = _starting_net(shape, samplers, seeds, stream_names, initial)
     net.bfloat16 = uses_bfloat16(plan.precision)
     feed = _Feed(samplers, seeds, plan, stream_names)
@@ -91,11 +98,15 @@ def train_stack(
         load_state(checkpoint, state)
     optimiser = _Optimiser(net, state, plan)
     sums = torch.zeros(len(seeds), dtype=torch.float64)
+    if watch is not None and state.step in watch_steps:
+        watch(state.step, _reading(net))
     while state.step < plan.steps:
         loss = _loss(net, feed.rows(state.step))
         sums += loss.detach().double()
         optimiser.step(loss, plan.rate(state.step))
         state.step += 1
+        if watch is not None and state.step in watch_steps:
+            watch(state.step, _reading(net))
         ends = state.step % stretch == 0 or state.step == plan.steps
         if ends:
             state.record(sums.numpy() / (state.step - max(state.loss_steps, default=0)))
@@ -109,6 +120,17 @@ def train_stack(
     optimiser.release()
     net.bfloat16 = False
     return TrainedStack(net, np.stack(state.loss, 1), tuple(state.loss_steps))
+
+
+def _check_steps(watch_steps: Sequence[int], plan: TrainingPlan) -> None:
+    steps = list(watch_steps)
+    if steps != sorted(set(steps)) or any(not 0 <= step <= plan.steps for step in steps):
+        raise InputError(f"watch_steps={steps}: must be increasing and in 0 .. steps={plan.steps}")
+
+
+def _reading(net: StackedTransformer) -> StackedTransformer:
+    """Return the networks as they are now for reading, in float32 and without gradients."""
+    return StackedTransformer(net.shape, {name: tensor.detach() for name, tensor in net.weights.items()})
 
 
 def _starting_net(
