@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from doxa.errors import InputError
 from doxa.lens.capture import Wanted, activations
 from doxa.lens.logit_lens import lens_logits
+from doxa.lens.patching import ablated_head, patched
 from doxa.lens.steering import (
     SteeringVector,
     Where,
@@ -23,6 +25,8 @@ from doxa.lens.steering import (
 )
 from doxa.streams import stream
 from doxa.subjects.base import Query, Sampling, user
+from doxa.subjects.cache import CachedSubject
+from doxa.subjects.cache_journal import Journal
 from doxa.subjects.transformers import TransformersSubject
 from tests.lens import lens_models
 from tests.subjects import tiny_models
@@ -253,6 +257,26 @@ def test_replies_of_a_batch_are_steered_from_the_end_of_each_prompt(family: str,
             assert together == subject.reply(talks[::-1], sampling=sampling)[::-1]
         assert [reply.text for reply in together] != [reply.text for reply in plain]
     assert subject.reply(talks, sampling=Sampling(max_tokens=8)) == plain
+
+
+def test_a_cache_of_replies_tells_a_steered_model_from_the_plain_one(tmp_path: Path):
+    subject = TransformersSubject(lens_models.model("llama"), tiny_models.tokenizer())
+    journal = Journal(tmp_path / "cache.sqlite")
+    cached = CachedSubject(subject, journal)
+    talks, sampling = [(user("is the flag of peru red?"),)], Sampling(max_tokens=8)
+    plain = cached.reply(talks, sampling=sampling)
+    names = {subject.identity}
+    for where in (everywhere(), from_position(3), generated(), at(lambda positions: positions > 3)):
+        with steered(subject.model, _vector(), where=where):
+            names.add(subject.identity)
+            assert cached.reply(talks, sampling=sampling) == subject.reply(talks, sampling=sampling) != plain
+    with patched(subject.model, 0, np.zeros((1, 32), np.float32)), ablated_head(subject.model, 0, 1):
+        names.add(subject.identity)
+    with steered(subject.model, _vector(), where=from_position(3)):
+        assert subject.identity in names
+    assert len(names) == 6
+    assert cached.reply(talks, sampling=sampling) == plain
+    journal.close()
 
 
 def test_generated_serves_several_samples_of_each_prompt():

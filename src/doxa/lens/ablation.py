@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from doxa.lens.anatomy import anatomy
 from doxa.lens.capture import stream_activations
 from doxa.lens.hooks import edit_input
 from doxa.lens.rows import Row
+from doxa.subjects.alterations import altered
 
 
 @contextmanager
@@ -49,8 +51,10 @@ def ablated_head(
         return changed
 
     handle = edit_input(projection, edit)
+    said = "zero" if given is None else hashlib.sha256(given.numpy().tobytes()).hexdigest()
     try:
-        yield
+        with altered(model, f"{said} for head {head} of layer {layer}"):
+            yield
     finally:
         handle.remove()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from doxa.lens.capture import next_log_probs
 from doxa.lens.passes import Pass, Watch
 from doxa.lens.places import Places
 from doxa.lens.rows import Row
+from doxa.subjects.alterations import altered
 
 __all__ = ["ablated_head", "head_means", "patched", "patched_log_probs"]
 
@@ -56,7 +58,9 @@ def patched(
     def edit(hidden: torch.Tensor) -> torch.Tensor | None:
         return patch.write(hidden, watch.current)
 
+    written = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
     with ExitStack() as stack:
+        stack.enter_context(altered(model, f"{written} at {site} of layer {layer}, places {places}"))
         stack.callback(watch.attach().remove)
         stack.callback(known.attach(layer, site, edit).remove)
         yield

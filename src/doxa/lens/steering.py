@@ -23,6 +23,7 @@ from doxa.lens.anatomy import Anatomy, Site, anatomy
 from doxa.lens.passes import Watch
 from doxa.lens.steering_vector import SteeringVector, contrast_vector, model_identity
 from doxa.lens.where import Where, at, everywhere, from_position, generated
+from doxa.subjects.alterations import altered
 
 __all__ = [
     "SteeringVector",
@@ -49,7 +50,8 @@ def steered(
     """Add ``multiplier`` times a vector to the model's layers while the block runs.
 
     Contexts compose by addition. A multiplier of 0 hooks nothing. With a key-value cache the changed activations
-    stay in the cache, as they would be recomputed without one.
+    stay in the cache, as they would be recomputed without one. A subject's identity tells the steered model from
+    the plain one, so that cached answers are never mixed up.
 
     Args:
         model: the model, or a subject's ``.model``.
@@ -73,7 +75,8 @@ def steered(
     steering = _STEERINGS.setdefault(model, _Steering(known))
     steering.add(term)
     try:
-        yield
+        with altered(model, f"{vector.digest} times {multiplier} at {term.where.rule}"):
+            yield
     finally:
         steering.remove(term)
 

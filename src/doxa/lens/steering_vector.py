@@ -68,6 +68,14 @@ class SteeringVector:
         """Width of the model it belongs to."""
         return len(next(iter(self.vectors.values())))
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 over its numbers, layers and site."""
+        total = hashlib.sha256(json.dumps([FORMAT, self.site, self.layers]).encode())
+        for numbers in self.vectors.values():
+            total.update(np.ascontiguousarray(numbers).tobytes())
+        return total.hexdigest()
+
     def at_layers(self, *layers: int) -> SteeringVector:
         """Return the same vector on some of its layers only."""
         unknown = [layer for layer in layers if layer not in self.vectors]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ class Where:
     """A rule that picks tokens of a forward pass.
 
     Attributes:
-        rule: the rule in words.
+        rule: the rule in words; equal words mean equal rules.
         mask: from a pass to the tokens picked, ``[rows, tokens]``; None for all of them.
     """
 
@@ -44,9 +45,17 @@ def from_position(first: int) -> Where:
     return Where(f"from_position({first})", lambda passing: passing.positions >= first)
 
 
-def at(pick: Callable[[Int[torch.Tensor, "rows tokens"]], Bool[torch.Tensor, "rows tokens"]]) -> Where:
-    """The tokens that a function picks from absolute positions, ``[rows, tokens]`` with -1 for padding."""
-    return Where("at(...)", lambda passing: pick(passing.positions) & (passing.positions >= 0))
+def at(
+    pick: Callable[[Int[torch.Tensor, "rows tokens"]], Bool[torch.Tensor, "rows tokens"]],
+    name: str | None = None,
+) -> Where:
+    """The tokens that a function picks from absolute positions, ``[rows, tokens]`` with -1 for padding.
+
+    Answers under two rules are cached as the same only if both have the same ``name``; without one none are.
+    """
+    return Where(
+        f"at({name or uuid.uuid4()})", lambda passing: pick(passing.positions) & (passing.positions >= 0)
+    )
 
 
 def generated(prompt_lengths: Sequence[int] | None = None) -> Where:
@@ -70,7 +79,8 @@ def generated(prompt_lengths: Sequence[int] | None = None) -> Where:
         starts = _starts(passing, prompt_lengths, len(positions))
         return positions >= torch.tensor(starts, device=positions.device)[:, None] - 1
 
-    return Where("generated()", mask)
+    lengths = "" if prompt_lengths is None else ", ".join(str(length) for length in prompt_lengths)
+    return Where(f"generated({lengths})", mask)
 
 
 def _starts(passing: Pass, given: Sequence[int] | None, rows: int) -> list[int]:

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from doxa.canonical import digest
 from doxa.errors import ContextError, InputError
 from doxa.streams import stream
+from doxa.subjects.alterations import alterations
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Tool, require
 from doxa.subjects.scoring import Asked, Limits
 from doxa.subjects.scoring_forward import Scorer, Sharing
@@ -124,8 +125,10 @@ class TransformersSubject:
 
     @property
     def identity(self) -> str:
-        """SHA-256 over weights, tokenizer, configuration, template, number type and schema."""
-        return identity(self._content(), dtype=self._dtype, template=self._renderer.template)
+        """SHA-256 over weights, tokenizer, configuration, template, number type and schema, and what is altered now."""
+        plain = identity(self._content(), dtype=self._dtype, template=self._renderer.template)
+        changes = alterations(self.model)
+        return digest([plain, *changes]) if changes else plain
 
     @property
     def capabilities(self) -> frozenset[Capability]:
