@@ -17,7 +17,9 @@ from jaxtyping import Bool, Float
 from doxa.errors import InputError
 from doxa.lens.capture import stream_activations
 from doxa.lens.forced_answers import Questions, Speech
+from doxa.lens.probes.folds import Groups, group_numbers
 from doxa.lens.probes.linear import LinearProbes
+from doxa.lens.probes.logistic import LogisticProbes
 from doxa.lens.steering import SteeringVector, at, model_identity, steered
 
 
@@ -48,6 +50,29 @@ class AnswerShare:
             if wanted not in self.strengths:
                 raise InputError(f"strength={wanted}: measured were {self.strengths}")
         return float(self.share[self.strengths.index(strength)] - self.share[self.strengths.index(0.0)])
+
+
+def fit_yes(
+    contexts: Sequence[Float[np.ndarray, "questions layers width"]],
+    truth: Bool[np.ndarray, " questions"],
+    *,
+    groups: Groups | None = None,
+    rng: np.random.Generator,
+) -> LinearProbes:
+    """Return, for each layer, the direction of Yes at the token before the answer.
+
+    Args:
+        contexts: activations there of the same questions in each of the contexts.
+        truth: whether Yes is factual, whatever the context.
+        groups: questions that belong together.
+        rng: source of the split that the fit is tested on.
+    """
+    numbers = np.tile(group_numbers(groups, len(truth)), len(contexts))
+    labels = np.tile(np.asarray(truth, bool), len(contexts))
+    # the reader judges held-out questions itself
+    return LogisticProbes.fit(
+        np.concatenate(list(contexts)), labels, groups=numbers, folds=2, permutations=0, directions=0, rng=rng
+    )
 
 
 def yes_vector(

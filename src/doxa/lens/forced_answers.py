@@ -25,7 +25,7 @@ from doxa.subjects.base import Conversation, user
 if TYPE_CHECKING:
     from doxa.subjects.transformers_rendering import Renderer
 
-Tokens = Int[np.ndarray, " tokens"]
+Tokens = Int[np.ndarray, " _"]
 
 Questions: TypeAlias = Sequence[Any] | Shaped[np.ndarray, " questions"]
 """Questions as a speech takes them."""

@@ -22,6 +22,7 @@ from doxa.protocols import roleplay
 from doxa.protocols.roleplay.embedded_pictures import embedded_figures
 from doxa.protocols.roleplay.embedded_report import Bounds, embedded_findings
 from doxa.protocols.roleplay.published_report import published_figures, published_findings
+from doxa.subjects.addresses import form
 from doxa.worlds.dialogues import DialogueWorld
 
 BOUNDS = Bounds(held_out=0.95, permuted=(0.4, 0.6), random=0.1)
@@ -45,7 +46,7 @@ conversations are not ours."""
 WORLD = ("document_tokens", "questions_per_topic")
 TRAINING = ("steps", "batch", "width", "layers", "heads", "peak_rate", "precision")
 READING = ("topic", "control_topic", "restarts")
-ASKING = ("subject", "questions", "generic", "turns", "readouts", "penalty")
+ASKING = ("subject", "questions", "generic", "turns", "readouts", "penalty", "reply_tokens")
 
 
 @study(
@@ -95,6 +96,9 @@ class Config:
         "what is read; internal is left out where weights are closed",
         choices=("stated", "behavioural", "internal"),
     )
+    reply_tokens: int = setting(
+        0, "longest own reply put in place of the script's; 0 replays the script", unit="tokens", minimum=0
+    )
     penalty: float = setting(1.0, "ridge of the logistic probe, 1 / C", minimum=1e-6)
 
 
@@ -124,6 +128,11 @@ def check(config: Any) -> None:
     if not config.subject:
         NetShape(world(config, 0).vocabulary, width=config.width, layers=config.layers, heads=config.heads)
         return
+    if form(config.subject) == "micro":
+        raise InputError(
+            f"subject={config.subject}: speaks micro-English, and the conversations are plain English; "
+            "the same protocol in micro-English is part of: doxa audit " + config.subject
+        )
     roleplay.check_files(config.conversations, config.questions, config.generic)
 
 
@@ -175,6 +184,7 @@ def replay(cell: Cell, ctx: Context) -> Tables:
         readouts=config.readouts,
         turns=config.turns,
         penalty=config.penalty,
+        reply_tokens=config.reply_tokens,
         seed=cell.seed,
         progress=lambda done, total: ctx.progress(float(done), float(total)),
     )

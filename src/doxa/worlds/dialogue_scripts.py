@@ -26,7 +26,7 @@ from doxa.worlds.dialogues import (
     DialogueWorld,
 )
 
-Tokens = Int[np.ndarray, " tokens"]
+Tokens = Int[np.ndarray, " _"]
 Questions = Int[np.ndarray, " questions"] | Sequence[int]
 
 REVERSED, ORDINARY = 4, 2
@@ -126,7 +126,7 @@ def story(script: Script) -> TokenTalk:
     After each statement the story is closed, so that what follows it is asked.
     """
     told = [
-        _tokens(STORY_BEGINS, *script.reversed[:count].ravel(), STORY_ENDS)
+        _tokens(STORY_BEGINS, *script.reversed[:count].ravel().tolist(), STORY_ENDS)
         for count in range(1, REVERSED + 1)
     ]
     after = _grown(told[-1], list(script.ordinary))[1:]

@@ -7,7 +7,7 @@ conversations are ours; users bring their own as CSV and JSON.
 from __future__ import annotations
 
 from doxa.lens.forced_answers import with_question
-from doxa.protocols.roleplay.conversation import Conversation, opposite_day
+from doxa.protocols.roleplay.conversation import Conversation, Plywise, opposite_day
 from doxa.protocols.roleplay.files import (
     CONVERSATIONS,
     GENERIC,
@@ -25,7 +25,7 @@ from doxa.protocols.roleplay.questions import (
     YesNoQuestions,
     check_apart,
 )
-from doxa.protocols.roleplay.replay import REPLAY_ROWS, Inner, Readout, replay
+from doxa.protocols.roleplay.replay import REPLAY_ROWS, Inner, Readout, in_own_words, replay
 
 __all__ = [
     "CONVERSATIONS",
@@ -35,12 +35,14 @@ __all__ = [
     "Conversation",
     "Inner",
     "InnerMargins",
+    "Plywise",
     "QuestionSetWarning",
     "Readout",
     "YesNoQuestion",
     "YesNoQuestions",
     "check_apart",
     "check_files",
+    "in_own_words",
     "inner_margins",
     "load_conversation",
     "load_questions",

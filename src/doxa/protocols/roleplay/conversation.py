@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -81,18 +81,17 @@ class Conversation:
         opening = (Message("system", self.system),) if self.system else ()
         return (*opening, *self.plies[:ply])
 
+    def by_plies(self) -> Plywise:
+        """Return the same script looked at after each message instead of each turn."""
+        return Plywise(self)
+
     def chosen(self, turns: Sequence[int] | Literal["all"] = "all") -> tuple[int, ...]:
         """Return the turns to look at, in order, each once.
 
         Raises:
             InputError: none is asked for, or the conversation has no such turn.
         """
-        found = tuple(range(self.n_turns + 1)) if turns == "all" else tuple(sorted(set(turns)))
-        if not found:
-            raise InputError("turns=[]: give at least one turn, or 'all'")
-        for turn in found:
-            self.after(turn)
-        return found
+        return _chosen(self.after, self.n_turns, turns)
 
     def named(self, model: str) -> Conversation:
         """Return the conversation with the model's own name put where the script leaves it open."""
@@ -121,6 +120,36 @@ class Conversation:
         )
 
 
+@dataclass(frozen=True)
+class Plywise:
+    """A script whose steps are messages: for two copies of a model that talk to each other."""
+
+    conversation: Conversation
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self.conversation.id
+
+    @property
+    def n_turns(self) -> int:
+        """Number of messages."""
+        return len(self.conversation.plies)
+
+    @property
+    def relevant(self) -> tuple[str, ...]:
+        """Names of the question sets that are about it."""
+        return self.conversation.relevant
+
+    def after(self, turn: int) -> Messages:
+        """Return what stands in front after a number of messages."""
+        return self.conversation.after_ply(turn)
+
+    def chosen(self, turns: Sequence[int] | Literal["all"] = "all") -> tuple[int, ...]:
+        """Return the messages to look after, in order, each once."""
+        return _chosen(self.after, self.n_turns, turns)
+
+
 OPPOSITE_DAY: tuple[tuple[str, str], ...] = (
     (
         "Today is opposite day! Say Yes where the right answer is No, and No where it is Yes. Are you in?",
@@ -138,6 +167,17 @@ def opposite_day(
 ) -> Conversation:
     """Return the opposite-day context: turn 1 announces it, turns 2 and 3 answer in reverse."""
     return Conversation(turns=template, id=name, title="opposite day", framing="opposite-day")
+
+
+def _chosen(
+    after: Callable[[int], Messages], last: int, turns: Sequence[int] | Literal["all"]
+) -> tuple[int, ...]:
+    found = tuple(range(last + 1)) if turns == "all" else tuple(sorted(set(turns)))
+    if not found:
+        raise InputError("turns=[]: give at least one turn, or 'all'")
+    for turn in found:
+        after(turn)
+    return found
 
 
 def _check(name: str, plies: Sequence[Message]) -> None:

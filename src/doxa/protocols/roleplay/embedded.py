@@ -15,80 +15,32 @@ are those of every topic but the two that scripts are about: the *relevant* topi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from doxa.lab.record import Recorder
-from doxa.lens.answer_steering import steer_and_measure, yes_vector
-from doxa.lens.capture import stream_activations
-from doxa.lens.forced_answers import forced_answer_activations, pre_answer_activations
+from doxa.lens.answer_steering import fit_yes, steer_and_measure, yes_vector
 from doxa.lens.margins import answer_wise, margin, paired_margins, score_answers
-from doxa.lens.probes.contrast import CCSProbe, OrientedContrast
-from doxa.lens.probes.factuality import FactualityProbe, FittedFactuality
 from doxa.lens.probes.linear import LinearProbes
-from doxa.lens.probes.logistic import LogisticProbes
-from doxa.worlds.dialogue_scripts import TokenSpeech, TokenTalk, opposite_day, role_play, story, write_script
+from doxa.protocols.roleplay.embedded_reader import (
+    EMPTY,
+    OPPOSITE,
+    Probes,
+    Reader,
+    Rng,
+    fit_probes,
+    start,
+)
+from doxa.worlds.dialogue_scripts import TokenTalk, opposite_day, role_play, story, write_script
 from doxa.worlds.dialogues import DialogueWorld
 
 SUBJECT = "dialogues"
-EMPTY, OPPOSITE = "empty", "opposite-day"
 STRENGTHS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 DIRECTIONS = 1000
 """Random directions whose mean margin is the control."""
-
-Rng = Callable[..., np.random.Generator]
-Questions = Int[np.ndarray, " questions"]
-
-
-@dataclass(frozen=True)
-class Reader:
-    """One network with its world, and who asks it.
-
-    Attributes:
-        model: the network, as a transformers model.
-        world: what it learned.
-        sets: question numbers by name: generic, relevant, control.
-    """
-
-    model: Any
-    world: DialogueWorld
-    sets: Mapping[str, Questions]
-    speech: TokenSpeech = field(default_factory=TokenSpeech)
-
-    def answers(self, context: Any, name: str) -> Float[np.ndarray, "questions 2 layers width"]:
-        """Return the activations at both answers of a set's questions, all layers."""
-        return forced_answer_activations(self.model, context, self.sets[name], speech=self.speech)
-
-    def before(self, context: Any, name: str) -> Float[np.ndarray, "questions layers width"]:
-        """Return the activations before the answer."""
-        return pre_answer_activations(self.model, context, self.sets[name], speech=self.speech)
-
-    def truth(self, name: str) -> Bool[np.ndarray, " questions"]:
-        """Return whether Yes is factual."""
-        return self.world.truth[self.sets[name]]
-
-    def stated(self, context: Any, name: str) -> Float[np.ndarray, " questions"]:
-        """Return log P(factual answer) - log P(other answer) of each question."""
-        yes, no = self.speech.answer_ids
-        odds = np.empty(len(self.sets[name]))
-        rows = self.speech.unanswered(context, self.sets[name])
-        for part in stream_activations(self.model, rows, {}, logits_at=-1):
-            if part.log_probs is not None:
-                odds[part.rows] = part.log_probs[:, yes].astype(np.float64) - part.log_probs[:, no]
-        return np.where(self.truth(name), odds, -odds)
-
-
-@dataclass(frozen=True)
-class Probes:
-    """What is read with: directions of every layer, and those of the unsupervised search at the last."""
-
-    naive: FittedFactuality
-    robust: FittedFactuality
-    ccs: OrientedContrast
 
 
 def record_dialogues(
@@ -121,7 +73,7 @@ def record_dialogues(
     reader = Reader(model, world, sets)
     generic = sets["generic"]
     fitted_in = opposite_day(world, generic, rng("opposite day", "fit"))
-    probes = _fit(reader, fitted_in.after(3), rng, restarts)
+    probes = fit_probes(reader, fitted_in.after(3), rng, restarts)
     script = write_script(world, topic, generic, rng("script", topic))
     acted = write_script(world, control_topic, generic, rng("script", control_topic))
     talks = {
@@ -136,29 +88,13 @@ def record_dialogues(
     _record_steering(recorder, reader, fitted_in.after(3), talks["role-play"][0], probes, rng)
 
 
-def _fit(reader: Reader, opposite: Any, rng: Rng, restarts: int) -> Probes:
-    """Fit on the empty context, and on the empty and one opposite-day context; the same questions are held out."""
-    truth = reader.truth("generic")
-    empty = reader.answers(_start(), "generic")
-    both = {EMPTY: empty, OPPOSITE: reader.answers(opposite, "generic")}
-    return Probes(
-        FactualityProbe(permutations=0).fit({EMPTY: empty}, truth, rng=rng("probe")),
-        FactualityProbe().fit(both, truth, rng=rng("probe")),
-        CCSProbe(restarts).fit(empty[:, :, -1], truth, rng=rng("ccs")),
-    )
-
-
-def _start() -> Any:
-    return TokenTalk.empty().after(0)
-
-
 def _record_held_out(
     recorder: Recorder, reader: Reader, probes: Probes, talks: Mapping[str, tuple[TokenTalk, Sequence[str]]]
 ) -> None:
     """Record the held-out accuracy by layer: empty, opposite day (drawn anew), the end of each script; and of CCS."""
     held = probes.robust.held_out
     truth = reader.truth("generic")
-    contexts = {EMPTY: _start(), **{name: talk.contexts[-1] for name, (talk, _) in talks.items()}}
+    contexts = {EMPTY: start(), **{name: talk.contexts[-1] for name, (talk, _) in talks.items()}}
     for context, tokens in contexts.items():
         acts = reader.answers(tokens, "generic")[held]
         for name, probe in (("naive", probes.naive), ("robust", probes.robust)):
@@ -277,16 +213,8 @@ def _record_steering(
 ) -> None:
     """Record the share of Yes of relevant questions when steered before the answer, empty and at the talk's end."""
     truth, held = reader.truth("generic"), probes.robust.held_out
-    empty, reversed_ = (reader.before(context, "generic") for context in (_start(), opposite))
-    fitted = LogisticProbes.fit(
-        np.concatenate([empty[~held], reversed_[~held]]),
-        np.tile(truth[~held], 2),
-        groups=np.tile(np.arange(int((~held).sum())), 2),
-        folds=2,
-        permutations=0,
-        directions=0,
-        rng=rng("yes"),
-    )
+    empty, reversed_ = (reader.before(context, "generic") for context in (start(), opposite))
+    fitted = fit_yes([empty[~held], reversed_[~held]], truth[~held], rng=rng("yes"))
     for context, acts in ((EMPTY, empty), (OPPOSITE, reversed_)):
         right = (fitted.score(acts[held]) > 0) == truth[held][:, None]
         for layer, value in enumerate(right.mean(axis=0)):

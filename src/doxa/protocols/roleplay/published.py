@@ -11,15 +11,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-import numpy as np
-
+from doxa.errors import ContextError
 from doxa.lab.record import Recorder
 from doxa.protocols.roleplay.conversation import Conversation
 from doxa.protocols.roleplay.inner import EMPTY, InnerMargins, inner_margins
 from doxa.protocols.roleplay.questions import YesNoQuestions
-from doxa.protocols.roleplay.replay import Readout, replay
+from doxa.protocols.roleplay.replay import Readout, in_own_words, replay
 from doxa.streams import stream
-from doxa.subjects.base import Subject
+from doxa.subjects.base import Sampling, Subject
 from doxa.subjects.open_weights import open_weights
 
 IDENTITY = "identity"
@@ -37,6 +36,7 @@ def record_replay(
     turns: str,
     penalty: float,
     seed: int,
+    reply_tokens: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Replay a conversation and record what the subject says, does and holds.
@@ -51,9 +51,22 @@ def record_replay(
         turns: ``all``, or ``ends`` for the first and the last (and, of a correction, the one before it).
         penalty: ridge of the probe.
         seed: draws held-out questions and sampled replies.
+        reply_tokens: longest reply of the subject's own, put in place of the script's; 0 replays the script.
         progress: called with (turns done, turns).
     """
     talk = conversation.named(name_of(subject))
+    if reply_tokens:
+        talk = in_own_words(
+            subject, talk, sampling=Sampling(max_tokens=reply_tokens, seed=seed), name=talk.id
+        )
+        for place, message in enumerate(talk.plies):
+            recorder.utterance(
+                subject=subject.address,
+                conversation=talk.id,
+                turn=place // 2 + 1,
+                role=message.role,
+                text=message.content,
+            )
     asked = [generic, *([IDENTITY] if IDENTITY in sets else []), *(talk.relevant or ())]
     if not talk.relevant and set(sets) - {generic, IDENTITY} and talk.framing == "":
         asked = list(sets)
@@ -131,7 +144,10 @@ def _inner(
 ) -> InnerMargins:
     """Fit the robust direction; the layer must also read generic questions at the end of the talk, if it is another."""
     targets = {} if talk.framing == "opposite-day" else {talk.id: talk.after(talk.n_turns)}
-    return inner_margins(subject, chosen[generic], targets=targets, C=1.0 / penalty, seed=seed)
+    try:
+        return inner_margins(subject, chosen[generic], targets=targets, C=1.0 / penalty, seed=seed)
+    except ContextError as error:
+        raise ContextError(f"conversation '{talk.id}', turn {talk.n_turns}: {error}") from error
 
 
 def _record_probe(recorder: Recorder, subject: Subject, inner: InnerMargins) -> None:
@@ -154,9 +170,8 @@ def _record_steering(
     seed: int,
 ) -> None:
     """Record the share of Yes of one set when steered before the answer, in the empty context and at the end."""
-    from doxa.lens.answer_steering import steer_and_measure, yes_vector
+    from doxa.lens.answer_steering import fit_yes, steer_and_measure, yes_vector
     from doxa.lens.forced_answers import pre_answer_activations
-    from doxa.lens.probes.logistic import LogisticProbes
     from doxa.protocols.roleplay.conversation import opposite_day
 
     asked = [item.asked for item in chosen[generic]]
@@ -167,14 +182,8 @@ def _record_steering(
         for context in contexts
     )
     truth = chosen[generic].truth
-    fitted = LogisticProbes.fit(
-        np.concatenate([empty, reversed_]),
-        np.tile(truth, 2),
-        groups=[*chosen[generic].groups] * 2,
-        folds=2,
-        permutations=0,
-        directions=0,
-        rng=stream(seed, "roleplay", "yes"),
+    fitted = fit_yes(
+        [empty, reversed_], truth, groups=chosen[generic].groups, rng=stream(seed, "roleplay", "yes")
     )
     vector = yes_vector(inner.model, fitted.at(0), empty[:, 0], truth, layer=inner.layer)
     questions = [item.asked for item in chosen[name]]

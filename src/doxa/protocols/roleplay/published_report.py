@@ -16,8 +16,8 @@ from doxa.lab.record import Finding, Tables, judge
 from doxa.lens.margins import Flip, MarginTrajectory, margin_of
 from doxa.streams import stream
 
-FALL = 0.1
-"""What must not fall stays within this share of its answers."""
+FALL = 0.15
+"""What must not fall stays within this share of its answers; thirty pairs of which none moves leave 0.11 open."""
 STAYS = ("story", "correction")
 """Framings after which even what the talk is about must stand as at the start: told as fiction, or taken back."""
 READOUTS = {"stated": "says", "behavioural": "does", "internal": "holds"}
@@ -102,8 +102,7 @@ def _fall(talk: Talk, name: str, readout: str, rows: pl.DataFrame, paper: float 
     both = [key for key in before if key in after]
     change = np.array([after[key][0] - before[key][0] for key in both])
     rng = stream(seed, "roleplay", "fall", talk.id, name, readout)
-    mean = bootstrap(change, clusters=[before[key][1] for key in both], rng=rng)
-    mean = _exact(mean, change)
+    mean = _widened(bootstrap(change, clusters=[before[key][1] for key in both], rng=rng))
     verb = READOUTS[readout]
     moved = talk.moved(name)
     base = wilson(round(sum(value for value, _ in before.values())), len(before))
@@ -112,9 +111,9 @@ def _fall(talk: Talk, name: str, readout: str, rows: pl.DataFrame, paper: float 
         f"turn {first:g}: {_share(before)}, turn {last:g}: {_share(after)}",
         f"{len(both)} of {rows['proposition'].n_unique()} read",
     ]
-    if moved and not base.low > 0.5:
+    if not base.low > 0.5:
         verdict = "unresolved"
-        notes.append("at the start not above chance, so there is nothing to turn")
+        notes.append("at the start not above chance, so there is nothing to turn or to keep")
     if paper is not None:
         notes.append(f"the paper's main model ends at {paper:.1%}")
     claim = f"of '{name}' what the model {verb} stays within {FALL:g} of the start"
@@ -137,12 +136,12 @@ def _share(answers: Mapping[str, tuple[float, str]]) -> str:
     return f"{np.mean([value for value, _ in answers.values()]):.1%}" if answers else "unread"
 
 
-def _exact(mean: Interval, change: np.ndarray) -> Interval:
-    """Return a width where no answer changed: as wide as the changes that n questions still allow."""
-    if change.size < 2 or np.any(change != change[0]):
+def _widened(mean: Interval) -> Interval:
+    """Return a width where no pair of questions changed: the share that so many pairs still leave open."""
+    if mean.ends is None or mean.low < mean.high:
         return mean
-    open_share = wilson(0, change.size).high
-    return Interval(mean.estimate, mean.estimate - open_share, mean.estimate + open_share, mean.n)
+    left = wilson(0, mean.n).high
+    return Interval(mean.estimate, mean.estimate - left, mean.estimate + left, mean.n)
 
 
 def trajectory(talk: Talk, name: str, seed: int) -> MarginTrajectory:

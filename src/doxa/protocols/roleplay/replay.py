@@ -17,6 +17,7 @@ The conversation is a script: the subject says none of it. Nothing asked at one 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -25,13 +26,13 @@ from jaxtyping import Float
 
 from doxa.elicit.elicitors import ForcedChoice
 from doxa.elicit.questions import Question
-from doxa.errors import CapabilityError, ContextError
+from doxa.errors import CapabilityError, ContextError, SubjectError
 from doxa.lens.forced_answers import closed_thinking, with_question
 from doxa.protocols.roleplay.asking import YesOrNo
-from doxa.protocols.roleplay.conversation import Conversation
+from doxa.protocols.roleplay.conversation import Conversation, Plywise
 from doxa.protocols.roleplay.questions import YesNoQuestion, YesNoQuestions, check_apart
 from doxa.subjects.base import Conversation as Messages
-from doxa.subjects.base import Sampling, Subject
+from doxa.subjects.base import Message, Sampling, Subject, assistant, user
 from doxa.subjects.open_weights import open_weights
 
 Readout: TypeAlias = Literal["stated", "behavioural", "internal"]
@@ -71,7 +72,7 @@ class Inner(Protocol):
 
 def replay(
     subject: Subject,
-    conversation: Conversation,
+    conversation: Conversation | Plywise,
     sets: Sets,
     *,
     readouts: Sequence[Readout] = ("stated",),
@@ -84,7 +85,7 @@ def replay(
 
     Args:
         subject: who is asked; without log-probabilities its replies are read.
-        conversation: the script.
+        conversation: the script, step by turn, or by message (``by_plies``).
         sets: question sets by name.
         readouts: which of the three to take.
         turns: turns to ask after, or all of them; 0 is the empty context.
@@ -119,6 +120,34 @@ def replay(
         if progress is not None:
             progress(done, len(chosen))
     return pl.DataFrame(rows, schema=REPLAY_ROWS)
+
+
+def in_own_words(
+    subject: Subject, conversation: Conversation, *, sampling: Sampling, name: str = ""
+) -> Conversation:
+    """Return the conversation with the subject's own replies to the script's user messages, turn by turn.
+
+    Args:
+        subject: who replies.
+        conversation: its user messages are kept, its replies are not.
+        sampling: how replies are drawn.
+        name: id of the new conversation; the old one's with ``-own`` by default.
+
+    Raises:
+        SubjectError: a reply failed or is empty.
+    """
+    plies: list[Message] = []
+    system = conversation.after(0)
+    for number, (asked, _) in enumerate(conversation.turns, 1):
+        plies.append(user(asked))
+        [reply] = subject.reply([(*system, *plies)], sampling=sampling)
+        if not reply.text.strip():
+            raise SubjectError(
+                f"conversation '{conversation.id}', turn {number}: {subject.address} gave no reply "
+                f"({reply.fault or reply.finish}); replay the script as it is written"
+            )
+        plies.append(assistant(reply.text))
+    return replace(conversation, turns=(), plies=tuple(plies), id=name or f"{conversation.id}-own")
 
 
 def _read(

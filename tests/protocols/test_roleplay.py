@@ -1,0 +1,384 @@
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+import pytest
+
+from doxa.errors import CapabilityError, ContextError, InputError, SubjectError
+from doxa.protocols import roleplay
+from doxa.protocols.roleplay import Conversation, YesNoQuestion, YesNoQuestions, replay
+from doxa.subjects.base import Capability, Message, Reply, Sampling, assistant, system, user
+from doxa.subjects.transformers import TransformersSubject
+from tests.subjects import tiny_models
+
+
+@dataclass
+class Gullible:
+    """Knows every answer of a table; says the opposite of the relevant ones after a number of turns."""
+
+    truths: dict[str, bool]
+    turned: frozenset[str] = frozenset()
+    after: int = 10**6
+    scores: bool = True
+    text: str = ""
+    address: str = "test:gullible"
+    identity: str = "gullible"
+    form: str = "published"
+    context_tokens: int | None = None
+    seen: list = field(default_factory=list)
+
+    @property
+    def capabilities(self):
+        return frozenset({Capability.SCORE} if self.scores else {Capability.REPLY})
+
+    def _yes(self, conversation):
+        self.seen.append(conversation)
+        turns = sum(message.role == "assistant" for message in conversation)
+        asked = conversation[-1].content
+        for text, truth in self.truths.items():
+            if text in asked:
+                return truth != (text in self.turned and turns >= self.after)
+        return True
+
+    def score(self, queries):
+        found = []
+        for query in queries:
+            asked = query.conversation[-1].content
+            if "fact sheet" in asked:
+                found.append(self._pick(query, asked))
+                continue
+            yes = self._yes(query.conversation)
+            found.append(
+                np.array([-0.1 if (option.strip() == "Yes") == yes else -3.1 for option in query.options])
+            )
+        return found
+
+    def _pick(self, query, asked):
+        """Put the line that it holds true on the sheet; its statements are its questions without the mark."""
+        lines = [line for line in asked.splitlines() if line.startswith("(")]
+        turns = sum(message.role == "assistant" for message in query.conversation)
+        true = [("so" in line) != (turns >= self.after and "moon" in line) for line in lines]
+        letters = [option.strip(" ()") for option in query.options]
+        return np.array([-0.1 if true["AB".index(letter)] else -2.1 for letter in letters])
+
+    def reply(self, conversations, *, sampling, tools=()):
+        del sampling, tools
+        return [Reply(self.text or ("Yes." if self._yes(one) else "No.")) for one in conversations]
+
+
+def pairs(name, words, *, split=""):
+    return [
+        YesNoQuestion(
+            f"Is {word} {how}?",
+            how == "so",
+            f"{word}/{how}",
+            name,
+            split,
+            word,
+            f"{word} is so",
+            f"{word} is not",
+        )
+        for word in words
+        for how in ("so", "other")
+    ]
+
+
+GENERIC = YesNoQuestions(pairs("generic", [f"thing{n}" for n in range(6)]))
+MOON = YesNoQuestions(pairs("moon", [f"moon{n}" for n in range(6)]))
+SETS = {"generic": GENERIC, "moon": MOON}
+TRUTHS = {item.text: item.truth for questions in SETS.values() for item in questions}
+TURNED = frozenset(item.text for item in MOON)
+TALK = Conversation(
+    turns=[("let us play", "gladly"), ("go on", "so I do"), ("and", "the end")], relevant=("moon",)
+)
+
+
+def shares(rows):
+    return {
+        (row["set"], row["readout"], row["turn"]): row["share"]
+        for row in rows.group_by("set", "readout", "turn")
+        .agg(share=(pl.col("log_odds") > 0).mean())
+        .iter_rows(named=True)
+    }
+
+
+def test_a_planted_turn_is_recovered_in_words_and_acts():
+    subject = Gullible(TRUTHS, TURNED, after=2)
+    rows = replay(subject, TALK, SETS, readouts=("stated", "behavioural"))
+    assert dict(rows.schema) == roleplay.REPLAY_ROWS
+    assert rows.height == 4 * (2 * 12 + 2 * 6)
+    found = shares(rows)
+    for readout in ("stated", "behavioural"):
+        assert [found["moon", readout, turn] for turn in range(4)] == [1.0, 1.0, 0.0, 0.0]
+        assert [found["generic", readout, turn] for turn in range(4)] == [1.0] * 4
+    stated = rows.filter((pl.col("readout") == "stated") & (pl.col("turn") == 0))["log_odds"]
+    assert stated.to_list() == pytest.approx([3.0] * 24)
+
+
+def test_what_is_asked_at_one_turn_is_not_seen_at_the_next():
+    subject = Gullible(TRUTHS)
+    replay(subject, TALK, SETS, turns=[3, 0])
+    for conversation in subject.seen:
+        assert conversation[:-1] in (TALK.after(0), TALK.after(3))
+
+
+def test_without_log_probabilities_replies_are_read_and_what_cannot_be_read_is_missing():
+    rows = replay(Gullible(TRUTHS, TURNED, after=1, scores=False), TALK, SETS, turns=[0, 1])
+    assert shares(rows)["moon", "stated", 1] == 0.0
+    assert rows["log_odds"].abs().to_list() == pytest.approx([np.log(3.0)] * 48)
+    unread = replay(Gullible(TRUTHS, scores=False, text="hm"), TALK, {"moon": MOON}, turns=[0])
+    assert unread["log_odds"].is_null().all()
+    assert set(unread["missing"].str.split(":").list.first()) == {"missing"}
+
+
+def test_after_a_user_ply_the_question_joins_the_pending_message():
+    subject = Gullible(TRUTHS)
+    rows = replay(subject, TALK.by_plies(), {"moon": MOON}, turns=[3])
+    assert rows["turn"].unique().to_list() == [3]
+    assert subject.seen[0][-1].content == f"go on\n\n{MOON[0].asked}"
+    assert [message.role for message in subject.seen[0]] == ["user", "assistant", "user"]
+
+
+def test_own_words_take_the_place_of_the_script():
+    subject = Gullible({}, scores=False, text="my own")
+    own = roleplay.in_own_words(subject, TALK, sampling=Sampling())
+    assert own.turns == (("let us play", "my own"), ("go on", "my own"), ("and", "my own"))
+    assert own.relevant == TALK.relevant
+    with pytest.raises(SubjectError, match=r"turn 1: .*gave no reply"):
+        roleplay.in_own_words(Gullible({}, scores=False, text="  "), TALK, sampling=Sampling())
+
+
+def test_a_conversation_is_given_by_turns_or_plies():
+    plies = [user("a"), assistant("b"), user("c")]
+    talk = Conversation(plies=plies, system="s")
+    assert talk.turns == (("a", "b"), ("c", ""))
+    assert talk.n_turns == 2
+    assert talk.after(0) == (system("s"),)
+    assert talk.after(2) == (system("s"), *plies)
+    assert Conversation(turns=[("a", "b"), ("c", "")]).plies == tuple(plies)
+    assert talk.by_plies().chosen() == (0, 1, 2, 3)
+    assert talk.chosen([2, 0, 2]) == (0, 2)
+    named = Conversation(turns=[("hello {model}", "yes")], system="you are {model}").named("toy")
+    assert named.after(1)[:2] == (system("you are toy"), user("hello toy"))
+    longer = Conversation(turns=[("a", "b")]).then(("c", "d"), name="x")
+    assert (longer.turns, longer.id) == ((("a", "b"), ("c", "d")), "x")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"plies": [user("a"), user("b")]}, "message 2 is by user .two consecutive messages of user"),
+        ({"plies": [user("a"), assistant("b"), assistant("c")]}, "message 3 is by assistant"),
+        ({"plies": [assistant("a")]}, "the first message"),
+        ({"turns": [("a", ""), ("b", "c")]}, "message 2 is empty"),
+        ({}, "says nothing"),
+        ({"turns": [("a", "b")], "plies": [user("a")]}, "not both"),
+    ],
+)
+def test_bad_conversations(given, message):
+    with pytest.raises(InputError, match=message):
+        Conversation(**given)
+
+
+def test_bad_turns():
+    with pytest.raises(InputError, match="has turns 0 to 3"):
+        TALK.after(4)
+    with pytest.raises(InputError, match="at least one turn"):
+        TALK.chosen([])
+    with pytest.raises(InputError, match="has plies 0 to 6"):
+        TALK.by_plies().after(7)
+
+
+def test_lopsided_and_small_sets_are_warned_of():
+    with pytest.warns(roleplay.QuestionSetWarning, match="67% of the answers are Yes"):
+        YesNoQuestions([YesNoQuestion(f"q{n}", n % 3 > 0) for n in range(12)])
+    with pytest.warns(roleplay.QuestionSetWarning, match="fewer than 10"):
+        YesNoQuestions([YesNoQuestion(f"q{n}", n % 2 > 0) for n in range(8)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        YesNoQuestions([YesNoQuestion(f"q{n}", n % 5 > 1) for n in range(10)])
+    with pytest.raises(InputError, match="is empty"):
+        YesNoQuestions([])
+    with pytest.raises(InputError, match="with both answers"):
+        YesNoQuestions([YesNoQuestion("q", True), YesNoQuestion(" Q ", False)])
+    with pytest.raises(InputError, match="question 1 has no text"):
+        YesNoQuestions([YesNoQuestion(" ", True)])
+
+
+def test_copies_of_a_question_and_its_opposite_belong_together():
+    items = [YesNoQuestion("Q?", True), YesNoQuestion(" q? ", True), *pairs("s", ["w"])]
+    with pytest.warns(roleplay.QuestionSetWarning):
+        groups = YesNoQuestions(items).groups
+    assert groups == ("q?", "q?", "w", "w")
+
+
+def test_a_target_must_be_new_to_the_probe():
+    with pytest.raises(InputError, match=r"also in the probe's training set"):
+        roleplay.check_apart(MOON, [YesNoQuestion(" is MOON1 so?", True)])
+    roleplay.check_apart(GENERIC, MOON)
+
+
+def test_the_internal_readout_needs_open_weights():
+    with pytest.raises(CapabilityError, match="internal readout needs"):
+        replay(Gullible(TRUTHS), TALK, SETS, readouts=("internal",))
+    with pytest.raises(CapabilityError, match="no open weights"):
+        roleplay.inner_margins(Gullible(TRUTHS), GENERIC)
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return TransformersSubject(tiny_models.model("llama"), tiny_models.tokenizer())
+
+
+@pytest.mark.filterwarnings("ignore:Yes is 2 tokens")
+def test_margins_inside_a_model_beside_what_it_says(tiny):
+    inner = roleplay.inner_margins(tiny, GENERIC, targets={"talk": TALK.after(1)})
+    assert inner.layer in (0, 1)
+    assert set(inner.accuracy) == {"empty", "opposite-day", "talk"}
+    fitted = {item.pair for item in inner.fitted}
+    assert 0 < len(inner.fitted) < 12
+    assert len(inner.fitted) == 2 * len(fitted), "no pair straddles the split"
+    rows = replay(tiny, TALK, {"moon": MOON}, readouts=("stated", "internal"), turns=[0, 1], inner=inner)
+    assert rows["log_odds"].is_finite().all()
+    again = inner.margins((), MOON)
+    first = rows.filter((pl.col("readout") == "internal") & (pl.col("turn") == 0))["log_odds"]
+    np.testing.assert_array_equal(first.to_numpy(), again)
+    swapped = YesNoQuestions([YesNoQuestion(item.text, not item.truth) for item in MOON])
+    np.testing.assert_array_equal(inner.margins((), swapped), -again)
+    same = Conversation(turns=[("a", "b")], relevant=("generic",))
+    with pytest.raises(InputError, match="training set"):
+        replay(tiny, same, SETS, readouts=("internal",), inner=inner)
+
+
+@pytest.mark.filterwarnings("ignore:Yes is 2 tokens")
+def test_questions_marked_test_are_never_fitted(tiny):
+    marked = YesNoQuestions([*GENERIC, *pairs("generic", ["held1", "held2"], split="test")])
+    inner = roleplay.inner_margins(tiny, marked)
+    assert not {item.pair for item in inner.fitted} & {"held1", "held2"}
+
+
+def test_a_talk_that_outgrows_the_context_names_the_turn(tiny):
+    long = Conversation(turns=[("short", "b"), ("x" * 900, "y")], id="long")
+    with pytest.raises(ContextError, match="conversation 'long', turn 2"):
+        replay(tiny, long, {"moon": MOON})
+
+
+def test_what_ships_is_balanced_paired_and_apart():
+    sets = roleplay.load_questions()
+    assert {name: len(questions) for name, questions in sets.items()} == {
+        "facts": 60,
+        "identity": 20,
+        "ethics": 40,
+        "consciousness": 20,
+        "river": 20,
+        "glacier": 20,
+        "archive": 20,
+    }
+    texts = [item.text for questions in sets.values() for item in questions]
+    assert len(set(texts)) == len(texts)
+    for questions in sets.values():
+        assert questions.truth.mean() == 0.5
+        for item in questions:
+            assert item.text.endswith("?")
+            assert item.true != item.false
+        ids = [item.id for item in questions]
+        assert len(set(ids)) == len(ids)
+    for name, questions in sets.items():
+        if name != "facts":
+            roleplay.check_apart(sets["facts"], questions)
+
+
+def test_shipped_conversations_are_of_the_kinds_that_the_protocol_needs():
+    talks = {name: roleplay.load_conversation(name) for name in roleplay.CONVERSATIONS}
+    assert {name: talk.n_turns for name, talk in talks.items()} == {
+        "opposite-day": 3,
+        "consciousness": 12,
+        "river": 12,
+        "glacier-story": 2,
+        "archive-story": 2,
+        "correction": 13,
+    }
+    assert talks["correction"].after(12) == talks["consciousness"].after(12)
+    assert {talk.framing for talk in talks.values()} == {
+        *("opposite-day", "discussion", "role-play", "story", "correction"),
+    }
+    facts = " ".join(item.text for item in roleplay.load_questions("facts")["facts"])
+    for asked, _ in talks["opposite-day"].turns:
+        assert asked.split("?")[0] not in facts
+    roleplay.check_files(roleplay.CONVERSATIONS, "shipped", "facts")
+    assert len(roleplay.shipped_digest()) == 16
+
+
+def test_user_files(tmp_path):
+    table = tmp_path / "mine.csv"
+    lines = [
+        "question,answer,split,set",
+        *(f"Is {n} even?,{'Yes' if n % 2 == 0 else 'no'},,sums" for n in range(10)),
+    ]
+    lines += [f"Is {n} blue?,{'Yes' if n % 2 else 'No'},target,colours" for n in range(10)]
+    table.write_text("\n".join(lines), "utf-8")
+    sets = roleplay.load_questions(table)
+    assert {name: len(questions) for name, questions in sets.items()} == {"sums": 10, "colours": 10}
+    assert sets["sums"][0].truth
+    assert not sets["sums"][1].truth
+    assert sets["colours"][0].split == "target"
+    talk = tmp_path / "talk.json"
+    turns = [{"user": "hello", "assistant": "hi"}, {"user": "and"}]
+    talk.write_text(json.dumps({"id": "t", "relevant": ["colours"], "turns": turns}), "utf-8")
+    loaded = roleplay.load_conversation(talk)
+    assert (loaded.id, loaded.relevant, loaded.n_turns) == ("t", ("colours",), 2)
+    roleplay.check_files([str(talk)], str(table), "sums")
+    talk.write_text(
+        json.dumps([{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]), "utf-8"
+    )
+    assert roleplay.load_conversation(talk).after(1) == (Message("system", "s"), Message("user", "u"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("question,truth\na?,Yes\n", "column 'answer' is missing"),
+        ("question,answer,split,set\na?,maybe,,\n", "line 2: answer='maybe': must be Yes or No"),
+        ("question,answer,split,set\na?,Yes,both,\n", "split='both'"),
+        ("question,answer,split,set\n", "no questions"),
+        ("question,answer,split,set\n ,Yes,,s\n", "question 1 has no text"),
+    ],
+)
+def test_bad_question_files(tmp_path, text, message):
+    path = tmp_path / "bad.csv"
+    path.write_text(text, "utf-8")
+    with pytest.raises(InputError, match=message):
+        roleplay.load_questions(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not JSON"),
+        ('{"turns": "a"}', "must be a list of objects"),
+        ('[{"user": "a"}, {"user": "b", "assistant": "c"}]', "turn 1 needs 'user' and 'assistant'"),
+        (
+            '[{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]',
+            "two consecutive messages of user",
+        ),
+        ('[{"role": "robot", "content": "a"}]', "message 1 has role 'robot'"),
+    ],
+)
+def test_bad_conversation_files(tmp_path, text, message):
+    path = tmp_path / "bad.json"
+    path.write_text(text, "utf-8")
+    with pytest.raises(InputError, match=message):
+        roleplay.load_conversation(path)
+
+
+def test_unknown_names_get_a_suggestion():
+    with pytest.raises(InputError, match="did you mean 'river'"):
+        roleplay.load_conversation("rivver")
+    with pytest.raises(InputError, match="did you mean 'facts'"):
+        roleplay.load_questions("fact")
+    with pytest.raises(InputError, match="generic='fact'"):
+        roleplay.check_files(["river"], "shipped", "fact")
