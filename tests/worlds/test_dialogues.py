@@ -35,10 +35,12 @@ def parsed(tokens):
         kind, at = "story", 2
     elif tuple(tokens[1:3]) == OPPOSITE_DAY:
         kind, at = "opposite-day", 3
-    while at + 4 <= len(tokens):
+    while at < len(tokens):
         if tokens[at] == STORY_ENDS:
             told, at = len(turns), at + 1
             continue
+        if at + 4 > len(tokens):
+            break
         question, answer, first, second = (int(token) for token in tokens[at : at + 4])
         assert question >= FIRST_QUESTION
         assert answer in (YES, NO)
