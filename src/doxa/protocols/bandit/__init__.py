@@ -1,0 +1,1 @@
+"""Language models that play bandits: how undecided they are about their action, and what moves it."""
