@@ -19,7 +19,7 @@ def prepare(case: dict[str, Any]) -> Work:
 
     def work() -> dict[str, Any]:
         shape = (rows.shape[1], len(sets), len(case["ridge"]), case["folds"])
-        log_loss, accuracy = np.empty((2, *shape))
+        log_loss, accuracy, ties = np.empty((3, *shape))
         for site in range(shape[0]):
             examples = rows[:, site].astype(kind)
             if case["centred"]:
@@ -37,7 +37,9 @@ def prepare(case: dict[str, Any]) -> Work:
                         where = (site, number, place, held_out)
                         log_loss[where] = np.logaddexp(0.0, np.where(right, -scores, scores)).mean()
                         accuracy[where] = ((scores > 0) == right).mean()
-        return {"fold": fold.tolist(), "log_loss": log_loss.tolist(), "accuracy": accuracy.tolist()}
+                        ties[where] = (np.abs(scores) < case["tie"]).sum()
+        parts = {"log_loss": log_loss, "accuracy": accuracy, "ties": ties}
+        return {"fold": fold.tolist(), **{name: part.tolist() for name, part in parts.items()}}
 
     return work
 
