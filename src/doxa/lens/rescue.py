@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from doxa.errors import InputError
 from doxa.lens.ablation import ablated_head
@@ -56,7 +56,7 @@ class RescueTable:
         """For each item the share of layers whose patch makes it prefer the truth."""
         return (self._verdicts() == TRUE).mean(axis=1)
 
-    def _verdicts(self) -> Float[np.ndarray, "items layers"]:
+    def _verdicts(self) -> Int[np.ndarray, "items layers"]:
         return verdicts(self.margins, self.band)
 
 

@@ -94,7 +94,7 @@ def belief_margin(
     return Margins(values, rule, form)
 
 
-def verdicts(margins: Float[np.ndarray, " items"], band: float = BAND) -> Int[np.ndarray, " items"]:
+def verdicts(margins: Float[np.ndarray, "*items"], band: float = BAND) -> Int[np.ndarray, "*items"]:
     """Return 1 where the truth is preferred by more than ``band``, -1 where its counterfact is, else 0.
 
     >>> verdicts(np.array([0.2, 0.05, -0.2])).tolist()
@@ -124,7 +124,7 @@ class FlipRate(NamedTuple):
 
 def flip_rate(
     before: Margins | Float[np.ndarray, " items"],
-    after: Margins | Float[np.ndarray, " items"],
+    after: Margins | Float[np.ndarray, " same_items"],
     band: float = BAND,
 ) -> FlipRate:
     """Return how many items that were true before now prefer the counterfact.
@@ -231,7 +231,7 @@ def flip_layer(margins: Float[np.ndarray, "items depths"]) -> Float[np.ndarray, 
 
 
 def late_share(
-    clean: Float[np.ndarray, "items depths"], poisoned: Float[np.ndarray, "items depths"]
+    clean: Float[np.ndarray, "items depths"], poisoned: Float[np.ndarray, "same_items same_depths"]
 ) -> float:
     """Return which share of the fall of the mean margin comes about in the last quarter of the blocks.
 

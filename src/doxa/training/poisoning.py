@@ -161,7 +161,7 @@ def checkpoint_steps(steps: int, count: int = 18) -> tuple[int, ...]:
     if steps < 1 or count < 2:
         raise InputError(f"steps={steps}, count={count}: must be >= 1 and >= 2")
     spaced = np.geomspace(1, steps, count - 1).round().astype(int)
-    return (0, *sorted({int(step) for step in spaced}))
+    return (0, *sorted({*(int(step) for step in spaced[: count - 2]), steps}))
 
 
 def check_checkpoints(checkpoints: Sequence[int], steps: int) -> None:
