@@ -162,7 +162,7 @@ def _transfer(frame: pl.DataFrame, bounds: Bounds) -> list[Finding]:
     for source, other in ("AB", "BA"):
         own = per_seed(frame, "gain", f"vector of {source} in {source}")
         there = per_seed(frame, "gain", f"vector of {source} in {other}")
-        kept = there.interval().estimate / own.interval().estimate if own.values else float("nan")
+        kept = there.interval().estimate / (own.interval().estimate or float("nan"))
         found.append(
             there.minus(own.times(bounds.transferred)).finding(
                 f"transfer-{source}-{other}".lower(),
