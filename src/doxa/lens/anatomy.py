@@ -53,8 +53,7 @@ class Anatomy:
     missing: str = ""
 
     def attach(self, layer: int, site: Site, edit: Edit) -> RemovableHandle:
-        """Hook an edit to a site of a layer; -1 is the input of block 0."""
-        self.require([layer], site)
+        """Hook an edit to a site of a layer that the model has (``require``); -1 is the input of block 0."""
         if layer == -1:
             return edit_input(self.blocks[0], edit)
         modules = {"residual": self.blocks, "attention": self.attention, "mlp": self.mlp}[site]

@@ -21,7 +21,7 @@ from jaxtyping import Float, Int
 from doxa.errors import InputError
 from doxa.lens.anatomy import Anatomy, Site, anatomy
 from doxa.lens.places import Place, Places, Spans, spans
-from doxa.lens.rows import Batch, Prefix, Row, batch_size, batches, checked_rows
+from doxa.lens.rows import Batch, Prefix, Row, batch_size, batches, checked_rows, device_of
 from doxa.subjects.rows_of_pass import RowsOfPass, rows_of_pass
 from doxa.subjects.transformers_loading import undisturbed
 
@@ -160,8 +160,7 @@ def _passes(
     batch_tokens: int,
     ends: Int[np.ndarray, " rows"] | None,
 ) -> Iterator[Captured]:
-    with undisturbed(model):
-        before = Prefix(model, prefix)
+    before = Prefix(model, prefix)
     if len(before.repeated):
         rows = [np.concatenate([before.repeated, row]) for row in rows]
     shift = len(before.repeated)
@@ -179,7 +178,7 @@ def _forward(
     model: Any, batch: Batch, prefix: Prefix, places: Int[np.ndarray, " rows"] | None
 ) -> Float[np.ndarray, "rows vocabulary"] | None:
     """Run one pass, without the head unless log-probabilities at a place are asked for."""
-    inputs: dict[str, Any] = {"input_ids": torch.from_numpy(batch.tokens).to(model.device)}
+    inputs: dict[str, Any] = {"input_ids": torch.from_numpy(batch.tokens).to(device_of(model))}
     cache = prefix.cache(len(batch.indices))
     inputs |= {"use_cache": False} if cache is None else {"past_key_values": cache, "use_cache": True}
     ends = [prefix.length + int(length) for length in batch.lengths]
@@ -189,7 +188,7 @@ def _forward(
             return None
         columns, column = np.unique(places, return_inverse=True)
         if "logits_to_keep" in inspect.signature(model.forward).parameters:
-            inputs["logits_to_keep"] = torch.from_numpy(columns).to(model.device)
+            inputs["logits_to_keep"] = torch.from_numpy(columns).to(device_of(model))
         else:
             column = places
         logits = model(**inputs).logits
@@ -206,6 +205,7 @@ class _Reader:
         self._anatomy: Anatomy = anatomy(model)
         self._site: Site = wanted.site
         self._layers = wanted.layers_of(model)
+        self._once = list(dict.fromkeys(self._layers))
         self._where = where
         self._kept: dict[int, torch.Tensor] = {}
 
@@ -214,10 +214,12 @@ class _Reader:
         """Read during one pass; ``shift`` tokens stand before each row."""
         pick = _Picker(self._where[batch.indices] + shift)
         self._kept = {}
-        with ExitStack() as stack:
-            for layer in dict.fromkeys(self._layers):
-                stack.callback(self._anatomy.attach(layer, self._site, self._keep(layer, pick)).remove)
+        handles = [self._anatomy.attach(layer, self._site, self._keep(layer, pick)) for layer in self._once]
+        try:
             yield
+        finally:
+            for handle in handles:
+                handle.remove()
 
     def values(self, batch: Batch) -> Float[np.ndarray, "rows places layers width"]:
         """Return what the pass gave.
@@ -225,11 +227,10 @@ class _Reader:
         Raises:
             InputError: an activation is not finite.
         """
-        read = torch.stack([self._kept.pop(layer) for layer in dict.fromkeys(self._layers)], dim=2)
+        read = torch.stack([self._kept.pop(layer) for layer in self._once], dim=2)
         values = read.float().cpu().numpy()
-        order = list(dict.fromkeys(self._layers))
-        if len(order) != len(self._layers):
-            values = values[:, :, [order.index(layer) for layer in self._layers]]
+        if len(self._once) != len(self._layers):
+            values = values[:, :, [self._once.index(layer) for layer in self._layers]]
         if not np.isfinite(values).all():
             row, _, layer = np.argwhere(~np.isfinite(values).all(axis=-1))[0]
             raise InputError(
@@ -250,14 +251,16 @@ class _Picker:
 
     def __init__(self, where: Spans) -> None:
         self._where = where
-        self._same = bool((where == where[:1]).all())
+        same = bool((where == where[:1]).all())
         self._single = bool((where[..., 1] - where[..., 0] == 1).all())
+        self._column: int | None = (
+            int(where[0, 0, 0]) if self._single and same and where.shape[1] == 1 else None
+        )
         self._device: torch.device | None = None
 
     def __call__(self, hidden: torch.Tensor) -> Float[torch.Tensor, "rows places width"]:
-        if self._single and self._same and self._where.shape[1] == 1:
-            first = int(self._where[0, 0, 0])
-            return hidden[:, first : first + 1].clone()
+        if self._column is not None:
+            return hidden[:, self._column : self._column + 1].clone()
         if hidden.device != self._device:
             self._device = hidden.device
             self._rows = torch.arange(len(self._where), device=hidden.device)[:, None]

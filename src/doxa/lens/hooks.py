@@ -15,7 +15,7 @@ Edit: TypeAlias = Callable[[torch.Tensor], torch.Tensor | None]
 
 def hidden_of(output: Any) -> torch.Tensor:
     """Return the hidden states of a module's output, which some architectures wrap in a tuple."""
-    return output[0] if isinstance(output, tuple | list) else output
+    return output[0] if isinstance(output, (tuple, list)) else output
 
 
 def edit_output(module: nn.Module, edit: Edit) -> RemovableHandle:

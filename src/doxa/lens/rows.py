@@ -19,6 +19,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingW
 
 from doxa.errors import ContextError, InputError
 from doxa.subjects.rows_of_pass import RowsOfPass, rows_of_pass
+from doxa.subjects.transformers_loading import undisturbed
 
 Row: TypeAlias = Sequence[int] | Int[np.ndarray, " _"]
 """Token ids of one sequence, without padding."""
@@ -106,6 +107,11 @@ def _batch(rows: Sequence[Int[np.ndarray, " _"]], places: Sequence[int], width: 
     return Batch(np.array(places), tokens, lengths)
 
 
+def device_of(model: Any) -> torch.device:
+    """Return where a model takes its token ids; ``model.device`` goes through its parameters to find out."""
+    return model.get_input_embeddings().weight.device
+
+
 def batch_size(model: Any, batch_tokens: int | None) -> int:
     """Return how many tokens one pass holds.
 
@@ -114,7 +120,7 @@ def batch_size(model: Any, batch_tokens: int | None) -> int:
     """
     if batch_tokens is not None and batch_tokens < 1:
         raise InputError(f"batch_tokens={batch_tokens}: must be >= 1")
-    return batch_tokens or BATCH_TOKENS.get(model.device.type, 4096)
+    return batch_tokens or BATCH_TOKENS.get(device_of(model).type, 4096)
 
 
 class Prefix:
@@ -131,8 +137,8 @@ class Prefix:
         self.repeated = np.array([] if tokens is None else tokens, dtype=np.int64)
         if len(self.repeated) == 0 or not _takes_cache(model):
             return
-        ids = torch.from_numpy(self.repeated[None]).to(model.device)
-        with rows_of_pass(RowsOfPass(indices=())):
+        ids = torch.from_numpy(self.repeated[None]).to(device_of(model))
+        with undisturbed(model), rows_of_pass(RowsOfPass(indices=())):
             cache = model.get_decoder()(input_ids=ids, use_cache=True).past_key_values
         if _shareable(cache):
             self._cache, self.length = cache, len(self.repeated)
