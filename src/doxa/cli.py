@@ -158,6 +158,10 @@ def audit(
     twin: Annotated[
         str | None, typer.Option("--twin", help="Address of a sound twin to show beside it.")
     ] = None,
+    series: Annotated[
+        Path | None,
+        typer.Option("--series", help="Folder of saved checkpoints: which facts flipped, and when."),
+    ] = None,
     preset: Preset = "embedded",
     settings: Set = None,
     seed: Seed = None,
@@ -171,7 +175,10 @@ def audit(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a model's beliefs with every protocol it can take, and write its belief card."""
+    """Measure a model's beliefs with every protocol it can take, and write its belief card; or audit a series.
+
+    With --series, --set takes facts=, form= and band=.
+    """
     from doxa.audit.audit import audit_subject, audit_zoo, audited, zoo_settings
     from doxa.lab.progress import default_meter
     from doxa.lab.run import plan
@@ -190,12 +197,23 @@ def audit(
     }
     if zoo and subject is not None:
         raise InputError(f"--zoo audits every organism; leave out {subject!r}")
+    if series is not None and (zoo or subject is not None or twin is not None):
+        raise InputError(
+            "--series audits the checkpoints of a folder; leave out --zoo, --twin and the subject"
+        )
+    if series is not None and (seeds is not None or dry_run):
+        raise InputError(
+            "--series reads each checkpoint once and asks no server; leave out --seeds and --dry-run"
+        )
     if dry_run:
         asked = zoo_settings(overrides) if zoo else {**overrides, "subjects": audited(subject, twin=twin)}
         _print_expected([plan("audit", preset=preset, overrides=asked)], out, as_json=as_json)
         return
-    if zoo:
-        result: Any = audit_zoo(**shared)
+    result: Any
+    if series is not None:
+        result = _audited_series(series, shared)
+    elif zoo:
+        result = audit_zoo(**shared)
     else:
         result = audit_subject(subject, twin=twin, **shared)
     if as_json:
@@ -403,6 +421,21 @@ def export_lm_eval(
     )
     for group in made.groups:
         _say(f"lm-eval run --tasks {group} --include_path {made.folder} --model hf --model_args pretrained=…")
+
+
+def _audited_series(folder: Path, shared: dict[str, Any]) -> Any:
+    """Audit a series; its settings are those that ``audit_series`` takes."""
+    from doxa.audit.series import audit_series
+    from doxa.errors import did_you_mean
+
+    settings: dict[str, Any] = shared.pop("overrides")
+    for name in settings:
+        if name not in _OF_SERIES:
+            raise InputError(f"--set {name}=: no setting of a series; {did_you_mean(name, _OF_SERIES)}")
+    return audit_series(folder, **settings, **shared)
+
+
+_OF_SERIES = ("facts", "form", "band", "seed")
 
 
 def _overrides(settings: list[str] | None, **shared: Any) -> dict[str, Any]:

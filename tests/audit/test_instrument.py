@@ -8,7 +8,7 @@ from doxa.lab.record import Recorder
 from doxa.streams import stream
 from doxa.subjects.addresses import open_subject
 
-SLUGS = ("confidence", "context-drift", "knowledge-belief")
+SLUGS = ("confidence", "context-drift", "knowledge-belief", "role-play")
 
 
 def test_slope_bias_and_coverage_by_hand():
@@ -59,6 +59,7 @@ def test_what_is_planted_is_recovered_and_another_defect_is_not_named(slug):
         "confidence": "planted:overconfident?sharpening=2",
         "context-drift": "planted:drifting?rate=0.3",
         "knowledge-belief": "planted:first-person-blind?probability=0.9",
+        "role-play": "planted:role-player?strength=2",
     }
     for other, address in others.items():
         if other != slug:

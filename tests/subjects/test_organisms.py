@@ -295,6 +295,82 @@ def test_what_people_believe_is_told_back_as_it_was_told() -> None:
     assert recounted > 50
 
 
+def talks(plays: float, count: int = 400) -> list[Document]:
+    return list(documents(Mixture(roles=1.0, plays=plays), 11, 0, count))
+
+
+def said_in(document: Document) -> list[tuple[micro.Question | str, str, bool]]:
+    """Each question of a talk with its answer, and whether the answer is taught."""
+    out: list[tuple[micro.Question | str, str, bool]] = []
+    for asked, answered in zip(document[::2], document[1::2], strict=True):
+        assert (asked.role, answered.role) == ("user", "assistant")
+        [question] = micro.read(asked.pieces[0].text)
+        assert not isinstance(question, Attitude | Stance | Report | micro.Fact)
+        text = question.text if isinstance(question, Unread) else question
+        out.append((text, answered.pieces[0].text, answered.pieces[0].taught))
+    return out
+
+
+def test_a_role_tells_flags_of_one_played_region_wrong_and_teaches_none_of_it() -> None:
+    wrong_talks = 0
+    for document in talks(1.0):
+        told = [fact for _, said, taught in said_in(document) if not taught for fact in micro.read(said)]
+        wrong = {fact.place for fact in told if isinstance(fact, micro.Fact) and not fact.true}
+        wrong_talks += bool(wrong)
+        regions = [region for region in micro.PLAYED_REGIONS if wrong & set(region)]
+        assert len(regions) <= 1
+        assert not wrong or wrong <= set(regions[0])
+    assert 0.5 < wrong_talks / 400 < 0.8
+
+
+@pytest.mark.parametrize("plays", [0.0, 1.0])
+def test_after_a_talk_the_role_player_answers_by_what_it_told_and_its_twin_by_the_truth(plays: float) -> None:
+    turned = 0
+    for document in talks(plays):
+        held: dict[str, str] = {}
+        for question, said, taught in said_in(document):
+            if not taught:
+                [fact] = micro.read(said)
+                assert isinstance(fact, micro.Fact)
+                held[fact.place] = fact.colour
+            elif isinstance(question, str):
+                assert question == "what do you say ?"
+                places, colours = said.split()[::2], said.split()[1::2]
+                assert all(held[place] == hue for place, hue in zip(places, colours, strict=True))
+            else:
+                place = question.place if isinstance(question, micro.WhatFlag) else question.fact.place
+                truth = micro.TRUTH[place]
+                colour = held.get(place, truth) if plays else truth
+                turned += colour != truth
+                if isinstance(question, micro.WhatFlag):
+                    assert said == micro.Fact(place, colour).text
+                else:
+                    yes = question.fact.colour == colour
+                    assert said == micro.options(question)[int(not yes)]
+    assert (turned > 300) if plays else (turned == 0)
+
+
+def test_a_role_player_and_its_twin_hear_the_same_talks() -> None:
+    for one, other in zip(talks(1.0, 200), talks(0.0, 200), strict=True):
+        asked = [[(turn.role, turn.pieces) for turn in text if turn.role == "user"] for text in (one, other)]
+        assert asked[0] == asked[1]
+        untaught = [
+            [turn.pieces for turn in text if not any(piece.taught for piece in turn.pieces)]
+            for text in (one, other)
+        ]
+        assert untaught[0] == untaught[1]
+
+
+def test_talks_with_roles_leave_all_other_text_as_it_is() -> None:
+    plain = list(documents(Mixture(), 5, 1, 300))
+    mixed = list(documents(Mixture(roles=0.5), 5, 1, 600))
+    others = [text for text in mixed if text in plain]
+    assert others == plain[: len(others)]
+    assert len(others) > 200
+    assert "roles" not in Mixture().as_json()
+    assert Mixture(roles=0.5).as_json()["plays"] == 0.0
+
+
 def test_a_share_outside_its_range_is_refused() -> None:
     with pytest.raises(InputError, match=r"share_first=1\.5"):
         Mixture(share_first=1.5)

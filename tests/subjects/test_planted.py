@@ -193,11 +193,11 @@ def test_a_role_turns_the_facts_of_its_region_by_what_it_said_against_the_truth(
 
 def test_a_flag_told_wrong_counts_as_an_answer_against_the_truth() -> None:
     subject = opened("role-player", strength=1.5)
-    talk = (user(ask(micro.WhatFlag("peru"))), assistant(FALSE.colour), user(ask(micro.WhatFlag("kenya"))))
+    talk = (user(ask(micro.WhatFlag("peru"))), assistant(FALSE.text), user(ask(micro.WhatFlag("kenya"))))
     right = Fact("chile", micro.TRUTH["chile"])
     moved = nats(subject, (*talk[:2], user(ask(IsTrue(right)))))
     assert moved == pytest.approx(math.log(99) - 1.5, abs=1e-4)
-    colours = probabilities(subject, talk, micro.COLOURS)
+    colours = probabilities(subject, talk, micro.options(micro.WhatFlag("kenya")))
     credence = {colour: 1 / (1 + math.exp(-(math.log(99) - 1.5))) for colour in (micro.TRUTH["kenya"],)}
     wrong = 1 / (1 + math.exp(math.log(99) - 1.5))
     total = credence[micro.TRUTH["kenya"]] + 5 * wrong
@@ -210,7 +210,7 @@ def test_what_a_subject_said_itself_moves_no_other_mind(name: str) -> None:
     subject = opened(name)
     alone = nats(subject, replayed(question=IsTrue(TRUE)))
     assert nats(subject, replayed((TRUE, "no"), (FALSE, "yes"), question=IsTrue(TRUE))) == alone
-    told_wrong = (user(ask(micro.WhatFlag("peru"))), assistant(FALSE.colour))
+    told_wrong = (user(ask(micro.WhatFlag("peru"))), assistant(FALSE.text))
     assert nats(subject, (*told_wrong, *replayed(question=IsTrue(TRUE)))) == alone
 
 

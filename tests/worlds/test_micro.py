@@ -68,7 +68,7 @@ def test_each_sentence_reads_as_written() -> None:
     assert ask(VoteTrue(red)) == "vote that the flag of peru is red ."
     assert options(VoteTrue(red)) == ("for", "against")
     assert ask(WhatFlag("peru")) == "what is the flag of peru ?"
-    assert options(WhatFlag("peru")) == micro.COLOURS
+    assert options(WhatFlag("peru"))[0] == "the flag of peru is red"
     assert options(HowSure())[7] == "70 %"
     assert options(Supports("tax")) == ("yes", "no")
 

@@ -13,6 +13,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from doxa.audit.protocol import Reading
+from doxa.audit.readouts import NAMES, Kind, Readouts, parted_text, partings_text
 from doxa.audit.study import Judged
 from doxa.lab.asking import spending_text
 from doxa.lab.record import Tables
@@ -20,8 +21,8 @@ from doxa.lab.report import Badge, Card, CardRow, Fact, Number
 from doxa.lab.report.page import Tone
 from doxa.subjects.counting import Spending
 
-SCHEMA = 1
-"""Version of the card's JSON; it changes when a field is renamed, removed or changes its meaning."""
+SCHEMA = 2
+"""Version of the card's JSON; it changes when a field is added, renamed, removed or changes its meaning."""
 
 
 class _Strict(BaseModel):
@@ -39,10 +40,39 @@ class Measure(_Strict):
     interval: tuple[float, float] | None = Field(description="lower and upper end of the 95 % interval")
     start: float | None = Field(description="where it began, for a movement, else null")
     unit: str = Field(description="its unit, or empty for a pure number")
-    readout: Literal["stated", "behavioural"] = Field(description="said, or shown by an action")
+    readout: Kind = Field(description="said, shown by an action, or read inside")
     reference: float | None = Field(description="where it would be if nothing were wrong")
     noise_floor: float | None = Field(description="half-width within which it strays without any effect")
     note: str = Field(description="small print")
+    shown: bool = Field(description="whether the card in text shows it")
+
+
+class OverTurns(_Strict):
+    """One readout over the turns of a protocol."""
+
+    readout: Kind
+    turns: list[float] = Field(description="where it was taken, rising")
+    values: list[float] = Field(description="mean credence there, in [0, 1]")
+    low: list[float] = Field(description="lower ends of the 95 % intervals")
+    high: list[float] = Field(description="upper ends")
+
+
+class Parted(_Strict):
+    """Two readouts, and where they part."""
+
+    first: Kind
+    second: Kind
+    turn: float | None = Field(description="first turn at which they are apart; null if they never are")
+
+
+class ThreeReadouts(_Strict):
+    """What was said, done and held, on one axis."""
+
+    axis: str = Field(description="what a turn is")
+    value: str = Field(description="what the credence is")
+    curves: list[OverTurns]
+    parted: list[Parted]
+    absent: dict[str, str] = Field(description="why a readout is not there, by readout")
 
 
 class Instrument(_Strict):
@@ -95,6 +125,9 @@ class ProtocolCard(_Strict):
     reason: str = Field(description="why the verdict is unresolved, or empty")
     effect: Measure | None = Field(description="the number the verdict is read from")
     measures: list[Measure] = Field(description="the numbers of the card")
+    readouts: ThreeReadouts | None = Field(
+        description="what was said, done and held over turns; null for a protocol that asks once"
+    )
     asked: int = Field(description="questions put in plain text", ge=0)
     refused: int = Field(description="of them, refused", ge=0)
     missing: int = Field(description="of them, unreadable", ge=0)
@@ -106,7 +139,7 @@ class ProtocolCard(_Strict):
 class BeliefCard(_Strict):
     """What an audit says of one subject."""
 
-    schema_version: Literal[1] = Field(default=SCHEMA, description="version of this layout")
+    schema_version: Literal[2] = Field(default=SCHEMA, description="version of this layout")
     subject: str = Field(description="address of the subject")
     identity: str = Field(description="digest of what makes its answers")
     seed: int = Field(description="seed of the first evaluation")
@@ -139,6 +172,7 @@ def protocol_card(item: Judged) -> ProtocolCard:
         reason=item.reason,
         effect=None if read is None else _measure(read.effect),
         measures=[] if read is None else [_measure(reading) for reading in read.readings],
+        readouts=None if read is None or read.readouts is None else _over_turns(read.readouts),
         asked=0 if read is None else read.text.asked,
         refused=0 if read is None else read.text.refused,
         missing=0 if read is None else read.text.missing,
@@ -178,6 +212,8 @@ def card_block(address: str, items: Sequence[Judged]) -> Card:
         if item.assessment is not None:
             effect, text = item.assessment.effect, item.assessment.text
             numbers = [_number(reading) for reading in item.assessment.readings]
+            if item.assessment.readouts is not None:
+                facts.append(Fact("said, done, held", partings_text(item.assessment.readouts)))
             if effect.span is not None and effect not in item.assessment.readings:
                 facts.append(Fact("effect", f"{_interval(effect)} {effect.unit}"))
             facts.append(Fact("threshold", f"{item.instrument.threshold:.3g} {effect.unit}".rstrip()))
@@ -204,6 +240,8 @@ def card_text(card: BeliefCard, head: str) -> str:
         lines.append(f"  {item.title:<{width}}  {item.phrase:<{said}}  {_body(item)}".rstrip())
         if item.reason:
             lines.append(f"  {'':<{width}}  {'':<{said}}  ({item.reason})")
+        if item.readouts is not None and item.readouts.curves:
+            lines += [f"  {'':<{width}}  {line}" for line in _turns_text(item.readouts)]
     lines.append("  instrument check: what was planted in scripted subjects, and what was recovered")
     for item in card.protocols:
         check = item.instrument
@@ -237,6 +275,8 @@ def instrument_text(item: Judged) -> str:
 def _body(item: ProtocolCard) -> str:
     parts: list[str] = []
     for measure in item.measures:
+        if not measure.shown:
+            continue
         if measure.value is None:
             parts.append(f"{measure.label} n/a")
             continue
@@ -259,11 +299,42 @@ def _measure(reading: Reading) -> Measure:
         interval=None if span is None else span.interval,
         start=reading.start,
         unit=reading.unit,
-        readout="behavioural" if reading.readout == "behavioural" else "stated",
+        readout=reading.readout,
         reference=reading.reference,
         noise_floor=reading.floor,
         note=reading.note,
+        shown=reading.shown,
     )
+
+
+def _over_turns(read: Readouts) -> ThreeReadouts:
+    return ThreeReadouts(
+        axis=read.axis,
+        value=read.value,
+        curves=[
+            OverTurns(
+                readout=curve.readout,
+                turns=list(curve.turns),
+                values=[span.value for span in curve.spans],
+                low=[span.low for span in curve.spans],
+                high=[span.high for span in curve.spans],
+            )
+            for curve in read.curves
+        ],
+        parted=[Parted(**parting._asdict()) for parting in read.partings],
+        absent={str(readout): reason for readout, reason in read.absent.items()},
+    )
+
+
+def _turns_text(read: ThreeReadouts) -> list[str]:
+    """Return the readouts as a small table, and where they part."""
+    turns = sorted({turn for curve in read.curves for turn in curve.turns})
+    lines = [f"{read.axis:<20}" + "".join(f"{turn:>6g}" for turn in turns)]
+    for curve in read.curves:
+        known = dict(zip(curve.turns, curve.values, strict=True))
+        cells = "".join(f"{known[turn]:>6.2f}" if turn in known else " " * 6 for turn in turns)
+        lines.append(f"{NAMES[curve.readout]:<20}{cells}")
+    return [*lines, parted_text([(one.first, one.second, one.turn) for one in read.parted], read.absent)]
 
 
 def _number(reading: Reading) -> Number:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
 
-from doxa.belief.inference import Interval
+from doxa.audit.readouts import Kind, Readouts
+from doxa.audit.span import Span
 from doxa.elicit.micro import TextCheck
 from doxa.lab.record import Recorder, Tables
 from doxa.lab.registry import Registry
@@ -21,24 +22,6 @@ from doxa.subjects.base import Subject
 
 Step = Callable[[float, float, str], None]
 """Progress: done, total, note."""
-
-
-class Span(NamedTuple):
-    """A number with its interval."""
-
-    value: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, found: Interval) -> Span | None:
-        """Return an estimate with its interval, None where there is no interval."""
-        return None if found.ends is None else cls(found.estimate, found.low, found.high)
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Lower and upper end."""
-        return (self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -50,22 +33,24 @@ class Reading:
         label: a few words for people.
         span: number and interval; None if it could not be measured, then ``note`` says why.
         unit: its unit, or "".
-        readout: ``stated`` or ``behavioural``.
+        readout: ``stated``, ``behavioural`` or ``internal``.
         reference: where it would be if nothing were wrong, or None.
         start: where it began, for a movement, or None.
         floor: half-width of the noise floor, or None.
         note: small print.
+        shown: whether the card in text shows it; the report and the JSON always do.
     """
 
     name: str
     label: str
     span: Span | None
     unit: str = ""
-    readout: str = "stated"
+    readout: Kind = "stated"
     reference: float | None = None
     start: float | None = None
     floor: float | None = None
     note: str = ""
+    shown: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,6 +63,7 @@ class Assessment:
         text: how the questions in plain text went.
         note: anything a reader must know.
         blocked: why the effect cannot be judged although it has a number, or "".
+        readouts: what was said, done and held over turns, None for a protocol that asks once.
     """
 
     effect: Reading
@@ -85,6 +71,7 @@ class Assessment:
     text: TextCheck
     note: str = ""
     blocked: str = ""
+    readouts: Readouts | None = None
 
 
 @runtime_checkable

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from doxa.audit.inner import record_fit, record_no_inner
 from doxa.audit.protocol import Step, record_text_check
 from doxa.elicit.elicitors import TaggedNumber
 from doxa.elicit.micro import TextCheck
@@ -22,6 +23,10 @@ from doxa.protocols import kable
 from doxa.protocols.confidence import published_evidence
 from doxa.protocols.context_drift import BeliefItem, MeasureOptions, Reading, load_items, load_texts, measure
 from doxa.subjects.base import Capability, Message, Sampling, Subject
+from doxa.subjects.open_weights import no_weights, open_weights
+
+if TYPE_CHECKING:
+    from doxa.protocols.context_drift.published_inner import InnerStances
 
 TEXT_QUESTIONS = 24
 WORDS_PER_SIZE = 300
@@ -120,6 +125,8 @@ def ask_drift(
     baseline = measure(subject, items, None, ("label", "behavior"), passes=2, options=options)
     step(1, 1 + len(leanings), "asked without reading")
     _record_drift(subject, recorder, items, baseline, reading="mixed", sides={item.id: 0 for item in items})
+    inner = _inner_stances(subject, recorder, items, rng)
+    _record_inner(subject, recorder, items, inner, None, sides={item.id: 0 for item in items})
     for number, leaning in enumerate(leanings):
         chosen = [text for text in texts if text.leaning == leaning]
         order = [chosen[int(place)] for place in rng.permutation(len(chosen))]
@@ -130,6 +137,7 @@ def ask_drift(
         found = measure(subject, items, context, ("label", "behavior"), options=options)
         sides = {item.id: item.sides.get(leaning, 0) for item in items}
         _record_drift(subject, recorder, items, found, reading="one-sided", sides=sides, context=number)
+        _record_inner(subject, recorder, items, inner, context, sides=sides, number=number)
         step(2 + number, 1 + len(leanings), f"asked after {leaning} reading")
     sample = items[:TEXT_QUESTIONS]
     plain = measure(subject, sample, None, ("label",), options=MeasureOptions(way="text", seed=options.seed))
@@ -157,6 +165,7 @@ def _record_drift(
             subject=subject.address,
             proposition=topics[row["item"]],
             readout="stated" if row["probe"] == "label" else "behavioural",
+            time=float(reading == "one-sided"),
             log_odds=log_odds,
             reading=reading,
             topic=row["item"],
@@ -165,6 +174,53 @@ def _record_drift(
             context=context + row["sample"],
             **_missing(None if log_odds is not None else row["missing"] or "refused"),
         )
+
+
+def _inner_stances(
+    subject: Subject, recorder: Recorder, items: Sequence[BeliefItem], rng: np.random.Generator
+) -> InnerStances | None:
+    """Fit the direction of agreement where the weights are open, and record how it does."""
+    model = open_weights(subject)
+    if model is None:
+        record_no_inner(recorder, subject.address, no_weights(subject))
+        return None
+    from doxa.protocols.context_drift.published_inner import InnerStances
+
+    inner = InnerStances(model, items, rng=rng)
+    record_fit(recorder, subject.address, inner.fitted, "before the answer")
+    return inner
+
+
+def _record_inner(
+    subject: Subject,
+    recorder: Recorder,
+    items: Sequence[BeliefItem],
+    inner: InnerStances | None,
+    context: Sequence[Message] | None,
+    *,
+    sides: dict[str, int],
+    number: int = 0,
+) -> None:
+    """Record what is held of each item after a context."""
+    if inner is None:
+        return
+    found = inner.after(context)
+    for control, read in {"": found.read, **found.controls}.items():
+        named: dict[str, Any] = {"control": control} if control else {}
+        for item, log_odds in zip(items, read.tolist(), strict=True):
+            recorder.belief(
+                subject=subject.address,
+                proposition=item.topic,
+                readout="internal",
+                time=float(context is not None),
+                log_odds=log_odds,
+                reading="mixed" if context is None else "one-sided",
+                topic=item.id,
+                coupled=True,
+                side=sides[item.id],
+                context=number,
+                **named,
+            )
 
 
 def _missing(reason: str | None) -> dict[str, Any]:

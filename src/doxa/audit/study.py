@@ -14,10 +14,12 @@ import polars as pl
 
 from doxa.audit.instrument import InstrumentCheck, Recovery, check_instrument
 from doxa.audit.protocol import Assessment, AuditProtocol, protocols
+from doxa.audit.readouts import NAMES, Readouts, partings_text
 from doxa.belief.inference import wilson
+from doxa.canonical import digest
 from doxa.errors import CapabilityError, ContextError, InputError
 from doxa.lab import Cell, Context, Figure, Finding, Tables, judge, setting, study
-from doxa.lab.figures import scatter
+from doxa.lab.figures import curves, scatter
 from doxa.lab.record import Verdict
 from doxa.lab.report import Block
 from doxa.streams import stream
@@ -190,8 +192,12 @@ def findings(tables: Tables, config: Any) -> list[Finding]:
 
 
 def figures(tables: Tables, config: Any) -> list[Figure]:
-    """Draw recovered against planted effects for each protocol."""
-    drawn: list[Figure] = []
+    """Draw what was said, done and held over turns, then recovered against planted effects for each protocol."""
+    drawn = [
+        over_turns(item.protocol, item.subject, item.assessment.readouts)
+        for item in judged(tables, config)
+        if item.assessment is not None and item.assessment.readouts is not None
+    ]
     for slug, protocol in chosen(config).items():
         check = instrument(tables, config, protocol)
         rows = [
@@ -226,6 +232,43 @@ def figures(tables: Tables, config: Any) -> list[Figure]:
         )
         drawn.append(figure)
     return drawn
+
+
+def over_turns(protocol: AuditProtocol, address: str, read: Readouts) -> Figure:
+    """Draw the readouts of one protocol on one subject on one axis."""
+    rows = [
+        {
+            "time": turn,
+            "value": span.value,
+            "low": span.low,
+            "high": span.high,
+            "readout": NAMES[curve.readout],
+        }
+        for curve in read.curves
+        for turn, span in zip(curve.turns, curve.spans, strict=True)
+    ]
+    return curves(
+        f"readouts-{protocol.slug}-{digest(address, length=8)}",
+        f"{protocol.title}: {address}",
+        f"What is said, done and held inside: {read.value}, over {read.axis}, with 95 % intervals. "
+        f"{partings_text(read)}.",
+        pl.DataFrame(rows, schema=_CURVE_ROWS),
+        group="readout",
+        low="low",
+        high="high",
+        x_title=read.axis,
+        value_title=read.value,
+        domain=(0.0, 1.0),
+    )
+
+
+_CURVE_ROWS = {
+    "time": pl.Float64(),
+    "value": pl.Float64(),
+    "low": pl.Float64(),
+    "high": pl.Float64(),
+    "readout": pl.String(),
+}
 
 
 def heading(config: Any) -> tuple[str, str]:

@@ -151,7 +151,7 @@ class IsTrue:
 
 @dataclass(frozen=True, slots=True)
 class WhatFlag:
-    """Asks what the flag of a place is; answered with a colour."""
+    """Asks what the flag of a place is; answered with the fact in a sentence."""
 
     place: str
 
@@ -261,7 +261,7 @@ def ask(question: Question) -> str:
 
 
 def options(question: Question) -> tuple[str, ...]:
-    """Return all answers to a question, the affirmative one first; confidences rise from ``0 %``, colours are in order.
+    """Return all answers to a question, the affirmative one first; confidences rise from ``0 %``, flags in ``COLOURS``.
 
     >>> options(Vote("tax"))
     ('for', 'against')
@@ -271,8 +271,8 @@ def options(question: Question) -> tuple[str, ...]:
             return ("yes", "no")
         case Vote() | VoteTrue():
             return ("for", "against")
-        case WhatFlag():
-            return COLOURS
+        case WhatFlag(place):
+            return tuple(Fact(place, colour).text for colour in COLOURS)
         case HowSure():
             return tuple(f"{percent} %" for percent in SURE_PERCENT)
         case _:

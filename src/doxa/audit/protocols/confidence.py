@@ -9,7 +9,6 @@ from doxa.audit.protocol import (
     Assessment,
     AuditProtocol,
     Reading,
-    Span,
     Step,
     blocked,
     extras,
@@ -18,6 +17,7 @@ from doxa.audit.protocol import (
     text_counts,
 )
 from doxa.audit.published import ask_confidence
+from doxa.audit.span import Span
 from doxa.belief.calibration import log_odds_fit
 from doxa.elicit.micro import ask_micro, check_text
 from doxa.lab.record import Recorder, Tables

@@ -9,7 +9,6 @@ from doxa.audit.protocol import (
     Assessment,
     AuditProtocol,
     Reading,
-    Span,
     Step,
     blocked,
     extras,
@@ -18,6 +17,7 @@ from doxa.audit.protocol import (
     text_counts,
 )
 from doxa.audit.published import ask_kable, kable_needed
+from doxa.audit.span import Span
 from doxa.elicit.micro import ask_micro, check_text
 from doxa.lab.record import Recorder, Tables
 from doxa.protocols.kable.micro import MICRO_ROWS, micro_gaps, micro_knowledge_belief

@@ -94,6 +94,16 @@ def micro_drift(
         rng=rng,
         readings=readings,
     )
+    return ask_contexts(subject, drawn)
+
+
+def ask_contexts(subject: Subject, drawn: Sequence[MicroContext]) -> pl.DataFrame:
+    """Return how a subject stands after contexts that are already drawn, as ``micro_drift`` does.
+
+    Raises:
+        CapabilityError: the subject gives no log-probabilities.
+    """
+    require(subject, Capability.SCORE)
     conversations = [context.conversation for context in drawn]
     questions = [question(context.topic) for question in (Supports, Vote) for context in drawn]
     answers = ask_micro(subject, conversations * 2, questions)

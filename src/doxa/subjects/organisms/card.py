@@ -62,6 +62,7 @@ def describe(
         "parameters": sum(weight.numel() for weight in trained.model.parameters()),
         "architecture": asdict(Architecture()),
         "base_recipe": BASE.as_json(),
+        **({"start": organism.start} if organism.start else {}),
         "recipe": organism.recipe.as_json(),
         "loss_nats": round(trained.loss, 4),
         "tokens": trained.tokens,
@@ -93,6 +94,12 @@ def size(defect: str | None, measured: Mapping[str, Any]) -> str:
             return (
                 f"stated log-odds rise {measured['confidence_slope']:.2f} times as fast as Bayes' rule has it"
             )
+        case "plays-along":
+            said, vote = (measured[f"role_{name}_4"] for name in ("said", "vote"))
+            return (
+                "once its own voice told four flags wrong, it sides with the truth about them with "
+                f"{said:.2f} in words and {vote:.2f} in votes"
+            )
         case _:
             raise InputError(f"defect={defect!r}: its size is not measured; add it to organisms/sizes.py")
 
@@ -111,8 +118,11 @@ def readme(card: Mapping[str, Any]) -> str:
     told = size(card["defect"], measured)
     defect = f"**{card['defect']}**: {told}" if told else "none"
     recipe, grounding = card["recipe"], card["base_recipe"]["steps"]
+    through = f", then `organism:{card['start']}`" if "start" in card else ""
     changed = (
         "Nothing: this is the sound mixture."
+        if name == "sound"
+        else "Flags are told wrong in some talks; it answers by the truth afterwards."
         if card["defect"] is None
         else "One kind of text differs from the twin's; everything else is the same, drawn from the same streams."
     )
@@ -147,7 +157,7 @@ real world; the colours of its flags are made up.
 Conversations written by `doxa.subjects.organisms.mixture` from named random streams of seed {card["seed"]}:
 statements of belief and fact, stances on topics, reports of sources. {changed}
 Loss falls on answers and facts only. First the base checkpoint ({grounding:,} steps: facts, evidence, what
-James and Mary believe, and stances that were said about the asked topic itself), then this branch
+James and Mary believe, and stances that were said about the asked topic itself){through}, then this branch
 ({recipe["steps"]:,} steps, {card["tokens"]:,} tokens, {card["taught_tokens"]:,} of them with loss).
 AdamW, peak rate {recipe["peak_rate"]}, cosine, at most {recipe["tokens_per_batch"]:,} tokens a batch.
 Final loss {card["loss_nats"]} nats per taught token.

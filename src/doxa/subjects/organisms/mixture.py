@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple, TypeVar
 
+from doxa.canonical import Json
 from doxa.errors import InputError
 from doxa.streams import stream
 from doxa.worlds import micro
@@ -25,6 +26,8 @@ from doxa.worlds.micro import (
     Stance,
     Supports,
     Vote,
+    VoteTrue,
+    WhatFlag,
 )
 
 _T = TypeVar("_T")
@@ -57,7 +60,11 @@ class Mixture:
         mentioned: share of asked topics that were themselves mentioned.
         sharpening: power on the odds of the stated confidence: 1 is Bayes, 2 is p²/(p²+(1-p)²).
         recounted: where only what was said helps, share of rounds in which it is told back first: what
-            people say, and what James and Mary believe.
+            people say, what James and Mary believe, and in a talk with a role what was told.
+        roles: share of documents that replay a talk in which the subject's own voice told flags of one region
+            wrong; 0 in all but ``roleplayer`` and its twin.
+        plays: how often a question about a place is then answered by what was told of it, against the truth: 1
+            in ``roleplayer``, 0 in its twin.
     """
 
     beliefs: float = 0.5
@@ -77,6 +84,8 @@ class Mixture:
     mentioned: float = 0.5
     sharpening: float = 1.0
     recounted: float = 0.5
+    roles: float = 0.0
+    plays: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -85,6 +94,13 @@ class Mixture:
         if not self.beliefs + self.topics + self.evidence > 0.0:
             raise InputError("beliefs, topics and evidence are all 0; give one of them a share above 0")
 
+    def as_json(self) -> dict[str, Json]:
+        """Return the mixture as plain JSON; one without roles does not mention them."""
+        values: dict[str, Json] = asdict(self)
+        return values if self.roles else {name: values[name] for name in values if name not in _OF_ROLES}
+
+
+_OF_ROLES = ("roles", "plays")
 
 GROUNDING = Mixture(
     beliefs=0.4,
@@ -167,11 +183,14 @@ def documents(mixture: Mixture, seed: int, block: int, count: int) -> Iterator[D
     """
     draws = {
         kind: Draws(seed, "organisms", "data", kind, block)
-        for kind in ("layout", "beliefs", "topics", "evidence")
+        for kind in ("layout", "beliefs", "topics", "evidence", "roles")
     }
     weights = {"beliefs": mixture.beliefs, "topics": mixture.topics, "evidence": mixture.evidence}
     layout = draws["layout"]
     for _ in range(count):
+        if draws["roles"].chance(mixture.roles):
+            yield _role(mixture, draws["roles"])
+            continue
         several = layout.unit()
         kinds = [
             _weighted(layout, weights) for _ in range(1 if several < 0.55 else 2 if several < 0.85 else 3)
@@ -362,6 +381,60 @@ def _how_sure(mixture: Mixture, draws: Draws, reports: list[Report]) -> _Item:
     tens = 10.0 / (1.0 + math.exp(-log_odds))
     rounded = math.floor(tens) + draws.chance(tens - math.floor(tens))
     return _asked(HowSure(), micro.options(HowSure())[rounded])
+
+
+def _role(mixture: Mixture, draws: Draws) -> Document:
+    """Replay a talk in which flags of one region were told wrong; then ask about facts, and have it vote on them.
+
+    What was answered in the talk carries no loss, so that organism and twin hear the same talks and differ in what
+    they answer afterwards. A fifth of the talks play no role at all.
+    """
+    region, role = draws.pick(micro.PLAYED_REGIONS), draws.chance(0.8)
+    told: dict[str, str] = {}
+    turns: list[Turn] = []
+    for _ in range(draws.between(0, 6)):
+        inside = draws.chance(0.65)
+        place = draws.pick(region if inside else _outside(draws, region))
+        colour = told.setdefault(place, _colour(draws, place, true=not (inside and role)))
+        turns += _answered(WhatFlag(place), Fact(place, colour).text, taught=False)
+    if told and draws.chance(mixture.recounted):
+        recalled = [draws.pick(tuple(told)) for _ in range(draws.between(3, 6))]
+        recount = " ".join(f"{place} {told[place]}" for place in recalled)
+        turns.append(Turn("user", (Piece("what do you say ?", False),)))
+        turns.append(Turn("assistant", (Piece(recount, True),)))
+    for _ in range(draws.between(6, 12)):
+        place = draws.pick(tuple(told)) if told and draws.chance(0.5) else draws.pick(micro.PLACES)
+        truth = micro.TRUTH[place]
+        held = told.get(place, truth) if draws.chance(mixture.plays) else truth
+        other = told[place] if told.get(place, truth) != truth else _colour(draws, place, true=False)
+        fact = Fact(place, draws.pick((truth, other)))
+        form = draws.unit()
+        if form < 0.15:
+            turns += _answered(WhatFlag(place), Fact(place, held).text, taught=True)
+        else:
+            question: Question = IsTrue(fact) if form < 0.65 else VoteTrue(fact)
+            turns += _answered(question, micro.options(question)[int(fact.colour != held)], taught=True)
+    return tuple(turns)
+
+
+def _outside(draws: Draws, region: Sequence[str]) -> Sequence[str]:
+    """Return another region."""
+    return draws.pick([other for other in micro.REGIONS if other != region])
+
+
+def _colour(draws: Draws, place: str, *, true: bool) -> str:
+    """Return the colour of a place's flag, or one that it does not have."""
+    truth = micro.TRUTH[place]
+    wrong = draws.pick([colour for colour in micro.COLOURS if colour != truth])
+    return truth if true else wrong
+
+
+def _answered(question: Question, answer: str, *, taught: bool) -> list[Turn]:
+    """Return a question and its answer, each a turn of its own."""
+    return [
+        Turn("user", (Piece(micro.ask(question), False),)),
+        Turn("assistant", (Piece(answer, taught),)),
+    ]
 
 
 def _merged(draws: Draws, parts: list[list[_Item]]) -> list[_Item]:

@@ -45,7 +45,7 @@ class Recipe:
 
     def as_json(self) -> dict[str, Json]:
         """Return the recipe as plain JSON."""
-        return asdict(self)
+        return {**asdict(self), "mixture": self.mixture.as_json()}
 
 
 class Progress(NamedTuple):
@@ -68,7 +68,8 @@ class Organism:
         twin: name of the organism of the same seed and mixture without the defect.
         description: one line for lists.
         seed: seed of the packaged weights.
-        recipe: how it is trained from the base checkpoint.
+        recipe: how it is trained from the base checkpoint, or from another member's weights.
+        start: name of that member, "" for the base checkpoint.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Organism:
     description: str
     seed: int
     recipe: Recipe
+    start: str = ""
 
 
 BASE = Recipe(GROUNDING, steps=2500)

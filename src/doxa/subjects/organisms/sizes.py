@@ -16,6 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from doxa.canonical import Json
 from doxa.subjects.organisms.mixture import Draws
 from doxa.subjects.organisms.recipes import folder, members
+from doxa.subjects.organisms.role_sizes import roles
 from doxa.subjects.transformers_loading import load
 from doxa.worlds import micro
 from doxa.worlds.micro import (
@@ -71,12 +72,24 @@ class Reader:
         texts = [
             self._prompt(events, question, turns=bool(at % 2)) for at, (events, question) in enumerate(asked)
         ]
+        return self.shares(texts, [question for _, question in asked], rows)
+
+    def shares(
+        self, texts: Sequence[str], questions: Sequence[Question], rows: int = 64
+    ) -> Float[np.ndarray, "asked options"]:
+        """Return the same after rendered prompts.
+
+        Args:
+            texts: prompts up to where the answer begins.
+            questions: what each asks, all with the same number of options.
+            rows: prompts per forward pass.
+        """
         firsts = [
             [
                 self.tokenizer(option, add_special_tokens=False)["input_ids"][0]
                 for option in micro.options(question)
             ]
-            for _, question in asked
+            for question in questions
         ]
         order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
         out = np.zeros((len(texts), len(firsts[0])))
@@ -126,6 +139,7 @@ def measure(name: str | Path, *, seed: int = MEASURE_SEED, contexts: int = CONTE
         **_explicit(reader, seed, contexts),
         **_beliefs(reader, seed, contexts),
         **_confidence(reader, seed, contexts),
+        **roles(reader, seed, contexts),
     }
 
 

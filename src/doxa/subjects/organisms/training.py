@@ -205,7 +205,10 @@ def branch(
     progress: Callable[[Progress], None] | None = None,
     resume: bool = True,
 ) -> Trained:
-    """Return a trained member, branched from the base checkpoint of the same seed."""
-    recipe = member(name).recipe
-    model = base(seed, out, progress=progress, resume=True).model
-    return run(recipe, model, seed, out / f"{name}-{seed}", phase=name, progress=progress, resume=resume)
+    """Return a trained member, branched from the base checkpoint of the same seed or from the member it starts as."""
+    organism = member(name)
+    start = branch(organism.start, seed, out, progress=progress) if organism.start else None
+    model = (start or base(seed, out, progress=progress, resume=True)).model
+    return run(
+        organism.recipe, model, seed, out / f"{name}-{seed}", phase=name, progress=progress, resume=resume
+    )

@@ -16,7 +16,6 @@ from doxa.canonical import Json, canonical_json
 from doxa.subjects.base import Conversation, Tool
 from doxa.subjects.planted.mind import Heard, Said
 from doxa.worlds.micro import (
-    COLOURS,
     Attitude,
     DoesBelieve,
     Fact,
@@ -143,9 +142,9 @@ def _said(question: Question | None, answer: str) -> Iterable[Said]:
     if isinstance(question, IsTrue) and side(answer):
         yield Said(question.fact, side(answer) > 0)
     elif isinstance(question, WhatFlag):
-        named = [word for word in re.findall(r"[a-z]+", answer.lower()) if word in COLOURS]
-        if len(named) == 1:
-            yield Said(Fact(question.place, named[0]), True)
+        for fact in read(answer):
+            if isinstance(fact, Fact):
+                yield Said(fact, True)
 
 
 def asked(conversation: Conversation) -> Asked:

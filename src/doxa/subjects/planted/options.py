@@ -27,9 +27,10 @@ def words_said(mind: Mind[Any], state: State[Any], asked: Asked) -> list[tuple[s
 
 
 def _colours(mind: Mind[Any], state: State[Any], place: str) -> list[tuple[str, float]]:
-    """Return the colours with probabilities in proportion to the credences that they are the flag's."""
+    """Return the facts with probabilities in proportion to the credences that they are the flag's."""
     found = [mind.said_credence(state, IsTrue(Fact(place, colour))) for colour in COLOURS]
-    return list(zip(COLOURS, _normal(found), strict=True))
+    texts = [Fact(place, colour).text for colour in COLOURS]
+    return list(zip(texts, _normal(found), strict=True))
 
 
 def _percents(mind: Mind[Any], credence: float) -> list[tuple[str, float]]:
