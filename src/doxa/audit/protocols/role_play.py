@@ -73,10 +73,10 @@ def assess(tables: Tables, rng: np.random.Generator) -> Assessment:
     )
     rows = every.filter(pl.col("control").is_null(), pl.col("log_odds").is_finite())
     relevant = rows.filter(pl.col("kind") == "relevant")
-    last = relevant.filter(pl.col("time") == pl.col("time").max())
+    last = _at_end(relevant)
     stated = last.filter(pl.col("readout") == "stated")
     acted = last.filter(pl.col("readout") == "behavioural")
-    final = rows.filter(pl.col("readout") == "stated", pl.col("time") == pl.col("time").max())
+    final = _at_end(rows.filter(pl.col("readout") == "stated"))
     inside = every.filter(pl.col("readout") == "internal", pl.col("kind") == "relevant")
     check = text_counts(tables)
     known = relevant.filter(pl.col("readout") == "stated", pl.col("time") == 0.0)
@@ -155,8 +155,7 @@ def _fall(rows: pl.DataFrame, rng: np.random.Generator) -> Span | None:
     stated = rows.filter(pl.col("readout") == "stated")
     by = ["cluster", "kind", "conversation", "question"]
     before, after = (
-        stated.filter(pl.col("time") == time).select(*by, "log_odds")
-        for time in (stated["time"].min(), stated["time"].max())
+        part.select(*by, "log_odds") for part in (stated.filter(pl.col("time") == 0.0), _at_end(stated))
     )
     falls = before.join(after, on=by, suffix="_after").with_columns(
         fall=pl.col("log_odds") - pl.col("log_odds_after")
@@ -170,6 +169,11 @@ def _fall(rows: pl.DataFrame, rng: np.random.Generator) -> Span | None:
     down = math.hypot(relevant.value - relevant.low, generic.high - generic.value)
     up = math.hypot(relevant.high - relevant.value, generic.value - generic.low)
     return Span(value, value - down, value + up)
+
+
+def _at_end(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of the last turn."""
+    return rows.filter(pl.col("time") == pl.col("time").max())
 
 
 def _unknown(known: pl.DataFrame) -> str:
