@@ -17,13 +17,14 @@ from tests.subjects import tiny_models
 
 CONTROLS = {"shuffled", "random", "shuffled-entropies", "uncentred"}
 SMALL = {
-    "steps": 40,
-    "batch": 16,
+    "steps": 200,
+    "batch": 32,
+    "peak_rate": 1e-2,
     "width": 16,
     "layers": 2,
-    "runs": 3,
+    "runs": 6,
     "rounds": 10,
-    "samples": 4,
+    "samples": 8,
     "prompts": 8,
     "prompt_samples": 3,
     "control_draws": 5,

@@ -16,7 +16,13 @@ from doxa.lens.steering import SteeringVector
 from doxa.lens.token_trace import token_trace
 from doxa.protocols.bandit.agent import Streams, TokenAgent
 from doxa.protocols.bandit.episodes import run_episodes
-from doxa.protocols.bandit.recording import record_episodes, record_outcome, record_share, record_word_counts
+from doxa.protocols.bandit.recording import (
+    record_episodes,
+    record_number,
+    record_outcome,
+    record_share,
+    record_word_counts,
+)
 from doxa.protocols.bandit.steering import (
     Choice,
     Logged,
@@ -142,10 +148,13 @@ def record_imitation(recorder: Recorder, experiment: Experiment) -> None:
     teacher = teacher_entropy_nats(sharpened_belief(experiment.prompts(0, "held-out").read))
     known = ~np.isnan(plain.entropy)
     told: dict[str, Any] = {"subject": SUBJECT, "condition": "imitation", "axis": "sweep"}
-    correlation = float(np.corrcoef(plain.entropy[known], teacher[known])[0, 1])
-    recorder.measure("correlation", correlation, unit="ratio", **told)
+    varies = known.sum() > 2 and np.ptp(plain.entropy[known]) > 0
+    correlation = np.corrcoef(plain.entropy[known], teacher[known])[0, 1] if varies else np.nan
+    record_number(
+        recorder, "correlation", float(correlation), why="entropies do not vary", unit="ratio", **told
+    )
     recorder.measure("validity", float(plain.validity.mean()), unit="fraction", **told)
-    recorder.measure("entropy", plain.mean_entropy, unit="nats", **told)
+    record_number(recorder, "entropy", plain.mean_entropy, unit="nats", **told)
     recorder.measure("teacher entropy", float(teacher.mean()), unit="nats", **told)
 
 

@@ -267,7 +267,7 @@ def record_traces(
             draw=draw,
             ends=agent.ends,
         )[0]
-        words = ["", *(agent.decode([token]) for token in thought)]
+        words = ["", *(agent.decode([int(token)]) for token in thought)]
         for time, (word, share) in enumerate(zip(words, shares, strict=True)):
             record_share(
                 recorder, agent.subject.address, f"trace {kind}", place, time, float(share), word, samples
