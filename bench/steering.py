@@ -47,15 +47,16 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, object]]:
         yield _generation(folder, options, few)
 
 
-def pairs_of_texts(count: int) -> list[tuple[str, str]]:
-    """Pairs that differ in their last word, 24 to 40 tokens long."""
+def pairs_of_texts(count: int, *, turned: bool) -> list[tuple[str, str]]:
+    """Pairs that differ in their last word, 24 to 40 tokens long; every second one may be turned round."""
     rng = stream(0, "bench", "steering", count)
     stems = [score_model.text(rng, int(rng.integers(23, 40))) for _ in range(count)]
-    return [(f"{stem} yes", f"{stem} no") for stem in stems]
+    pairs = [(f"{stem} yes", f"{stem} no") for stem in stems]
+    return [pair[::-1] if turned and place % 2 else pair for place, pair in enumerate(pairs)]
 
 
 def _extraction(folder: str, count: int, do: str, options: argparse.Namespace, repeats: int) -> Case:
-    pairs = pairs_of_texts(count)
+    pairs = pairs_of_texts(count, turned=do == "component")
     lengths = [len(text.split()) for pair in pairs for text in pair]
     flops = sum(score_model.matrix_flops(length, length * (length + 1) / 2) for length in lengths)
     peak = 1e9 * max(gemm_gflops(torch.float32) for _ in range(3))

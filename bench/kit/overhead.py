@@ -16,14 +16,19 @@ FLOOR_S = 5e-5
 
 def in_turn(bare: Callable[[], Any], whole: Callable[[], Any], pairs: int) -> dict[str, float]:
     """Return the median CPU seconds of a bare pass, and of what the other adds to the bare pass beside it."""
-    bare(), whole()
+    _cpu_s(bare), _cpu_s(whole)
     alone: list[float] = []
     added: list[float] = []
-    for _ in range(pairs):
-        start = time.process_time()
-        bare()
-        middle = time.process_time()
-        whole()
-        alone.append(middle - start)
-        added.append(time.process_time() - middle - alone[-1])
+    for place in range(pairs):
+        # each goes first in turn, so that a machine that slows down favours neither
+        first = _cpu_s(bare if place % 2 == 0 else whole)
+        second = _cpu_s(whole if place % 2 == 0 else bare)
+        alone.append(first if place % 2 == 0 else second)
+        added.append((second - first) if place % 2 == 0 else (first - second))
     return {"bare_s": statistics.median(alone), "added_s": statistics.median(added)}
+
+
+def _cpu_s(work: Callable[[], Any]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start

@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from kit.side import Work, serve
 from repeng import ControlVector, DatasetEntry
-from transformers import AutoTokenizer, LlamaForCausalLM
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 
 def prepare(case: dict[str, Any]) -> Work:
     torch.set_num_threads(int(case["threads"]))
     model = LlamaForCausalLM.from_pretrained(case["folder"], dtype=torch.float32).eval()
-    tokenizer = AutoTokenizer.from_pretrained(case["folder"])
-    tokenizer.pad_token = tokenizer.eos_token
+    words = f"{case['folder']}/tokenizer.json"  # its class, as transformers 5 names it, is unknown to 4
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=words, eos_token="yes", pad_token="yes")
     entries = [DatasetEntry(positive=one, negative=other) for one, other in case["pairs"]]
     layers = list(range(model.config.num_hidden_layers))
 

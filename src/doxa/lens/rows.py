@@ -86,17 +86,24 @@ def batches(rows: Sequence[Int[np.ndarray, " _"]], batch_tokens: int, past: int 
     A row that is longer than that stands alone. Behind a prefix of ``past`` tokens a batch looks back on at most
     ``PAST_SHARE`` times as many.
     """
-    order = sorted(range(len(rows)), key=lambda place: -len(rows[place]))
-    while order:
-        width = len(rows[order[0]])
+    left = sorted(range(len(rows)), key=lambda place: -len(rows[place]))
+    while left:
+        width = len(rows[left[0]])
         most = min(BATCH_ROWS, batch_tokens // width, PAST_SHARE * batch_tokens // (past + width))
-        taken = [
-            place
-            for place in order[: max(1, most)]
-            if width - len(rows[place]) <= PADDING_TOKENS + width // 16
-        ]
-        yield _batch(rows, taken, width)
-        del order[: len(taken)]
+        taken = _together(rows, left[: max(1, most)])
+        yield _batch(rows, left[:taken], width)
+        del left[:taken]
+
+
+def _together(rows: Sequence[Int[np.ndarray, " _"]], places: Sequence[int]) -> int:
+    """Return how many of these rows, the longest first, go into one pass before padding costs more than another."""
+    width = len(rows[places[0]])
+    padding = 0
+    for count, place in enumerate(places):
+        padding += width - len(rows[place])
+        if padding > PADDING_TOKENS + width * (count + 1) // 16:
+            return count
+    return len(places)
 
 
 def _batch(rows: Sequence[Int[np.ndarray, " _"]], places: Sequence[int], width: int) -> Batch:
