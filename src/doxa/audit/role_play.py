@@ -6,12 +6,13 @@ The rows are those of the micro form, so that one assessment reads both.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
 
-from doxa.audit.inner import record_inner, record_no_inner
+from doxa.audit.inner import CONTROLS, record_inner, record_no_inner
 from doxa.audit.protocol import Step, record_text_check
 from doxa.elicit.micro import TextCheck
 from doxa.elicit.questions import Question
@@ -54,6 +55,12 @@ def ask_role_play(
         progress=lambda done, turns: step(done, turns + 1, f"turn {TURNS_ASKED[done - 1]} of {talk.n_turns}"),
     )
     record_replay(recorder, subject, found, _kinds(talk), pairs=_pairs(asked))
+    if inner is not None:
+        aimless = replace(inner, probe=inner.probe.random_direction(rng))
+        ends = replay(
+            subject, talk, asked, readouts=("internal",), turns=(0, talk.n_turns), inner=aimless, seed=seed
+        )
+        record_replay(recorder, subject, ends, _kinds(talk), pairs=_pairs(asked), control=CONTROLS[1])
     record_text_check(recorder, subject, _check_text(subject, talk, asked, found, seed))
     step(1, 1, "text checked")
 
@@ -108,9 +115,8 @@ def _inner(
     from doxa.protocols.roleplay import inner_margins
 
     found = inner_margins(model, generic, targets={talk.id: talk.after(talk.n_turns)}, seed=seed)
-    record_inner(
-        recorder, subject.address, layer=found.layer, place="at the answer", accuracy=dict(found.accuracy)
-    )
+    accuracy = {**found.accuracy, CONTROLS[0]: found.permuted}
+    record_inner(recorder, subject.address, layer=found.layer, place="at the answer", accuracy=accuracy)
     return found
 
 
