@@ -24,7 +24,10 @@ from doxa.subjects.transformers_loading import undisturbed
 Row: TypeAlias = Sequence[int] | Int[np.ndarray, " _"]
 """Token ids of one sequence, without padding."""
 
-BATCH_TOKENS = {"cpu": 4096, "cuda": 32768}
+GPU_TOKENS = 32768
+CPU_NUMBERS = 2**18
+"""A processor is fastest where a pass's tokens times the width stay in its cache: by a tenth at width 512."""
+
 BATCH_ROWS = 512
 
 PAST_SHARE = 8
@@ -125,9 +128,12 @@ def batch_size(model: Any, batch_tokens: int | None) -> int:
     Raises:
         InputError: fewer than one.
     """
-    if batch_tokens is not None and batch_tokens < 1:
-        raise InputError(f"batch_tokens={batch_tokens}: must be >= 1")
-    return batch_tokens or BATCH_TOKENS.get(device_of(model).type, 4096)
+    if batch_tokens is not None:
+        if batch_tokens < 1:
+            raise InputError(f"batch_tokens={batch_tokens}: must be >= 1")
+        return batch_tokens
+    weight = model.get_input_embeddings().weight
+    return GPU_TOKENS if weight.device.type == "cuda" else min(4096, max(512, CPU_NUMBERS // weight.shape[1]))
 
 
 class Prefix:
