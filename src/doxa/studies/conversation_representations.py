@@ -128,12 +128,12 @@ def check(config: Any) -> None:
     if not config.subject:
         NetShape(world(config, 0).vocabulary, width=config.width, layers=config.layers, heads=config.heads)
         return
+    roleplay.check_files(config.conversations, config.questions, config.generic)
     if form(config.subject) == "micro":
         raise InputError(
             f"subject={config.subject}: speaks micro-English, and the conversations are plain English; "
             "the same protocol in micro-English is part of: doxa audit " + config.subject
         )
-    roleplay.check_files(config.conversations, config.questions, config.generic)
 
 
 def world(config: Any, seed: int) -> DialogueWorld:
