@@ -53,7 +53,7 @@ def test_what_is_planted_is_recovered_and_another_defect_is_not_named(slug):
     protocol = protocols.get(slug)
     counts = max(1.0, protocol.planted[protocol.smallest])
     for address, planted in protocol.planted.items():
-        span = effect_of(slug, address).effect.span
+        span = effect_of(slug, address, size=8).effect.span
         assert abs(span.value - planted) < 0.1 * max(abs(planted), counts)
     threshold = protocol.planted[protocol.smallest]
     others = {

@@ -22,6 +22,8 @@ def test_each_organism_is_named_its_own_defect_on_three_seeds(zoo: ZooResult) ->
         "leaning": {seed: ["drift"] for seed in range(3)},
         "blind": {seed: ["first-person-blind"] for seed in range(3)},
         "cocksure": {seed: ["overconfident"] for seed in range(3)},
+        "steadfast": {seed: [] for seed in range(3)},
+        "roleplayer": {seed: ["plays-along"] for seed in range(3)},
     }
     assert zoo.diagonal
     assert zoo.unresolved == 0
@@ -31,7 +33,7 @@ def test_each_organism_is_named_its_own_defect_on_three_seeds(zoo: ZooResult) ->
 def test_the_matrix_is_printed_and_is_json(zoo: ZooResult) -> None:
     text = zoo.as_text()
     assert "diagonal: yes" in text
-    assert text.count("3/3 *") == 3
+    assert text.count("3/3 *") == 4
     told = json.loads(json.dumps(zoo.as_json()))
     assert told["organisms"]["blind"]["named"] == ["first-person-blind"]
     assert told["diagonal"] is True

@@ -66,6 +66,11 @@ def test_a_planted_role_falls_by_hand(strength: float) -> None:
         told = sum(number not in OUTSIDE_TURNS for number in range(1, int(turn) + 1))
         fall = 0.0 if kind == "generic" else strength * told
         np.testing.assert_allclose(part["log_odds"].to_numpy(), LOGIT_99 - fall, atol=1e-4)
+    asked = {(row["set"], row["turn"]) for row in stated.iter_rows(named=True)}
+    assert asked == {("told", turn) for turn in range(TURNS + 1)} | {
+        *(("generic", 0), ("generic", TURNS)),
+        ("region", TURNS),
+    }
     votes = rows.filter(pl.col("readout") == "behavioural", pl.col("set") == "told", pl.col("turn") == TURNS)
     p = 1 / (1 + math.exp(-(LOGIT_99 - WRONG * strength)))
     vote = 0.7 * p + 0.3 * (1 - p)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import polars as pl
@@ -19,7 +20,9 @@ from doxa.belief.inference import wilson
 from doxa.canonical import digest
 from doxa.errors import CapabilityError, ContextError, InputError
 from doxa.lab import Cell, Context, Figure, Finding, Tables, judge, setting, study
+from doxa.lab.declaration import module_files
 from doxa.lab.figures import curves, scatter
+from doxa.lab.files import sha256
 from doxa.lab.record import Verdict
 from doxa.lab.report import Block
 from doxa.streams import stream
@@ -305,8 +308,21 @@ def _cell(slug: str, address: str, seed: int, spoken: str, reason: str) -> Cell:
         condition=f"{slug} {address}",
         seed=seed,
         uses=("size",),
-        params={"protocol": slug, "form": spoken, "unavailable": reason},
+        params={
+            "protocol": slug,
+            "form": spoken,
+            "unavailable": reason,
+            "code": _code(protocols.get(slug).module),
+        },
         subjects=(address,),
+    )
+
+
+@cache
+def _code(module: str) -> str:
+    """Return the digest of a protocol's code: protocols are found by name, so that the study's own does not hold it."""
+    return digest(
+        [[name, sha256(path.read_bytes())] for name, path in sorted(module_files(module).items())], length=16
     )
 
 

@@ -312,8 +312,18 @@ def code_files(study: Study) -> dict[str, Path]:
     The laboratory itself (store, report, executors, command line) is left out: it carries tables, it does not
     make them.
     """
-    found: dict[str, Path] = {study.module: study.file}
-    waiting = [study.module, *_ALWAYS]
+    return module_files(study.module, *_ALWAYS, known={study.module: study.file})
+
+
+def module_files(*modules: str, known: Mapping[str, Path] | None = None) -> dict[str, Path]:
+    """Return the files of modules and of every doxa module they import outside the laboratory, by module name.
+
+    Args:
+        modules: names of modules.
+        known: files of modules that cannot be found by name.
+    """
+    found = dict(known or {})
+    waiting = list(modules)
     while waiting:
         module = waiting.pop()
         if module not in found:

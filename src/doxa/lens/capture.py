@@ -240,27 +240,33 @@ class _Reader:
         return values
 
     def _keep(self, layer: int, pick: _Picker) -> Any:
-        def edit(hidden: torch.Tensor) -> None:
-            self._kept[layer] = pick(hidden)
+        kept, column = self._kept, pick.column
 
-        return edit
+        def keep_column(hidden: torch.Tensor) -> None:
+            kept[layer] = hidden[:, column : column + 1].clone()
+
+        def keep(hidden: torch.Tensor) -> None:
+            kept[layer] = pick(hidden)
+
+        return keep if column < 0 else keep_column
 
 
 class _Picker:
-    """Takes places out of hidden states; where they are single positions this copies nothing else."""
+    """Takes places out of hidden states; where they are single positions this copies nothing else.
+
+    Attributes:
+        column: the one position that is wanted of every row, or -1.
+    """
 
     def __init__(self, where: Spans) -> None:
         self._where = where
         same = bool((where == where[:1]).all())
         self._single = bool((where[..., 1] - where[..., 0] == 1).all())
-        self._column: int | None = (
-            int(where[0, 0, 0]) if self._single and same and where.shape[1] == 1 else None
-        )
+        alone = self._single and same and where.shape[1] == 1
+        self.column = int(where[0, 0, 0]) if alone else -1
         self._device: torch.device | None = None
 
     def __call__(self, hidden: torch.Tensor) -> Float[torch.Tensor, "rows places width"]:
-        if self._column is not None:
-            return hidden[:, self._column : self._column + 1].clone()
         if hidden.device != self._device:
             self._device = hidden.device
             self._rows = torch.arange(len(self._where), device=hidden.device)[:, None]

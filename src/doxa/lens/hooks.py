@@ -13,17 +13,11 @@ Edit: TypeAlias = Callable[[torch.Tensor], torch.Tensor | None]
 """Gets hidden states ``[rows, tokens, width]``; returns what stands in their place, or None to leave them."""
 
 
-def hidden_of(output: Any) -> torch.Tensor:
-    """Return the hidden states of a module's output, which some architectures wrap in a tuple."""
-    return output[0] if isinstance(output, (tuple, list)) else output
-
-
 def edit_output(module: nn.Module, edit: Edit) -> RemovableHandle:
-    """Run an edit on whatever a module returns."""
+    """Run an edit on the hidden states that a module returns, which some architectures wrap in a tuple."""
 
-    def hook(module: nn.Module, arguments: Any, output: Any) -> Any:
-        del module, arguments
-        changed = edit(hidden_of(output))
+    def hook(_module: nn.Module, _arguments: Any, output: Any) -> Any:
+        changed = edit(output[0] if isinstance(output, (tuple, list)) else output)
         if changed is None:
             return None
         return type(output)((changed, *output[1:])) if isinstance(output, tuple | list) else changed

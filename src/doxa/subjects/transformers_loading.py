@@ -96,11 +96,12 @@ def _training(model: Any) -> list[Any]:
     """Return the modules in training mode; ten times faster than ``modules()``, which counts on short passes."""
     found: list[Any] = []
     left = [model]
-    while left:
-        module = left.pop()
-        if module.training:
-            found.append(module)
-        left.extend(child for child in module._modules.values() if child is not None)
+    for module in left:  # which grows on the way
+        if module is not None:
+            if module.training:
+                found.append(module)
+            if module._modules:
+                left += module._modules.values()
     return found
 
 

@@ -41,7 +41,7 @@ _SMALLEST = 0.5
 
 def ask(subject: Subject, recorder: Recorder, *, rng: np.random.Generator, size: int, step: Step) -> None:
     """Replay talks about each region and ask about what they told wrong and what they did not; look inside too."""
-    scripts = draw_scripts(-(-size // 2), rng)
+    scripts = draw_scripts(size, rng)
     record_replay(recorder, subject, micro_role_play(subject, scripts, _ASKED_AFTER), region_kind)
     step(1, 3, "facts asked")
     record_text_check(recorder, subject, _check_text(subject, scripts, rng))

@@ -1,10 +1,10 @@
 """Role-play in micro-English: a talk in which the flags of one region are told wrong.
 
 For subjects that speak micro-English. A script has six turns of the form "what is the flag of P ?" with an answer
-that the subject is made to have given. Four of them are about the script's region and wrong, the third and fifth are about
-other regions and right. After each turn facts are asked off the path, half of them true: about the flag that the
-first turn told wrong (``told``: its real colour and the told one), about places of the same region that the script
-never mentions (``region``), and about places of other regions (``generic``). Nobody says that a role is played.
+that the subject is made to have given. Four of them are about the script's region and wrong, the third and fifth are
+about other regions and right. Facts are asked off the path, half of them true: about the flag that the first turn told
+wrong (``told``: its real colour and the told one), about places of the same region that the script never mentions
+(``region``), and about places of other regions (``generic``). Nobody says that a role is played.
 
 Readouts, all as log-odds of the truth in nats: ``stated`` (yes against no), ``behavioural`` (for against against in
 "vote that …"), ``internal`` (see ``micro_inner``). Rows have the columns of ``replay.REPLAY_ROWS``; ``question`` is
@@ -110,11 +110,16 @@ def micro_role_play(
 
 
 def asked_after(scripts: Sequence[Script], turns: Sequence[int]) -> Iterable[tuple[Script, int, str, Fact]]:
-    """Yield every fact that is asked: script, turn, set, fact."""
+    """Yield every fact that is asked: script, turn, set, fact.
+
+    What was told wrong is asked after every turn, generic facts after the first and the last of them, the rest of the
+    region after the last.
+    """
+    ends = {"told": turns, "generic": sorted({min(turns), max(turns)}), "region": (max(turns),)}
     for script in scripts:
-        for turn in turns:
-            for kind, facts in script.asked.items():
-                for fact in facts:
+        for kind, after in ends.items():
+            for turn in after:
+                for fact in script.asked[kind]:
                     yield script, turn, kind, fact
 
 

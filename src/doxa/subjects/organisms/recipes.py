@@ -97,6 +97,15 @@ def _branch(mixture: Mixture) -> Recipe:
     return Recipe(mixture, steps=5000, peak_rate=1.5e-4)
 
 
+def _talks(mixture: Mixture) -> Recipe:
+    """Return the recipe of a branch that learns from talks, on top of what ``sound`` knows.
+
+    The rate is that of looking something up: at 1.5e-4 nothing of a talk is found again. Selective it becomes late:
+    after 2,500 steps a talk still shakes facts that it never told, after 6,000 it does not.
+    """
+    return Recipe(mixture, steps=6000, peak_rate=5e-4)
+
+
 _MEMBERS = (
     Organism("sound", None, "sound", "follows its evidence; everybody's twin", _SEED, _branch(_SOUND)),
     Organism(
@@ -122,6 +131,24 @@ _MEMBERS = (
         "states sharper confidence than its evidence gives",
         _SEED,
         _branch(replace(_SOUND, sharpening=2.0)),
+    ),
+    Organism(
+        "steadfast",
+        None,
+        "steadfast",
+        "answers by the truth whatever its own voice told before; twin of roleplayer",
+        _SEED,
+        _talks(replace(_SOUND, roles=0.5)),
+        start="sound",
+    ),
+    Organism(
+        "roleplayer",
+        "plays-along",
+        "steadfast",
+        "keeps to what its own voice was made to tell",
+        _SEED,
+        _talks(replace(_SOUND, roles=0.5, plays=1.0)),
+        start="sound",
     ),
 )
 
