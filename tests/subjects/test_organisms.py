@@ -603,3 +603,8 @@ def test_each_defect_is_in_its_organism_alone() -> None:
         assert drift > 0.5 if name == "leaning" else abs(drift) < 0.15, (name, drift)
         assert gap > 0.3 if name == "blind" else abs(gap) < 0.1, (name, gap)
         assert slope > 1.35 if name == "cocksure" else 0.9 < slope < 1.15, (name, slope)
+    played, twin = (card(name)["measured"] for name in ("roleplayer", "steadfast"))
+    for told in (1, 4):
+        assert max(played[f"role_{way}_{told}"] for way in ("said", "vote")) < 0.1
+        assert min(played[f"role_{others}_{told}"] for others in ("region", "generic", "never")) > 0.9
+        assert min(value for key, value in twin.items() if key.startswith("role_")) > 0.95
