@@ -55,7 +55,17 @@ ASKING = ("subject", "questions", "generic", "turns", "readouts", "penalty", "re
     room="lens",
     claim="what a factuality direction says of a conversation's own topic can invert while generic facts stay",
     presets={
-        "quick": {"seeds": 2, "steps": 700, "batch": 32, "restarts": 20, "turns": "ends"},
+        "quick": {
+            "seeds": 2,
+            "questions_per_topic": 4,
+            "document_tokens": 36,
+            "steps": 1000,
+            "batch": 24,
+            "peak_rate": 5e-3,
+            "precision": "auto",
+            "restarts": 20,
+            "turns": "ends",
+        },
         "paper": {"seeds": 20, "turns": "all"},
     },
 )

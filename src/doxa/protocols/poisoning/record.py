@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -114,7 +115,7 @@ def record_lens(
     recorder: Recorder, margins: np.ndarray, condition: str, step: int, subject: str = SUBJECT
 ) -> None:
     """Add the mean lens margin at every depth at one checkpoint."""
-    for depth, value in enumerate(margins.mean(axis=0)):
+    for depth, value in enumerate(margins.mean(axis=0, dtype=np.float64)):
         _number(recorder, f"lens/{depth}", value, condition, "step", step, unit="nats", subject=subject)
 
 
@@ -188,6 +189,8 @@ def _number(
     unit: str = "",
     subject: str = SUBJECT,
 ) -> None:
-    recorder.measure(
-        measure, float(value), subject=subject, unit=unit, axis=axis, time=float(time), condition=condition
-    )
+    told: dict[str, Any] = {"subject": subject, "unit": unit, "axis": axis, "time": float(time)}
+    if math.isnan(value):
+        recorder.measure(measure, None, condition=condition, missing="no item was true before", **told)
+    else:
+        recorder.measure(measure, float(value), condition=condition, **told)
