@@ -168,10 +168,13 @@ def test_a_small_run_makes_findings_and_figures_and_is_resumed(tmp_path):
 def test_the_mechanism_is_there_at_quick_size(tmp_path):
     result = run_study(SLUG, preset="quick", out=tmp_path)
     found = {finding.id: finding for finding in result.findings}
-    for name in ("naive-opposite-day", "role-play", "layer-2"):
-        assert (found[name].estimate or 0.0) < 0, name
-    for name in ("held-out", "robust-opposite-day", "generic", "relevant-start", "story", "never-played"):
-        assert (found[name].estimate or 0.0) > 0, name
+    sizes = {name: finding.estimate or 0.0 for name, finding in found.items()}
+    for name in ("role-play", "layer-2", "ccs"):
+        assert sizes[name] < 0, name
+    for name in ("robust-opposite-day", "generic", "relevant-start", "story", "never-played"):
+        assert sizes[name] > 0, name
+    assert sizes["held-out"] == 1.0
+    assert sizes["naive-opposite-day"] < sizes["robust-opposite-day"] / 2
 
 
 @pytest.mark.filterwarnings("ignore:Yes is 2 tokens")
