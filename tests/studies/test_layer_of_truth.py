@@ -171,6 +171,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft asks transformers so
 @pytest.mark.parametrize("adapter", ["full", "lora"])
 def test_a_copy_of_a_real_model_is_poisoned(tmp_path, folder, adapter):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
