@@ -9,6 +9,8 @@ from doxa.testing import check_study
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("slug", studies.names())
+@pytest.mark.parametrize(
+    "slug", [slug for slug in studies.names() if slug != "series"]
+)  # it needs checkpoints
 def test_registered(slug: str) -> None:
     check_study(slug)
