@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Int
 
 from doxa.errors import DoxaError, InputError, MissingExtraError
-from doxa.streams import stream, stream_key
+from doxa.streams import stream, torch_stream
 from doxa.training.poisoning import check_checkpoints
 from doxa.worlds.fact_pairs import FactPair
 
@@ -163,7 +163,7 @@ def trainable(model: Any, adapter: Adapter, seed: int) -> Trainable:
     except ImportError as error:
         raise MissingExtraError("training a LoRA", "lora") from error
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream_key(seed, "facts", "lora") % 2**63)
+        torch.set_rng_state(torch_stream(seed, "facts", "lora").get_state())
         config = LoraConfig(r=LORA_RANK, target_modules="all-linear", task_type="CAUSAL_LM", bias="none")
         wrapped: Any = get_peft_model(model, config)
     return Trainable(wrapped, wrapped.get_base_model(), "lora")
