@@ -7,7 +7,7 @@ import pytest
 
 from doxa.lab.record import Recorder
 from doxa.protocols.context_drift.embedded import _record_shifts, _record_table
-from doxa.protocols.context_drift.outcomes import Units, measured, table_figure
+from doxa.protocols.context_drift.outcomes import measured, table_figure
 from doxa.worlds.leaning_corpus import STATEMENT, LeaningCorpus
 from doxa.worlds.leaning_learners import LeaningCurve
 
@@ -86,18 +86,3 @@ def test_the_exact_reader_shifts_answer_and_option_together():
     assert np.array_equal((told.stance > 0.5)[certain], (told.option > 0.5)[certain])
     one_sided = corpus.pairs(STATEMENT, np.arange(1, 5), 1)
     assert float(corpus.bayes(one_sided, 0).option) > 0.5
-
-
-def test_units_are_paired_and_judged_by_their_interval():
-    first, second = Units({"0": 0.9, "1": 0.8, "2": 0.85}), Units({"0": 0.6, "1": 0.6, "3": 0.1})
-    assert first.minus(second).values == pytest.approx({"0": 0.3, "1": 0.2})
-    assert first.less(0.5).values == pytest.approx({"0": 0.4, "1": 0.3, "2": 0.35})
-    assert first.finding("x", "", above=0.5).verdict == "holds"
-    assert first.finding("x", "", above=0.98).verdict == "fails"
-    assert first.finding("x", "", above=0.85).verdict == "unresolved"
-    one = Units({"0": 1.0}).within("x", "", 0.1, at=4)
-    assert (one.verdict, one.control, one.note) == (
-        "unresolved",
-        True,
-        "one unit has no interval; farthest at 4 statements",
-    )

@@ -124,7 +124,7 @@ def test_what_was_not_run_is_unresolved():
     left = rows._replace(measures=rows.measures.filter(rows.measures["condition"] != "unknown entities 1"))
     found = verdicts(left)
     assert found["unknown-flips"].verdict == "unresolved"
-    assert found["unknown-flips"].note == "was not measured"
+    assert found["unknown-flips"].note == "not measured in this run"
 
 
 def test_a_cell_is_one_seed_and_more_seeds_leave_the_others_as_they_are():

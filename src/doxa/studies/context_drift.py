@@ -314,30 +314,52 @@ def drift_findings(tables: Tables, config: Config) -> list[Finding]:
         stated.finding(
             "stated-drift",
             f"after {at} one-sided statements on other topics P(the side argued) is at least {STATED_LEAST}",
+            unit="probability",
             above=STATED_LEAST,
         ),
         behaviour.finding(
             "behaviour-drift",
             f"behaviour moves the same way, to between {BEHAVIOUR_LEAST} and {BEHAVIOUR_MOST}",
+            unit="probability",
             above=BEHAVIOUR_LEAST,
             below=BEHAVIOUR_MOST,
         ),
         stated.minus(behaviour).finding(
-            "behaviour-less", "behaviour moves less than the stated belief", above=0.0
+            "behaviour-less", "behaviour moves less than the stated belief", unit="probability", above=0.0
         ),
         stated.minus(early).finding(
             "settled",
             f"from {SETTLED_BY} to {at} statements the belief rises by less than {TOLERANCE}",
+            unit="probability",
             below=TOLERANCE,
         ),
         free.within(
-            "uncoupled-topics", f"uncoupled topics in the same model stay {half}", TOLERANCE, at=free_at
+            "uncoupled-topics",
+            f"uncoupled topics in the same model stay {half}",
+            TOLERANCE,
+            unit="probability",
+            note=f"farthest at {free_at} statements",
         ),
         acted.within(
-            "uncoupled-behaviour", f"behaviour on uncoupled topics stays {half}", TOLERANCE, at=acted_at
+            "uncoupled-behaviour",
+            f"behaviour on uncoupled topics stays {half}",
+            TOLERANCE,
+            unit="probability",
+            note=f"farthest at {acted_at} statements",
         ),
-        both.within("balanced-reading", f"after balanced reading topics stay {half}", TOLERANCE, at=both_at),
-        redrawn.within("resampled", f"another draw of the text gives the same within {TOLERANCE}", TOLERANCE),
+        both.within(
+            "balanced-reading",
+            f"after balanced reading topics stay {half}",
+            TOLERANCE,
+            unit="probability",
+            note=f"farthest at {both_at} statements",
+        ),
+        redrawn.within(
+            "resampled",
+            f"another draw of the text gives the same within {TOLERANCE}",
+            TOLERANCE,
+            unit="probability",
+        ),
     ]
 
 

@@ -9,12 +9,11 @@ import polars as pl
 
 from doxa.lab.figures import Figure
 from doxa.lab.record import Finding, Tables
+from doxa.lab.units import SHARE, Units, least
 from doxa.protocols.bandit.pictures import episode_figures, sweep_figures, trace_figures, word_figures
 from doxa.protocols.bandit.readings import (
-    PerSeed,
     along_multipliers,
     at_chosen_layer,
-    least,
     least_step,
     per_seed,
     read_measures,
@@ -76,10 +75,16 @@ def _imitation(frame: pl.DataFrame, bounds: Bounds) -> list[Finding]:
             f"the network's action entropy follows the teacher's over prompts, r above {bounds.tracks}",
             above=bounds.tracks,
             unit="correlation",
+            possible=(-1.0, 1.0),
         ),
-        valid.finding("valid", "its completions name an arm", above=bounds.valid, unit="fraction"),
+        valid.finding(
+            "valid", "its completions name an arm", above=bounds.valid, unit="fraction", possible=SHARE
+        ),
         early.minus(late).finding(
-            "collapse", f"unsteered, entropy falls from the first {EDGE_ROUNDS} rounds to the last", above=0.0
+            "collapse",
+            f"unsteered, entropy falls from the first {EDGE_ROUNDS} rounds to the last",
+            unit="nats",
+            above=0.0,
         ),
     ]
 
@@ -97,17 +102,25 @@ def _steering(frame: pl.DataFrame, bounds: Bounds) -> list[Finding]:
         per_seed(steered, "gain", "sweep", time=positive).finding(
             "gain",
             f"a multiplier of {positive:g} raises the mean entropy by more than controls may",
+            unit="nats",
             above=bounds.tolerance_nats,
             note=chosen,
         ),
         least_step(entropy, rising).finding(
-            "rises", f"entropy rises at each step from 0 to {positive:g} (smallest step)", above=0.0
+            "rises",
+            f"entropy rises at each step from 0 to {positive:g} (smallest step)",
+            unit="nats",
+            above=0.0,
         ),
         least_step(entropy, (negative, 0.0)).finding(
-            "falls", f"a multiplier of {negative:g} lowers it (size of the fall)", above=0.0
+            "falls", f"a multiplier of {negative:g} lowers it (size of the fall)", unit="nats", above=0.0
         ),
         least_valid.finding(
-            "steered-valid", f"completions stay valid {between}", above=bounds.valid, unit="fraction"
+            "steered-valid",
+            f"completions stay valid {between}",
+            above=bounds.valid,
+            unit="fraction",
+            possible=SHARE,
         ),
         least_step(doubt, bounds.steps).finding(
             "doubt-words",
@@ -133,22 +146,30 @@ def _controls(frame: pl.DataFrame, bounds: Bounds) -> list[Finding]:
         shuffled.finding(
             "shuffled",
             f"the vector with shuffled coordinates {within}",
+            unit="nats",
             above=-most,
             below=most,
             control=True,
         ),
         random.finding(
-            "random", f"a random vector of equal norm {within}", above=-most, below=most, control=True
+            "random",
+            f"a random vector of equal norm {within}",
+            unit="nats",
+            above=-most,
+            below=most,
+            control=True,
         ),
         entropies.finding(
             "shuffled-entropies",
             "a vector of entropies shuffled over prompts gains nothing",
+            unit="nats",
             below=most,
             control=True,
         ),
         uncentred.finding(
             "uncentred",
             "a vector of activations that are not centred by run gains nothing",
+            unit="nats",
             below=most,
             control=True,
             note=f"cosine with the vector {told['cosine']:.2f}; {told['offset share']:.0%} of the variance lies "
@@ -168,6 +189,7 @@ def _transfer(frame: pl.DataFrame, bounds: Bounds) -> list[Finding]:
                 f"transfer-{source}-{other}".lower(),
                 f"a vector of wording {source} keeps {bounds.transferred:.0%} of its gain in wording {other} "
                 "(excess over that)",
+                unit="nats",
                 above=0.0,
                 note=f"it keeps {kept:.0%}",
             )
@@ -186,16 +208,17 @@ def _matched(frame: pl.DataFrame) -> Finding:
     return steered.minus(heated).finding(
         "matched-validity",
         "at 95 % valid completions steering gains more entropy than temperature",
+        unit="nats",
         above=0.0,
         note=f"{gains}; {told}",
     )
 
 
 def _play(frame: pl.DataFrame, bounds: Bounds) -> list[Finding]:
-    def both(kind: str, name: str) -> PerSeed:
+    def both(kind: str, name: str) -> Units:
         return per_seed(frame, name, f"{kind}, equal")
 
-    def regret(kind: str) -> PerSeed:
+    def regret(kind: str) -> Units:
         sides = [per_seed(frame, "regret", f"{kind}, {side}") for side in ("first better", "second better")]
         halves = [side.times(0.5 / bounds.uniform_regret) for side in sides]
         return reduce(lambda one, other: one.minus(other.times(-1.0)), halves)
@@ -213,7 +236,7 @@ def _play(frame: pl.DataFrame, bounds: Bounds) -> list[Finding]:
             unit="rounds",
             note=f"round {settled}",
         ),
-        wider.finding("exploring", "and their action entropy over the run is higher", above=0.0),
+        wider.finding("exploring", "and their action entropy over the run is higher", unit="nats", above=0.0),
         regret("steered").finding(
             "regret",
             "on arms a standard deviation apart they lose less than a player who pulls both equally (share of that)",

@@ -1,16 +1,13 @@
-"""Recorded bandit experiments read back: one number for each seed, and the mean over seeds as a finding."""
+"""Recorded bandit experiments read back: one number for each seed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
 
 import polars as pl
 
-from doxa.belief.inference import Interval, mean_t_interval
-from doxa.lab.record import Finding, judge
+from doxa.lab.units import Units, least
 
 
 def read_measures(measures: pl.DataFrame) -> pl.DataFrame:
@@ -25,78 +22,7 @@ def read_measures(measures: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-@dataclass(frozen=True)
-class PerSeed:
-    """One number for each seed.
-
-    Attributes:
-        values: by seed; a seed without a value is left out.
-    """
-
-    values: Mapping[int, float]
-
-    def minus(self, other: PerSeed) -> PerSeed:
-        """Return the differences of the seeds both have."""
-        return self._with(other, lambda a, b: a - b)
-
-    def over(self, other: PerSeed) -> PerSeed:
-        """Return the ratios of the seeds both have, where the other is not 0."""
-        usable = PerSeed({seed: value for seed, value in other.values.items() if value})
-        return self._with(usable, lambda a, b: a / b)
-
-    def times(self, factor: float) -> PerSeed:
-        """Return the values times a number."""
-        return PerSeed({seed: factor * value for seed, value in self.values.items()})
-
-    def interval(self) -> Interval:
-        """Return the mean over seeds with Student's interval."""
-        return mean_t_interval(list(self.values.values()))
-
-    def row(self, **more: Any) -> dict[str, Any]:
-        """Return a figure's row: the mean, and its interval where there is one."""
-        mean = self.interval()
-        low, high = mean.ends or (mean.estimate, mean.estimate)
-        return {"value": mean.estimate, "low": low, "high": high, **more}
-
-    def finding(
-        self,
-        name: str,
-        claim: str,
-        *,
-        above: float | None = None,
-        below: float | None = None,
-        unit: str = "nats",
-        control: bool = False,
-        note: str = "",
-    ) -> Finding:
-        """Return the finding that the mean over seeds lies within bounds."""
-        mean = self.interval()
-        if not self.values:
-            return Finding(
-                name, claim, None, None, "unresolved", unit, control, note="not measured in this run"
-            )
-        ends = mean.ends
-        if ends and unit in ("fraction", "correlation"):
-            ends = (max(-1.0, ends[0]), min(1.0, ends[1]))
-        spread = f"single seeds {min(self.values.values()):.3f} to {max(self.values.values()):.3f}"
-        return Finding(
-            id=name,
-            claim=claim,
-            estimate=mean.estimate,
-            interval=ends,
-            verdict=judge(ends, above=above, below=below),
-            unit=unit,
-            control=control,
-            n=mean.n,
-            note="; ".join(part for part in (note, spread) if part),
-        )
-
-    def _with(self, other: PerSeed, how: Callable[[float, float], float]) -> PerSeed:
-        both = self.values.keys() & other.values.keys()
-        return PerSeed({seed: how(self.values[seed], other.values[seed]) for seed in sorted(both)})
-
-
-def per_seed(frame: pl.DataFrame, measure: str, condition: str, **where: float | int) -> PerSeed:
+def per_seed(frame: pl.DataFrame, measure: str, condition: str, **where: float | int) -> Units:
     """Return the mean of a measure for each seed, over the rows of a condition with the columns given.
 
     Args:
@@ -107,7 +33,7 @@ def per_seed(frame: pl.DataFrame, measure: str, condition: str, **where: float |
     """
     rows = frame.filter(measure=measure, condition=condition, **where).drop_nulls("value")
     means = rows.group_by("seed").agg(pl.col("value").mean()).sort("seed")
-    return PerSeed(dict(means.iter_rows()))
+    return Units(dict(means.iter_rows()))
 
 
 def at_chosen_layer(frame: pl.DataFrame) -> pl.DataFrame:
@@ -118,7 +44,7 @@ def at_chosen_layer(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(condition="sweep").join(chosen, on=["seed", "layer"], how="semi")
 
 
-def along_multipliers(frame: pl.DataFrame, measure: str) -> dict[float, PerSeed]:
+def along_multipliers(frame: pl.DataFrame, measure: str) -> dict[float, Units]:
     """Return a measure at the chosen layer for each multiplier, 0 among them, in ascending order."""
     steered = at_chosen_layer(frame)
     found = {0.0: per_seed(frame, measure, "temperature", time=1.0)}
@@ -127,15 +53,7 @@ def along_multipliers(frame: pl.DataFrame, measure: str) -> dict[float, PerSeed]
     return dict(sorted(found.items()))
 
 
-def least_step(curve: Mapping[float, PerSeed], within: tuple[float, ...]) -> PerSeed:
+def least_step(curve: Mapping[float, Units], within: tuple[float, ...]) -> Units:
     """Return the smallest rise from one multiplier to the next, for each seed; above 0 the curve rises throughout."""
     points = [curve[multiplier] for multiplier in sorted(within) if multiplier in curve]
     return least([later.minus(earlier) for earlier, later in pairwise(points)])
-
-
-def least(parts: list[PerSeed]) -> PerSeed:
-    """Return the smallest of some numbers for each seed that has all of them."""
-    if not parts:
-        return PerSeed({})
-    seeds = set.intersection(*(set(part.values) for part in parts))
-    return PerSeed({seed: min(part.values[seed] for part in parts) for seed in sorted(seeds)})

@@ -66,14 +66,23 @@ def embedded_findings(tables: Tables, *, at: int, tolerance: float, shift_least:
             "mask-topic",
             "deleting all that is said on the asked topic leaves the drift",
             tolerance,
+            unit="probability",
             control=False,
         ),
-        whole.minus(random).within("mask-random", "so does deleting as many statements at random", tolerance),
+        whole.minus(random).within(
+            "mask-random", "so does deleting as many statements at random", tolerance, unit="probability"
+        ),
         coupled.less(0.5).within(
-            "mask-coupled", "deleting statements on coupled topics leaves no drift", tolerance
+            "mask-coupled",
+            "deleting statements on coupled topics leaves no drift",
+            tolerance,
+            unit="probability",
         ),
         overshoot.finding(
-            "overshoot", f"at {at} statements the belief lies above the exact reader's", above=0.0
+            "overshoot",
+            f"at {at} statements the belief lies above the exact reader's",
+            unit="probability",
+            above=0.0,
         ),
         measured(tables, "calibration_slope/stated").finding(
             "calibration",

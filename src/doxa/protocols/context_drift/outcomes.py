@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import polars as pl
 
-from doxa.belief.inference import Interval, mean_t_interval
 from doxa.lab.figures import Figure, heatmap
-from doxa.lab.record import Finding, Tables, judge
+from doxa.lab.record import Tables
+from doxa.lab.units import Units
 
 Kind: TypeAlias = Literal["stated", "behavioural", "stated by Bayes", "behavioural by Bayes"]
 
@@ -28,72 +28,6 @@ TABLE = {
     "neither": ("belief did not", "behaviour did not"),
 }
 """Row and column of each cell of the table of belief shifted by behaviour shifted."""
-
-
-class Units(NamedTuple):
-    """One value per independent unit (a seed, or a topic of one subject), by the unit's name."""
-
-    values: dict[str, float]
-
-    def minus(self, other: Units) -> Units:
-        """Return the paired differences of the units both have."""
-        return Units(
-            {name: value - other.values[name] for name, value in self.values.items() if name in other.values}
-        )
-
-    def less(self, constant: float) -> Units:
-        """Return the units less a constant."""
-        return Units({name: value - constant for name, value in self.values.items()})
-
-    @property
-    def mean(self) -> float:
-        """The mean over units, NaN if there are none."""
-        return self.interval().estimate
-
-    def interval(self) -> Interval:
-        """Return the mean with Student's interval."""
-        return mean_t_interval(list(self.values.values()))
-
-    def row(self, **more: Any) -> dict[str, Any]:
-        """Return a figure's row: mean, and interval where there is one."""
-        mean = self.interval()
-        low, high = mean.ends or (mean.estimate, mean.estimate)
-        return {"value": mean.estimate, "low": low, "high": high, **more}
-
-    def finding(
-        self,
-        name: str,
-        claim: str,
-        *,
-        above: float | None = None,
-        below: float | None = None,
-        unit: str = "probability",
-        control: bool = False,
-        note: str = "",
-    ) -> Finding:
-        """Return the finding that the mean lies within bounds."""
-        mean = self.interval()
-        missing = (
-            "" if mean.ends else "one unit has no interval" if self.values else "not measured in this run"
-        )
-        return Finding(
-            id=name,
-            claim=claim,
-            estimate=mean.estimate if self.values else None,
-            interval=mean.ends,
-            verdict=judge(mean.ends, above=above, below=below),
-            unit=unit,
-            control=control,
-            n=mean.n,
-            note="; ".join(part for part in (missing, note) if part),
-        )
-
-    def within(
-        self, name: str, claim: str, tolerance: float, *, control: bool = True, at: int | None = None
-    ) -> Finding:
-        """Return the finding that a difference stays within a tolerance of 0."""
-        note = "" if at is None else f"farthest at {at} statements"
-        return self.finding(name, claim, above=-tolerance, below=tolerance, control=control, note=note)
 
 
 def argued(tables: Tables, arm: str, kind: Kind, n: float) -> Units:

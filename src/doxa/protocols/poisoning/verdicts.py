@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from doxa.belief.inference import mean_t_interval
-from doxa.lab.record import Finding, judge
+from doxa.lab.record import Finding
+from doxa.lab.units import SHARE, Units
 from doxa.lens.truth_margin import crossing
 from doxa.protocols.poisoning.record import over_time, per_seed
 from doxa.training.poisoning import likeliest_margin
@@ -45,21 +45,16 @@ class Claim(NamedTuple):
 
     def judged(self) -> Finding:
         """Return the finding: the mean over seeds with Student's interval, shares cut at 0 and 1."""
-        mean = mean_t_interval(list(self.values.values()))
-        ends = mean.ends
-        if ends is not None and self.unit == "fraction":
-            ends = (max(0.0, ends[0]), min(1.0, ends[1]))
-        return Finding(
-            id=self.id,
-            claim=self.claim,
-            estimate=mean.estimate if mean.n else None,
-            interval=ends,
+        return Units(self.values).finding(
+            self.id,
+            self.claim,
             unit=self.unit,
-            verdict=judge(ends, above=self.above, below=self.below),
+            above=self.above,
+            below=self.below,
+            possible=SHARE if self.unit == "fraction" else None,
             control=self.control,
             paper=self.paper,
-            n=mean.n,
-            note=self.note if mean.n else "was not measured",
+            note=self.note,
         )
 
 
@@ -326,7 +321,7 @@ def _mean_over(
 
 
 def _minus(first: Values, second: Values) -> Values:
-    return {seed: first[seed] - second[seed] for seed in first if seed in second}
+    return Units(first).minus(Units(second)).values
 
 
 def _finite(values: Values) -> Values:

@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float
 
 from doxa.lab.record import Recorder
 from doxa.lens.answer_steering import fit_yes, steer_and_measure, yes_vector
-from doxa.lens.margins import answer_wise, margin, paired_margins, score_answers
+from doxa.lens.margins import answer_wise, margin, score_answers
 from doxa.lens.probes.linear import LinearProbes
 from doxa.protocols.roleplay.embedded_reader import (
     EMPTY,
@@ -193,8 +193,9 @@ def _record_random(
     last = robust.at(robust.bias.size - 1)
     copies = LinearProbes(np.tile(last.weights, (DIRECTIONS, 1)), np.zeros(DIRECTIONS))
     drawn = copies.random_direction(rng("random directions")).weights
-    scores = acts.astype(np.float64) @ drawn.T
-    each = np.array([paired_margins(scores[:, :, one], truth).mean() for one in range(DIRECTIONS)])
+    # the mean margin is linear in the direction
+    apart = (acts[:, 0] - acts[:, 1]).astype(np.float64)
+    each = drawn @ np.where(truth[:, None], apart, -apart).mean(axis=0)
     recorder.measure(
         "random/relevant",
         float(each.mean()),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import polars as pl
 
-from doxa.belief.inference import mean_t_interval
-from doxa.lab.record import Finding, Tables, judge
+from doxa.lab.record import Finding, Tables
+from doxa.lab.units import SHARE, Units
 
 FLIPPED_BY, END, OPPOSITE_END = 2, 6, 3
 """Turns: within which a role-play must have turned the margin, the last of a role-play, the last of an opposite day."""
@@ -98,7 +98,7 @@ class Seen:
         layer: int | None = None,
         times: Iterable[float] | None = None,
         by: str = "mean",
-    ) -> list[float]:
+    ) -> Units:
         """Return one number per seed: the mean, min or max of a measure over some times."""
         rows = self.frame.filter(pl.col("measure") == measure)
         for column, wanted in (("condition", condition), ("layer", layer)):
@@ -106,50 +106,46 @@ class Seen:
         if times is not None:
             rows = rows.filter(pl.col("time").is_in([float(time) for time in times]))
         value = getattr(pl.col("value"), by)()
-        return rows.group_by("seed").agg(value).sort("seed")["value"].drop_nulls().to_list()
+        return Units(dict(rows.group_by("seed").agg(value).drop_nulls("value").sort("seed").iter_rows()))
 
 
 def embedded_findings(tables: Tables, bounds: Bounds, *, last: int) -> list[Finding]:
     """Judge the claims over trainings; ``last`` is the layer that is judged unless a claim names another."""
     seen = Seen.of(tables)
     low, high = bounds.permuted
-    kept = seen.of_seeds("ccs_kept")
     return [
-        _judged(
+        seen.of_seeds("held_out/robust/empty", times=[last]).finding(
             "held-out",
             f"the robust probe judges held-out generic answers right, {bounds.held_out:.0%} or more",
-            seen.of_seeds("held_out/robust/empty", times=[last]),
-            above=bounds.held_out,
             unit="fraction",
+            above=bounds.held_out,
+            possible=SHARE,
         ),
         *(_margin(seen, claim, last) for claim in CLAIMS),
-        _judged(
+        seen.of_seeds("ccs_kept").finding(
             "ccs-kept",
             "some of its restarts reach 90 % on generic questions in empty context",
-            kept,
-            above=0.0,
             unit="fraction",
+            above=0.0,
+            possible=SHARE,
             paper=0.70,
         ),
         _steered(seen),
-        _judged(
+        _random_shares(seen, last).within(
             "random-direction",
             f"random directions' mean margin stays within {bounds.random:g} of the probe's own generic one",
-            _random_shares(seen, last),
-            above=-bounds.random,
-            below=bounds.random,
-            control=True,
+            bounds.random,
             unit="ratio",
             note="farthest turn of the role-play, its topic",
         ),
-        _judged(
+        seen.of_seeds("held_out/permuted/empty", times=[last]).finding(
             "permuted-labels",
             f"fitted on permuted labels held-out accuracy is between {low:g} and {high:g}",
-            seen.of_seeds("held_out/permuted/empty", times=[last]),
+            unit="fraction",
             above=low,
             below=high,
+            possible=SHARE,
             control=True,
-            unit="fraction",
         ),
     ]
 
@@ -158,48 +154,19 @@ def _margin(seen: Seen, claim: Claim, last: int) -> Finding:
     layer = last if claim.layer is None else claim.layer
     name = f"margin/{claim.probe}/{claim.set}"
 
-    def at(turns: Iterable[int], by: str = "mean") -> list[float]:
+    def at(turns: Iterable[int], by: str = "mean") -> Units:
         return seen.of_seeds(name, claim.talk, layer=layer, times=turns, by=by)
 
     means = ", ".join(_mean(at([turn])) for turn in claim.beside)
     above, below = (0.0, None) if claim.sign > 0 else (None, 0.0)
-    note = f"mean at turn {', '.join(map(str, claim.beside))}: {means}"
-    return _judged(
+    return at(claim.turns, claim.by).finding(
         claim.id,
         claim.claim,
-        at(claim.turns, claim.by),
-        control=claim.control,
-        note=note,
+        unit="logits",
         above=above,
         below=below,
-    )
-
-
-def _judged(
-    name: str,
-    claim: str,
-    values: Sequence[float],
-    *,
-    above: float | None = None,
-    below: float | None = None,
-    control: bool = False,
-    unit: str = "logits",
-    paper: float | None = None,
-    note: str = "",
-) -> Finding:
-    mean = mean_t_interval(list(values))
-    spread = f"single trainings {min(values):.2f} to {max(values):.2f}" if values else "nothing was measured"
-    return Finding(
-        id=name,
-        claim=claim,
-        estimate=mean.estimate if values else None,
-        interval=mean.ends,
-        verdict=judge(mean.ends, above=above, below=below),
-        unit=unit,
-        control=control,
-        paper=paper,
-        n=mean.n,
-        note="; ".join(part for part in (spread, note) if part),
+        control=claim.control,
+        note=f"mean at turn {', '.join(map(str, claim.beside))}: {means}",
     )
 
 
@@ -215,7 +182,7 @@ def steering_layers(seen: Seen) -> dict[int, int]:
 def _steered(seen: Seen) -> Finding:
     """Judge whether steering moves the share of Yes otherwise at the role-play's end than in the empty context."""
     layers = steering_layers(seen)
-    effects: dict[str, list[float]] = {}
+    effects: dict[str, Units] = {}
     for context in ("empty", ROLE):
         shares = {
             strength: seen.frame.filter(
@@ -223,37 +190,36 @@ def _steered(seen: Seen) -> Finding:
             )
             for strength in (-1.0, 1.0)
         }
-        effects[context] = [
-            _share(shares[1.0], seed, layer) - _share(shares[-1.0], seed, layer)
-            for seed, layer in layers.items()
-        ]
-    change = [end - start for start, end in zip(effects["empty"], effects[ROLE], strict=True)]
-    mean = mean_t_interval(change)
-    apart = mean.ends is not None and not mean.low <= 0.0 <= mean.high
+        effects[context] = Units(
+            {
+                seed: _share(shares[1.0], seed, layer) - _share(shares[-1.0], seed, layer)
+                for seed, layer in layers.items()
+            }
+        )
+    change = effects[ROLE].minus(effects["empty"])
     told = ", ".join(f"{name} {_mean(values)}" for name, values in effects.items())
-    return Finding(
-        id="steering",
-        claim="steering to Yes before the answer moves the share of Yes otherwise at the role-play's end",
-        estimate=mean.estimate if change else None,
-        interval=mean.ends,
-        verdict="holds" if apart else "unresolved",
+    found = change.finding(
+        "steering",
+        "steering to Yes before the answer moves the share of Yes otherwise at the role-play's end",
         unit="fraction",
-        n=mean.n,
         note=f"strength 1 against -1: {told}; at layer {', '.join(map(str, sorted(set(layers.values()))))}",
     )
+    # otherwise is in either direction, so that an interval around 0 leaves it open and nothing refutes it
+    apart = found.interval is not None and not found.interval[0] <= 0.0 <= found.interval[1]
+    return replace(found, verdict="holds" if apart else "unresolved")
 
 
 def _share(rows: pl.DataFrame, seed: int, layer: int) -> float:
     return float(rows.filter((pl.col("seed") == seed) & (pl.col("layer") == layer))["value"].item())
 
 
-def _random_shares(seen: Seen, last: int) -> list[float]:
+def _random_shares(seen: Seen, last: int) -> Units:
     """Return per seed the farthest mean margin of random directions, as a share of the probe's generic one."""
     own = seen.of_seeds("margin/robust/generic", ROLE, layer=last, times=[0])
-    ends = [seen.of_seeds("random/relevant", ROLE, by=by) for by in ("min", "max")]
-    farthest = [max(pair, key=abs) for pair in zip(*ends, strict=True)]
-    return [value / scale for value, scale in zip(farthest, own, strict=True)]
+    lowest, highest = (seen.of_seeds("random/relevant", ROLE, by=by).values for by in ("min", "max"))
+    farthest = Units({seed: max(value, highest[seed], key=abs) for seed, value in lowest.items()})
+    return farthest.over(own)
 
 
-def _mean(values: Sequence[float]) -> str:
-    return f"{sum(values) / len(values):.2f}" if values else "not measured"
+def _mean(units: Units) -> str:
+    return f"{units.mean:.2f}" if units.values else "not measured"
