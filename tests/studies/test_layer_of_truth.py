@@ -244,6 +244,9 @@ def test_subjects_without_weights_are_voted_with_or_refused(tmp_path):
         ({"formats": "essay"}, "formats='essay'"),
         ({"adapter": "all"}, "adapter='all'"),
         ({"items": "3"}, "items=3: must be >= 10"),
+        ({"adapter": "lora"}, "adapter='lora': has no effect on networks trained here"),
+        ({"subject": "hf:x", "steps": "7"}, "steps=7: has no effect on a subject that is trained on"),
+        ({"after": "hf:x"}, "after=hf:x: name the subject it is compared with"),
     ],
 )
 def test_bad_settings(overrides, message):

@@ -15,7 +15,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast, dataclass_transform, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeVar, cast, dataclass_transform, runtime_checkable
 
 from doxa.canonical import Json
 from doxa.errors import InputError, did_you_mean
@@ -24,6 +24,9 @@ from doxa.lab.record import Finding, Tables
 from doxa.lab.registry import Registry
 
 C = TypeVar("C")
+
+Parts: TypeAlias = Mapping[Any, tuple[str, tuple[str, ...]]]
+"""What each part of a study measures, and the settings it uses."""
 
 PRESETS = ("quick", "embedded", "paper")
 
@@ -199,6 +202,22 @@ class Study:
             for name, known in self.settings.items()
         }
         return {name: value for name in usual if (value := getattr(config, name)) not in usual[name]}
+
+    def refuse_unused(self, config: Any, parts: Parts, part: str) -> None:
+        """Raise InputError if a setting was changed that this part of the study does not use.
+
+        Args:
+            config: what was asked for.
+            parts: by part, what it measures, and the settings it uses beside the seed.
+            part: the one that is run.
+        """
+        measured, used = parts[part]
+        for name, value in self.changed(config).items():
+            if name not in (*used, "seed"):
+                users = " or ".join(whom for whom, settings in parts.values() if name in settings)
+                raise InputError(
+                    f"{name}={value!r}: has no effect on {measured}; leave it out, or measure {users}"
+                )
 
 
 studies: Registry[Study] = Registry("studies", "doxa.studies")

@@ -187,13 +187,7 @@ def part_of(config: Any) -> Part:
 
 def check(config: Any, part: Part) -> None:
     """Raise InputError if a setting was changed that this part does not use, or a world has no control."""
-    measured, used = PARTS[part]
-    for name, value in studies.get("context-drift").changed(config).items():
-        if name not in (*used, "seed"):
-            users = " or ".join(whom for whom, settings in PARTS.values() if name in settings)
-            raise InputError(
-                f"{name}={value!r}: has no effect on {measured}; leave it out, or measure {users}"
-            )
+    studies.get("context-drift").refuse_unused(config, PARTS, part)
     if part == "published":
         return
     for n in (0, SETTLED_BY, config.settled):

@@ -48,6 +48,12 @@ TRAINING = ("steps", "batch", "width", "layers", "heads", "peak_rate", "precisio
 READING = ("topic", "control_topic", "restarts")
 ASKING = ("subject", "questions", "generic", "turns", "readouts", "penalty", "reply_tokens")
 
+PARTS = {
+    "embedded": ("the embedded experiment, without a subject", ("seeds", *WORLD, *TRAINING, *READING)),
+    "subject": ("a subject", (*ASKING, "conversations", "turns")),
+}
+"""What each part measures, and the settings it uses beside the seed."""
+
 
 @study(
     "conversation-representations",
@@ -130,11 +136,8 @@ def cells(config: Config) -> Iterable[Cell]:
 
 def check(config: Any) -> None:
     """Raise InputError if a setting was changed that this part does not use, or a set or file is not there."""
-    used = (*ASKING, "conversations", "turns") if config.subject else ("seeds", *WORLD, *TRAINING, *READING)
-    part = "a subject" if config.subject else "the embedded experiment, without a subject"
-    for name, value in studies.get("conversation-representations").changed(config).items():
-        if name not in (*used, "seed"):
-            raise InputError(f"{name}={value!r}: has no effect on {part}; leave it out")
+    part = "subject" if config.subject else "embedded"
+    studies.get("conversation-representations").refuse_unused(config, PARTS, part)
     if not config.subject:
         NetShape(world(config, 0).vocabulary, width=config.width, layers=config.layers, heads=config.heads)
         return

@@ -172,13 +172,7 @@ def part_of(config: Any) -> Part:
 
 def check(config: Any, part: Part) -> None:
     """Raise InputError if a setting was changed that this part does not use, or a finding would have no rows."""
-    measured, used = PARTS[part]
-    for name, value in studies.get("east").changed(config).items():
-        if name not in (*used, "seed"):
-            users = " or ".join(whom for whom, settings in PARTS.values() if name in settings)
-            raise InputError(
-                f"{name}={value!r}: has no effect on {measured}; leave it out, or measure {users}"
-            )
+    studies.get("east").refuse_unused(config, PARTS, part)
     if part == "subject":
         return
     for multiplier in (*(step for step in STEPS if step), config.multiplier):

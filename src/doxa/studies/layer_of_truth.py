@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doxa.canonical import Json
+from doxa.errors import InputError
 from doxa.lab import Cell, Context, Figure, Finding, Tables, setting, study
+from doxa.lab.declaration import studies
 from doxa.worlds.fact_formats import FORMATS
 
 if TYPE_CHECKING:
@@ -43,6 +45,16 @@ TRAINED = (
     *("subject", "facts", "items", "formats", "subject_steps", "subject_batch", "subject_rate"),
     *("subject_checkpoints", "length", "adapter", "mode", "save"),
 )
+
+PARTS = {
+    "embedded": (
+        "networks trained here, without a subject",
+        (*MAIN, "seeds", "widths", "sweep_seeds", "sweep_ratios"),
+    ),
+    "trained": ("a subject that is trained on", (*TRAINED, "subject_ratios")),
+    "asked": ("two subjects that are compared", ASKED),
+}
+"""What each part measures, and the settings it uses beside the seed."""
 
 
 @study(
@@ -137,6 +149,7 @@ class Config:
 def cells(config: Config) -> Iterable[Cell]:
     """Yield one cell per seed and width, one per ratio of a real model, or one that asks before and after."""
     seeds = range(config.seed, config.seed + config.seeds)
+    check(config)
     if config.after:
         yield Cell("before and after", config.seed, ASKED, subjects=(config.subject, config.after))
     elif config.subject:
@@ -149,6 +162,14 @@ def cells(config: Config) -> Iterable[Cell]:
         for width in config.widths:
             for seed in range(config.seed, config.seed + config.sweep_seeds):
                 yield Cell(f"width {width}", seed, SWEEP, {"width": width})
+
+
+def check(config: Any) -> None:
+    """Raise InputError if a setting was changed that this part does not use, or a subject is compared with nobody."""
+    if config.after and not config.subject:
+        raise InputError(f"after={config.after}: name the subject it is compared with: subject=...")
+    part = "asked" if config.after else "trained" if config.subject else "embedded"
+    studies.get("layer-of-truth").refuse_unused(config, PARTS, part)
 
 
 def run(cell: Cell, ctx: Context) -> Tables:
