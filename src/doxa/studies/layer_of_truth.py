@@ -38,7 +38,7 @@ SIZES = (
     "heads",
     "precision",
 )
-MAIN = (*SIZES, "width", "ratios", "corpus", "save")
+MAIN = (*SIZES, "ratios", "corpus", "save")
 SWEEP = (*SIZES, "sweep_ratios")
 ASKED = ("subject", "after", "facts", "items")
 TRAINED = (
@@ -49,7 +49,7 @@ TRAINED = (
 PARTS = {
     "embedded": (
         "networks trained here, without a subject",
-        (*MAIN, "seeds", "widths", "sweep_seeds", "sweep_ratios"),
+        (*MAIN, "seeds", "width", "widths", "sweep_seeds", "sweep_ratios"),
     ),
     "trained": ("a subject that is trained on", (*TRAINED, "subject_ratios")),
     "asked": ("two subjects that are compared", ASKED),
