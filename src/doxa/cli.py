@@ -98,7 +98,9 @@ def run(
         list[str] | None, typer.Argument(help="Studies to run: slugs or paths of Python files.")
     ] = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Run every study.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Run every study that can run on its defaults.")
+    ] = False,
     preset: Preset = "embedded",
     settings: Set = None,
     seed: Seed = None,
@@ -119,7 +121,9 @@ def run(
     from doxa.lab.run import plan, run_study
     from doxa.subjects.budget import Budget
 
-    chosen = studies.names() if everything else slugs or []
+    chosen = (
+        [slug for slug in studies.names() if not studies.get(slug).required] if everything else slugs or []
+    )
     if not chosen:
         raise InputError("no study named; give a slug, --all, or see: doxa list")
     overrides = _overrides(settings, seed=seed, seeds=seeds, subject=subject)

@@ -10,6 +10,7 @@ import torch
 from doxa.audit.series import audit_series
 from doxa.audit.series_study import checkpoints_of
 from doxa.errors import InputError
+from doxa.lab.run import run_study
 from doxa.lens.truth_margin import belief_margin
 from doxa.worlds.fact_pairs import FactPair, save_fact_pairs
 from tests.subjects import tiny_models
@@ -71,6 +72,11 @@ def test_a_series_that_grew_is_read_where_it_grew(tmp_path, series):
     assert audit_series(grown, out=tmp_path / "runs").computed in (1, 3)
 
 
+def test_a_series_is_read_by_several_processes_too(tmp_path, series):
+    alone = audit_series(series, out=tmp_path / "alone").series
+    assert audit_series(series, out=tmp_path / "both", executor="processes", workers=2).series == alone
+
+
 def test_what_is_no_series_is_refused(tmp_path, series):
     with pytest.raises(InputError, match="0 checkpoints whose names end in their step"):
         checkpoints_of(tmp_path)
@@ -87,3 +93,5 @@ def test_what_is_no_series_is_refused(tmp_path, series):
         audit_series(other, out=tmp_path / "runs")
     with pytest.raises(InputError, match="neither one of facts"):
         audit_series(series, facts="nothing.json", out=tmp_path / "runs")
+    with pytest.raises(InputError, match="folder='': is required"):
+        run_study("series", out=tmp_path / "runs")

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from doxa.audit.series_reading import FlippedFact, Series, summarised
-from doxa.audit.series_study import SLUG
 from doxa.lab.run import Running, run_study
 
 __all__ = ["FlippedFact", "Series", "SeriesResult", "audit_series"]
@@ -109,6 +108,6 @@ def audit_series(
     own = place / FACTS_FILE
     chosen = facts or (str(own) if own.is_file() else "facts")
     overrides = {"folder": str(place), "facts": chosen, "form": form, "band": band, "seed": seed}
-    result = run_study(SLUG, overrides=overrides, **running)
+    result = run_study("series", overrides=overrides, **running)
     series = summarised(result.tables, result.config)
     return SeriesResult(series, result.report, result.seconds, result.computed)

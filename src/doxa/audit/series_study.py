@@ -16,11 +16,9 @@ from doxa.lab.figures import curves, heatmap
 from doxa.worlds.fact_formats import FORMATS
 from doxa.worlds.fact_pairs import load_fact_pairs
 
-SLUG = "series"
-
 
 @study(
-    SLUG,
+    "series",
     paper="arXiv:2510.26829",
     room="audit",
     claim="no fact that the first checkpoint knows flips in a later one",
@@ -28,7 +26,7 @@ SLUG = "series"
 class Config:
     """Which checkpoints are asked, and about what."""
 
-    folder: str = setting("", "folder of the checkpoints; their names end in their step")
+    folder: str = setting("", "folder of the checkpoints; their names end in their step", required=True)
     facts: str = setting("facts", "facts to ask: facts, countries, elements, or a file of facts")
     form: str = setting("cloze", "how a fact is asked", choices=FORMATS)
     band: float = setting(0.1, "margins within it are ambiguous", unit="nats", minimum=0)

@@ -43,9 +43,12 @@ class Setting:
     maximum: float | None = None
     choices: tuple[Any, ...] = ()
     paper: Any = None
+    required: bool = False
 
     def check(self, value: Any) -> None:
-        """Raise InputError if the value is outside the setting's range or choices."""
+        """Raise InputError if the value is missing, or outside the setting's range or choices."""
+        if self.required and value == self.default:
+            raise InputError(f"{self.name}={value!r}: is required ({self.doc}); give {self.name}=...")
         if self.choices:
             chosen = cast(Sequence[Any], value) if isinstance(value, tuple) else (value,)
             for one in chosen:
@@ -74,6 +77,7 @@ def setting(
     maximum: float | None = None,
     choices: Sequence[Any] = (),
     paper: Any = None,
+    required: bool = False,
 ) -> Any:
     """Declare a config field.
 
@@ -85,6 +89,7 @@ def setting(
         maximum: greatest allowed number (each element of a tuple).
         choices: the allowed values, if few.
         paper: the paper's own value, if it gives one.
+        required: whether the study cannot run with the default.
     """
     metadata = {
         "doc": doc,
@@ -93,6 +98,7 @@ def setting(
         "maximum": maximum,
         "choices": tuple(choices),
         "paper": paper,
+        "required": required,
     }
     return field(default=default, metadata=metadata)
 
@@ -170,6 +176,11 @@ class Study:
             item.name: Setting(item.name, item.default, **(plain | dict(item.metadata)))
             for item in dataclasses.fields(self.config)
         }
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names of the settings without which it cannot run."""
+        return tuple(name for name, known in self.settings.items() if known.required)
 
     def configure(self, preset: str = "embedded", overrides: Mapping[str, Any] | None = None) -> Any:
         """Return a checked config.
