@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doxa.errors import CapabilityError, InputError
-from doxa.lens.completions import Draw
+from doxa.lab.parts import Parts
+from doxa.lens.completions import UNSTEERED, Draw
 from doxa.lens.entropic_steering import Setting
 from doxa.lens.steering import SteeringVector
 from doxa.protocols.bandit.agent import Completions, Streams, TokenAgent
@@ -274,8 +276,17 @@ def test_a_student_in_a_folder_plays_in_english(tmp_path):
     assert log.valid.mean() > 0.5
     assert {text.partition("\n")[2][:7] for own in log.texts for text in own} >= {"Action:"}
     fitted = logged(agent, log, (0, 2)).vector("raw")
-    steered = agent.complete(log.prompts[:2], Streams(0, (), (0, 1)), 2, [Draw(fitted.at_layers(0), 3.0)])
-    assert steered.arms.shape == (1, 2, 2)
+    draws = [UNSTEERED, Draw(fitted.at_layers(0), 3.0)]
+    told = (log.prompts[:5], draws, Streams(0, (), tuple(range(5))), 2)
+    whole, kept = outcomes(agent, *told), Parts(tmp_path / "parts")
+    parts = outcomes(replace(agent, keep=kept), *told, at_once=2)
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(one.completions.ids, other.completions.ids)
+        assert one.completions.texts == other.completions.texts
+        np.testing.assert_array_equal(one.entropy, other.entropy)
+    silent = replace(agent, keep=lambda name, _: kept(name, lambda: pytest.fail("asked again")))
+    again = outcomes(silent, *told, at_once=2)
+    np.testing.assert_array_equal(again[1].completions.ids, parts[1].completions.ids)
 
 
 @pytest.mark.parametrize(

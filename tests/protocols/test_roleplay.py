@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from doxa.errors import CapabilityError, ContextError, InputError, SubjectError
+from doxa.lab.parts import Parts
 from doxa.protocols import roleplay
 from doxa.protocols.roleplay import Conversation, YesNoQuestion, YesNoQuestions, replay
 from doxa.subjects.base import Capability, Message, Reply, Sampling, assistant, system, user
@@ -124,6 +126,15 @@ def test_what_is_asked_at_one_turn_is_not_seen_at_the_next():
     replay(subject, TALK, SETS, turns=[3, 0])
     for conversation in subject.seen:
         assert conversation[:-1] in (TALK.after(0), TALK.after(3))
+
+
+def test_turns_that_were_kept_are_not_asked_again(tmp_path):
+    kept = Parts(tmp_path)
+    replay(Gullible(TRUTHS, TURNED, after=2), TALK, SETS, turns=[0, 1], keep=kept)
+    subject = Gullible(TRUTHS, TURNED, after=2)
+    rows = replay(subject, TALK, SETS, keep=kept)
+    assert {len(conversation[:-1]) for conversation in subject.seen} == {4, 6}, "turns 2 and 3 alone"
+    assert_frame_equal(rows, replay(Gullible(TRUTHS, TURNED, after=2), TALK, SETS))
 
 
 def test_without_log_probabilities_replies_are_read_and_what_cannot_be_read_is_missing():

@@ -13,6 +13,7 @@ import numpy as np
 
 from doxa.errors import InputError
 from doxa.lab.declaration import Cell
+from doxa.lab.parts import Parts
 from doxa.lab.record import Recorder
 from doxa.streams import stream, torch_stream
 
@@ -58,6 +59,7 @@ class Context:
         progress: told how far the cell is.
         ledger: what may be spent on subjects.
         opener: opens a subject, instead of asking the one that is at the address.
+        parts: keeps the cell's parts while it is computed; by default none.
     """
 
     def __init__(
@@ -70,7 +72,9 @@ class Context:
         progress: Progress | None = None,
         ledger: Ledger | None = None,
         opener: Callable[[str], Subject] | None = None,
+        parts: Parts | None = None,
     ) -> None:
+        self.parts = parts or Parts()
         self.config = UsedConfig(config, cell)
         self._slug = slug
         self._cell = cell

@@ -69,8 +69,10 @@ def execute(task: Task, progress: Progress | None = None) -> Outcome:
     error = trace = ""
     try:
         folder = RunFolder(task.run)
+        parts = folder.parts(task.key)
         with folder.claim(task.key):
             if folder.has(task.key):
+                parts.clear()
                 return Outcome(task.key, "kept")
             study = find_study(task.study)
             context = Context(
@@ -80,10 +82,12 @@ def execute(task: Task, progress: Progress | None = None) -> Outcome:
                 run=task.run,
                 progress=progress,
                 ledger=_ledger(task),
+                parts=parts,
             )
             with threads(task.cell.threads):
                 tables = study.code.run(task.cell, context)
             folder.write(task.key, task.meta, tables)
+            parts.clear()
         status = "done"
     except BudgetError as stop:
         status, error = "stopped", str(stop)

@@ -2,6 +2,7 @@
 
 <out>/<slug>-<run>/manifest.json        config, versions, seeds, machine, code state (times stand only here)
                    cells/<key>/*.parquet, cell.json
+                   parts/<key>/*.json            of a cell that is not finished
                    findings.json, figures/*.json, report.html
 """
 
@@ -24,6 +25,7 @@ from doxa.belief.log_odds import credence_of, log_odds_of
 from doxa.canonical import Json, canonical_json, digest
 from doxa.errors import InputError, StoreError
 from doxa.lab.files import exclusive, sha256, sweep_temporary, together, write_atomic, write_folder
+from doxa.lab.parts import Parts
 from doxa.lab.record import Tables, completed
 from doxa.secret import MASK, scrub_json, spellings
 
@@ -45,6 +47,10 @@ class RunFolder:
     def has(self, key: str) -> bool:
         """Return whether a cell is finished."""
         return (self.cells / key / "cell.json").is_file()
+
+    def parts(self, key: str) -> Parts:
+        """Return what keeps the parts of a cell until it is finished."""
+        return Parts(self.path / "parts" / key)
 
     def claim(self, key: str, *, wait: bool = True) -> AbstractContextManager[bool]:
         """Hold a cell while it is computed, so that no other process computes it too; False if another holds it."""

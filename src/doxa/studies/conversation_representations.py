@@ -200,6 +200,7 @@ def replay(cell: Cell, ctx: Context) -> Tables:
         reply_tokens=config.reply_tokens,
         seed=cell.seed,
         progress=lambda done, total: ctx.progress(float(done), float(total)),
+        keep=ctx.parts,
     )
     return recorder.tables()
 

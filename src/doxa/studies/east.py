@@ -222,7 +222,12 @@ def run_subject(ctx: Context, seed: int) -> Tables:
     }
     plan = SubjectPlan(**told, control_draws=config.subject_controls)
     record_subject(
-        recorder, ctx.subject(config.subject), plan, seed, lambda share, note: ctx.progress(share, 1.0, note)
+        recorder,
+        ctx.subject(config.subject),
+        plan,
+        seed,
+        lambda share, note: ctx.progress(share, 1.0, note),
+        ctx.parts,
     )
     return recorder.tables()
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from doxa.errors import InputError
+from doxa.lab.parts import Keep, keep_none
 from doxa.lab.record import Recorder
 from doxa.lens.anatomy import anatomy
 from doxa.lens.completions import ENDED, UNSTEERED, Draw, uniforms
@@ -38,6 +39,8 @@ from doxa.worlds.bandits import GaussianBandit
 
 MEAN, SD = 100.0, 10.0
 """Both arms pay Normal(100, 10²), as in the paper's equal pair."""
+SWEPT_AT_ONCE = 8
+"""Prompts of the sweep that are kept together; a hosted subject's replies are kept one by one."""
 
 
 @dataclass(frozen=True)
@@ -102,13 +105,22 @@ def record_subject(
     plan: SubjectPlan,
     seed: int,
     progress: Callable[[float, str], None],
+    keep: Keep = keep_none,
 ) -> None:
     """Log episodes and record doubt by round, under temperatures, and under steering where weights are open.
+
+    Args:
+        recorder: where it goes.
+        subject: who plays.
+        plan: what is asked.
+        seed: of samples, payoffs and choices.
+        progress: told the share done, and what is being done.
+        keep: keeps what open weights said, round by round and in parts of the sweep.
 
     Raises:
         InputError: a layer is not in the model.
     """
-    agent = TextAgent(subject, 2, plan.rounds, plan.wording, plan.history, plan.max_tokens)
+    agent = TextAgent(subject, 2, plan.rounds, plan.wording, plan.history, plan.max_tokens, keep)
     layers = chosen_layers(agent, plan.layers)
     env = GaussianBandit((MEAN, MEAN), (SD, SD), plan.rounds, seed)
     log = run_episodes(
@@ -127,8 +139,15 @@ def record_subject(
     held = held_out(agent, env, plan, seed)
     vector = fitted(recorder, agent, log, layers, plan) if layers else None
     told = settings(vector, plan.multipliers, temperatures=plan.temperatures)
-    progress(0.5, "sweeping")
-    found = outcomes(agent, held.prompts, told.values(), held.streams, plan.prompt_samples)
+    found = outcomes(
+        agent,
+        held.prompts,
+        told.values(),
+        held.streams,
+        plan.prompt_samples,
+        at_once=None if agent.weights is None else SWEPT_AT_ONCE,
+        progress=lambda done, total: progress(0.5 + 0.3 * done / total, "sweeping"),
+    )
     swept = dict(zip(told, found, strict=True))
     record_swept(recorder, subject.address, swept, held)
     choosing = np.unique(held.runs)[::2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -115,16 +115,50 @@ class Outcome(NamedTuple):
 
 
 def outcomes(
-    agent: BanditAgent, prompts: Sequence[Any], draws: Iterable[Draw], streams: Streams, n_samples: int
+    agent: BanditAgent,
+    prompts: Sequence[Any],
+    draws: Iterable[Draw],
+    streams: Streams,
+    n_samples: int,
+    *,
+    at_once: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Outcome]:
-    """Return how undecided an agent is under each draw; all meet the same chances."""
-    told = agent.complete(prompts, streams, n_samples, tuple(draws))
-    found: list[Outcome] = []
-    for place, arms in enumerate(told.arms):
-        tokens = None if told.tokens is None else told.tokens[place : place + 1]
-        own = Completions(arms[None], tokens, told.texts[place : place + 1])
-        found.append(Outcome(action_entropy(arms), validity(arms), own))
-    return found
+    """Return how undecided an agent is under each draw; all meet the same chances.
+
+    Args:
+        agent: who is asked.
+        prompts: what about.
+        draws: ways of drawing completions.
+        streams: what their luck hangs on.
+        n_samples: completions of each prompt.
+        at_once: prompts of one call to the agent, all by default.
+        progress: called with (prompts done, prompts).
+    """
+    ways, size = tuple(draws), at_once or max(1, len(prompts))
+    parts: list[Completions] = []
+    for start in range(0, max(1, len(prompts)), size):
+        place = slice(start, start + size)
+        own = streams._replace(rows=streams.rows[place])
+        parts.append(agent.complete(prompts[place], own, n_samples, ways))
+        if progress is not None:
+            progress(min(start + size, len(prompts)), len(prompts))
+    return [_outcome([_of_draw(part, number) for part in parts]) for number in range(len(ways))]
+
+
+def _of_draw(told: Completions, number: int) -> Completions:
+    """Return the completions of one draw alone."""
+    tokens = None if told.tokens is None else told.tokens[number : number + 1]
+    return Completions(told.arms[number : number + 1], tokens, told.texts[number : number + 1])
+
+
+def _outcome(parts: Sequence[Completions]) -> Outcome:
+    """Return the outcome of one draw on prompts that were asked in parts."""
+    arms = np.concatenate([part.arms for part in parts], axis=1)
+    tokens = [part.tokens for part in parts if part.tokens is not None]
+    texts = [[samples for part in parts for own in part.texts for samples in own]]
+    said = Completions(arms, np.concatenate(tokens, axis=1) if tokens else None, texts if texts[0] else [])
+    return Outcome(action_entropy(arms[0]), validity(arms[0]), said)
 
 
 class Choice(NamedTuple):

@@ -9,8 +9,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Int
 
+from doxa.canonical import Json
 from doxa.errors import CapabilityError, InputError, did_you_mean
+from doxa.lab.parts import Keep, keep_none
 from doxa.lens.completions import ENDED, UNSTEERED, Draw, Ends, sample_completions, uniforms
 from doxa.lens.rows import Row
 from doxa.protocols.bandit.agent import Completions, Streams
@@ -45,6 +48,8 @@ class TextAgent:
         wording: ``buttons`` or ``machines``.
         history: ``rounds`` tells all earlier answers and payoffs as a dialogue, ``summary`` pulls and mean payoff.
         max_tokens: longest answer.
+        keep: keeps what open weights said in one call of ``complete``, so that an interrupted cell need not ask again;
+            replies of a hosted subject stand in the reply cache.
     """
 
     subject: Subject
@@ -53,6 +58,7 @@ class TextAgent:
     wording: Wording = "buttons"
     history: History = "rounds"
     max_tokens: int = 200
+    keep: Keep = keep_none
 
     def __post_init__(self) -> None:
         if not 2 <= self.arms <= len(LABELS):
@@ -130,15 +136,27 @@ class TextAgent:
             CapabilityError: a draw is steered, and the subject's weights are not open.
         """
         if self.weights is not None:
-            chances = uniforms(
-                streams.seed, *streams.names, rows=streams.rows, samples=n_samples, tokens=self.max_tokens
-            )
-            tokens = sample_completions(self.model, self.rows(prompts), draws, chances, ends=self.ends)
+            tokens = self._sampled(self.rows(prompts), streams, n_samples, draws)
             texts = [[[self.decode(own) for own in samples] for samples in part] for part in tokens]
         else:
             tokens, texts = None, [self._replies(prompts, streams, n_samples, draw) for draw in draws]
         arms = [[[parse_action(text, self.arms) for text in own] for own in part] for part in texts]
         return Completions(np.array(arms, dtype=np.int64), tokens, texts)
+
+    def _sampled(
+        self, rows: Sequence[Row], streams: Streams, n_samples: int, draws: Sequence[Draw]
+    ) -> Int[np.ndarray, "draws prompts samples tokens"]:
+        def sample() -> Json:
+            chances = uniforms(
+                streams.seed, *streams.names, rows=streams.rows, samples=n_samples, tokens=self.max_tokens
+            )
+            return sample_completions(self.model, rows, draws, chances, ends=self.ends).tolist()
+
+        ways = [(*draw[1:], None if draw.steering is None else draw.steering.digest) for draw in draws]
+        told = [[int(token) for token in row] for row in rows]
+        shape = (len(draws), len(rows), n_samples, self.max_tokens)
+        said = self.keep([told, ways, *streams, n_samples, self.max_tokens], sample)
+        return np.array(said, dtype=np.int64).reshape(shape)
 
     def _replies(
         self, prompts: Sequence[Conversation], streams: Streams, n_samples: int, draw: Draw

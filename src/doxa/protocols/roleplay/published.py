@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from doxa.errors import ContextError
+from doxa.lab.parts import Keep, keep_none
 from doxa.lab.record import Recorder
 from doxa.protocols.roleplay.conversation import Conversation
 from doxa.protocols.roleplay.inner import EMPTY, InnerMargins, inner_margins
@@ -38,6 +39,7 @@ def record_replay(
     seed: int,
     reply_tokens: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    keep: Keep = keep_none,
 ) -> None:
     """Replay a conversation and record what the subject says, does and holds.
 
@@ -53,6 +55,7 @@ def record_replay(
         seed: draws held-out questions and sampled replies.
         reply_tokens: longest reply of the subject's own, put in place of the script's; 0 replays the script.
         progress: called with (turns done, turns).
+        keep: keeps the answers of each turn.
     """
     talk = conversation.named(name_of(subject))
     if reply_tokens:
@@ -89,6 +92,7 @@ def record_replay(
         inner=inner,
         seed=seed,
         progress=progress,
+        keep=keep,
     )
     groups = _groups(chosen)
     for row in rows.iter_rows(named=True):

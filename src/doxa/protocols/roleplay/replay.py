@@ -18,15 +18,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from doxa.canonical import Json
 from doxa.elicit.elicitors import ForcedChoice
 from doxa.elicit.questions import Question
 from doxa.errors import CapabilityError, ContextError, SubjectError
+from doxa.lab.parts import Keep, keep_none
 from doxa.lens.forced_answers import closed_thinking, with_question
 from doxa.protocols.roleplay.asking import YesOrNo
 from doxa.protocols.roleplay.conversation import Conversation, Plywise
@@ -80,6 +83,7 @@ def replay(
     inner: Inner | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    keep: Keep = keep_none,
 ) -> pl.DataFrame:
     """Replay a conversation and ask every set after each of the chosen turns.
 
@@ -92,6 +96,7 @@ def replay(
         inner: reads the internal margin; needed for ``internal``, see ``inner_margins``.
         seed: seed of sampled replies.
         progress: called with (turns done, turns).
+        keep: keeps the answers of each turn.
 
     Raises:
         InputError: there is no such turn, or a target question is among those the direction was fitted on.
@@ -108,15 +113,12 @@ def replay(
             check_apart(inner.fitted, sets.get(name, ()))
     rows: list[dict[str, Any]] = []
     for done, turn in enumerate(chosen, 1):
-        context = conversation.after(turn)
+        ask = partial(_asked, subject, conversation.after(turn), sets, readouts, inner, seed)
         try:
-            for name, questions in sets.items():
-                for readout in readouts:
-                    found = _read(readout, subject, context, questions, inner, seed)
-                    place = {"conversation": conversation.id, "turn": turn, "set": name, "readout": readout}
-                    rows += [place | row for row in found]
+            found = keep(["turn", turn], ask)
         except ContextError as error:
             raise ContextError(f"conversation '{conversation.id}', turn {turn}: {error}") from error
+        rows += [{"conversation": conversation.id, "turn": turn} | row for row in found]
         if progress is not None:
             progress(done, len(chosen))
     return pl.DataFrame(rows, schema=REPLAY_ROWS)
@@ -148,6 +150,23 @@ def in_own_words(
             )
         plies.append(assistant(reply.text))
     return replace(conversation, turns=(), plies=tuple(plies), id=name or f"{conversation.id}-own")
+
+
+def _asked(
+    subject: Subject,
+    context: Messages,
+    sets: Sets,
+    readouts: Sequence[Readout],
+    inner: Inner | None,
+    seed: int,
+) -> Json:
+    """Return what every set says after a context, by every readout."""
+    return [
+        {"set": name, "readout": readout} | row
+        for name, questions in sets.items()
+        for readout in readouts
+        for row in _read(readout, subject, context, questions, inner, seed)
+    ]
 
 
 def _read(
