@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from doxa.lab.declaration import studies
@@ -10,5 +12,5 @@ from doxa.testing import check_study
 
 @pytest.mark.slow
 @pytest.mark.parametrize("slug", [slug for slug in studies.names() if not studies.get(slug).required])
-def test_registered(slug: str) -> None:
-    check_study(slug)
+def test_registered(slug: str, quick_runs: Path) -> None:
+    check_study(slug, out=quick_runs)

@@ -165,8 +165,8 @@ def test_a_small_run_makes_findings_and_figures_and_is_resumed(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_mechanism_is_there_at_quick_size(tmp_path):
-    result = run_study(SLUG, preset="quick", out=tmp_path)
+def test_the_mechanism_is_there_at_quick_size(quick_runs):
+    result = run_study(SLUG, preset="quick", out=quick_runs)
     found = {finding.id: finding for finding in result.findings}
     sizes = {name: finding.estimate or 0.0 for name, finding in found.items()}
     for name in ("role-play", "layer-2", "ccs"):

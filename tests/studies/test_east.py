@@ -153,8 +153,8 @@ def test_a_network_that_reads_rounds_trains_too(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_quick_preset_finds_the_direction(tmp_path):
-    result = run_study("east", preset="quick", out=tmp_path)
+def test_the_quick_preset_finds_the_direction(quick_runs):
+    result = run_study("east", preset="quick", out=quick_runs)
     found = {finding.id: finding for finding in result.findings}
     assert found["tracks"].estimate > 0.6
     assert found["valid"].estimate > 0.95

@@ -157,8 +157,8 @@ def test_a_tiny_run_makes_findings_figures_and_a_series(tmp_path):
 
 
 @pytest.mark.slow
-def test_quick_finishes_and_shows_the_mechanism(tmp_path):
-    result = run_study("layer-of-truth", preset="quick", overrides={"seeds": 1}, out=tmp_path)
+def test_quick_finishes_and_shows_the_mechanism(quick_runs):
+    result = run_study("layer-of-truth", preset="quick", overrides={"seeds": 1}, out=quick_runs)
     by_id = {finding.id: finding for finding in result.findings}
     assert by_id["falls"].estimate > 0
     assert 0.3 < by_id["threshold"].estimate < 0.7

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from doxa.canonical import canonical_json
@@ -25,6 +26,7 @@ def check_study(
     overrides: Mapping[str, Any] | None = None,
     repeat: int = 1,
     spare: Collection[str] = (),
+    out: Path | None = None,
 ) -> None:
     """Check that a study keeps the contract; it is run once, and some of its cells once more.
 
@@ -34,6 +36,7 @@ def check_study(
         overrides: config values by name, to make it smaller.
         repeat: how many cells of different conditions are computed a second time, to compare bytes.
         spare: config fields a cell may declare without reading them in every run.
+        out: folder that keeps the run, whose finished cells are taken; by default one that is removed.
 
     Raises:
         AssertionError: it does not; the message says what it did and what the contract asks.
@@ -45,11 +48,11 @@ def check_study(
         f"{reference}: planning twice gives other cells or another order",
     )
     _check_more_seeds(todo, overrides)
-    with tempfile.TemporaryDirectory() as out:
-        result = run_study(reference, preset=preset, overrides=overrides, out=out)
+    with tempfile.TemporaryDirectory() as own:
+        result = run_study(reference, preset=preset, overrides=overrides, out=out or own)
         folder = RunFolder(result.folder)
         tables = folder.load(todo.cells)
-        _check_cells_again(todo, folder, repeat, spare)
+        _check_cells_again(todo, folder, RunFolder(Path(own) / "again"), repeat, spare)
     check_findings(result.findings, who=reference)
     judged = todo.study.code.findings(tables, todo.config)
     expect(
@@ -108,14 +111,15 @@ def _check_more_seeds(todo: Plan, overrides: Mapping[str, Any] | None) -> None:
     )
 
 
-def _check_cells_again(todo: Plan, folder: RunFolder, repeat: int, spare: Collection[str]) -> None:
+def _check_cells_again(
+    todo: Plan, folder: RunFolder, second: RunFolder, repeat: int, spare: Collection[str]
+) -> None:
     chosen = {cell.condition: (key, cell) for key, cell in reversed(todo.cells.items())}
     for key, cell in list(chosen.values())[::-1][:repeat]:
         config = _Reads(todo.config)
         context = Context(todo.study.slug, config, cell)
         with threads(cell.threads):
             tables = todo.study.code.run(cell, context)
-        second = RunFolder(folder.path.with_name("again"))
         second.write(key, {}, tables)
         for name in Tables._fields:
             files = [(place.cells / key / f"{name}.parquet").read_bytes() for place in (folder, second)]
