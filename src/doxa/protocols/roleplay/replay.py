@@ -2,7 +2,7 @@
 
 ``replay`` returns one row per turn, question and readout (columns ``REPLAY_ROWS``):
 
-- ``conversation``: its id; ``turn``: turns already said, 0 is the empty context;
+- ``conversation``: its id; ``turn``: turns already said (messages, by plies), 0 is the empty context;
 - ``set``: name of the question set; ``question``: id of the question, or of the pair for the acted readout;
 - ``truth``: whether the factual answer (before the conversation) is Yes; for the acted readout always true;
 - ``readout``: ``stated`` (P(Yes) against P(No)), ``behavioural`` (which of two opposite lines the subject puts on a
@@ -106,6 +106,7 @@ def replay(
             )
         for name in conversation.relevant:
             check_apart(inner.fitted, sets.get(name, ()))
+    step = "ply" if isinstance(conversation, Plywise) else "turn"
     rows: list[dict[str, Any]] = []
     for done, turn in enumerate(chosen, 1):
         context = conversation.after(turn)
@@ -116,7 +117,7 @@ def replay(
                     place = {"conversation": conversation.id, "turn": turn, "set": name, "readout": readout}
                     rows += [place | row for row in found]
         except ContextError as error:
-            raise ContextError(f"conversation '{conversation.id}', turn {turn}: {error}") from error
+            raise ContextError(f"conversation '{conversation.id}', {step} {turn}: {error}") from error
         if progress is not None:
             progress(done, len(chosen))
     return pl.DataFrame(rows, schema=REPLAY_ROWS)
