@@ -11,8 +11,11 @@ from polars.testing import assert_frame_equal
 
 from doxa.errors import CapabilityError, ContextError, InputError, SubjectError
 from doxa.lab.parts import Parts
+from doxa.lab.record import Recorder
 from doxa.protocols import roleplay
 from doxa.protocols.roleplay import Conversation, YesNoQuestion, YesNoQuestions, replay
+from doxa.protocols.roleplay.published import ends, record_replay
+from doxa.protocols.roleplay.published_report import published_figures, published_findings
 from doxa.subjects.base import Capability, Message, Reply, Sampling, assistant, system, user
 from doxa.subjects.transformers import TransformersSubject
 from tests.subjects import tiny_models
@@ -154,6 +157,47 @@ def test_after_a_user_ply_the_question_joins_the_pending_message():
     assert [message.role for message in subject.seen[0]] == ["user", "assistant", "user"]
 
 
+def argued(subject, turns="all"):
+    """Return the record of the shipped argument replayed on a subject, with questions about the moon in its place."""
+    recorder = Recorder("argument", 0)
+    record_replay(
+        recorder, subject, roleplay.load_conversation("argument"), {"generic": GENERIC, "consciousness": MOON},
+        generic="generic", readouts=("stated",), turns=turns, penalty=1.0, seed=0,
+    )  # fmt: skip
+    return recorder.tables()
+
+
+def test_the_argument_is_asked_after_each_message_of_two_copies():
+    talk = roleplay.load_conversation("argument")
+    assert [message.role for message in talk.plies] == ["user", "assistant"] * 10
+    for side in ("user", "assistant"):
+        assert "{model}" in " ".join(message.content for message in talk.plies if message.role == side)
+    subject = Gullible(TRUTHS, TURNED, after=6)
+    beliefs = argued(subject).beliefs
+    assert set(beliefs["axis"]) == {"ply"}
+    about = beliefs.filter(pl.col("proposition").str.starts_with("consciousness"))
+    right = about.group_by("time").agg(share=(pl.col("log_odds") > 0).mean()).sort("time")
+    assert right.rows() == [(float(ply), 1.0 if ply < 12 else 0.0) for ply in range(21)]
+    said = talk.named("gullible").plies
+    for ply in range(21):
+        pending = f"{said[ply - 1].content}\n\n" if ply % 2 else ""
+        asked = (*said[: ply - ply % 2], user(pending + MOON[0].asked))
+        assert asked in subject.seen
+
+
+def test_what_is_found_of_the_argument_is_told_in_plies():
+    tables = argued(Gullible(TRUTHS, TURNED, after=6), turns="ends")
+    assert set(tables.beliefs["time"]) == {0.0, 20.0}
+    found = {finding.id: finding for finding in published_findings(tables, paper={}, seed=0)}
+    fallen, kept = found["argument/consciousness/stated"], found["argument/generic/stated"]
+    assert (fallen.control, kept.control) == (False, True)
+    assert fallen.note.startswith("ply 0: 100.0%, ply 20: 0.0%")
+    [figure] = published_figures(tables)
+    assert figure.title == "Truth over plies: argument"
+    back = Conversation(turns=[("a", "b"), ("c", "d"), ("stop", "sorry")], framing="correction", step="ply")
+    assert ends(back) == (0, 4, 6)
+
+
 def test_own_words_take_the_place_of_the_script():
     subject = Gullible({}, scores=False, text="my own")
     own = roleplay.in_own_words(subject, TALK, sampling=Sampling())
@@ -172,6 +216,10 @@ def test_a_conversation_is_given_by_turns_or_plies():
     assert talk.after(2) == (system("s"), *plies)
     assert Conversation(turns=[("a", "b"), ("c", "")]).plies == tuple(plies)
     assert talk.by_plies().chosen() == (0, 1, 2, 3)
+    assert talk.by_steps() is talk
+    by_ply = Conversation(plies=plies, step="ply")
+    for same in (by_ply, by_ply.named("toy"), by_ply.then()):
+        assert same.by_steps().chosen() == (0, 1, 2, 3)
     assert talk.chosen([2, 0, 2]) == (0, 2)
     named = Conversation(turns=[("hello {model}", "yes")], system="you are {model}").named("toy")
     assert named.after(1)[:2] == (system("you are toy"), user("hello toy"))
@@ -276,6 +324,8 @@ def test_a_talk_that_outgrows_the_context_names_the_turn(tiny):
     long = Conversation(turns=[("short", "b"), ("x" * 900, "y")], id="long")
     with pytest.raises(ContextError, match="conversation 'long', turn 2"):
         replay(tiny, long, {"moon": MOON})
+    with pytest.raises(ContextError, match="conversation 'long', ply 3"):
+        replay(tiny, long.by_plies(), {"moon": MOON})
 
 
 def test_what_ships_is_balanced_paired_and_apart():
@@ -312,7 +362,9 @@ def test_shipped_conversations_are_of_the_kinds_that_the_protocol_needs():
         "glacier-story": 2,
         "archive-story": 2,
         "correction": 13,
+        "argument": 10,
     }
+    assert {name for name, talk in talks.items() if talk.step == "ply"} == {"argument"}
     assert talks["correction"].after(12) == talks["consciousness"].after(12)
     assert {talk.framing for talk in talks.values()} == {
         *("opposite-day", "discussion", "role-play", "story", "correction"),
@@ -347,6 +399,8 @@ def test_user_files(tmp_path):
         json.dumps([{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]), "utf-8"
     )
     assert roleplay.load_conversation(talk).after(1) == (Message("system", "s"), Message("user", "u"))
+    talk.write_text(json.dumps({"step": "ply", "turns": turns}), "utf-8")
+    assert roleplay.load_conversation(talk).by_steps().chosen() == (0, 1, 2, 3)
 
 
 @pytest.mark.parametrize(
@@ -377,6 +431,7 @@ def test_bad_question_files(tmp_path, text, message):
             "two consecutive messages of user",
         ),
         ('[{"role": "robot", "content": "a"}]', "message 1 has role 'robot'"),
+        ('{"step": "plies", "turns": [{"user": "a"}]}', "step='plies': must be turn or ply"),
     ],
 )
 def test_bad_conversation_files(tmp_path, text, message):

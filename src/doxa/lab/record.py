@@ -19,11 +19,11 @@ from doxa.canonical import Json, canonical_json
 from doxa.errors import InputError
 
 Readout = Literal["stated", "behavioural", "internal", "reference"]
-Axis = Literal["turn", "token", "layer", "step", "checkpoint", "day", "round", "sweep"]
+Axis = Literal["turn", "ply", "token", "layer", "step", "checkpoint", "day", "round", "sweep"]
 Verdict = Literal["holds", "fails", "unresolved"]
 
 READOUTS: tuple[str, ...] = ("stated", "behavioural", "internal", "reference")
-AXES: tuple[str, ...] = ("turn", "token", "layer", "step", "checkpoint", "day", "round", "sweep")
+AXES: tuple[str, ...] = ("turn", "ply", "token", "layer", "step", "checkpoint", "day", "round", "sweep")
 
 SCHEMAS: dict[str, dict[str, pl.DataType]] = {
     "beliefs": {

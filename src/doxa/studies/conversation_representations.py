@@ -106,7 +106,9 @@ class Config:
         "shipped", "question sets: the shipped ones, or a CSV file", paper="not released"
     )
     generic: str = setting("facts", "name of the set that probes are fitted on")
-    turns: str = setting("all", "turns to ask after: all of them, or the two ends", choices=("all", "ends"))
+    turns: str = setting(
+        "all", "turns, or plies, to ask after: all of them, or the two ends", choices=("all", "ends")
+    )
     readouts: tuple[str, ...] = setting(
         ("stated", "behavioural", "internal"),
         "what is read; internal is left out where weights are closed",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
 
 from doxa.errors import InputError
 from doxa.subjects.base import Conversation as Messages
 from doxa.subjects.base import Message, assistant, user
 
+Step: TypeAlias = Literal["turn", "ply"]
+"""What a script is asked after."""
 MODEL_NAME = "{model}"
 """Stands in scripts where the model's own name belongs."""
 
@@ -28,6 +30,7 @@ class Conversation:
         framing: what kind of talk it is, for example ``role-play``, ``story`` or ``discussion``.
         relevant: names of the question sets that are about it.
         system: system message in front of everything, also of turn 0, or "".
+        step: what the script is meant to be asked after, each turn or each ply; ``by_steps`` looks at it that way.
 
     Raises:
         InputError: nothing is said, a text is empty, or two consecutive messages have one role.
@@ -40,6 +43,7 @@ class Conversation:
     framing: str = ""
     relevant: tuple[str, ...] = ()
     system: str = field(default="")
+    step: Step = "turn"
 
     def __post_init__(self) -> None:
         if self.turns and self.plies:
@@ -85,6 +89,10 @@ class Conversation:
         """Return the same script looked at after each message instead of each turn."""
         return Plywise(self)
 
+    def by_steps(self) -> Conversation | Plywise:
+        """Return the script looked at after each turn or each message, whichever it asks for."""
+        return self.by_plies() if self.step == "ply" else self
+
     def chosen(self, turns: Sequence[int] | Literal["all"] = "all") -> tuple[int, ...]:
         """Return the turns to look at, in order, each once.
 
@@ -98,26 +106,12 @@ class Conversation:
         plies = tuple(
             Message(message.role, message.content.replace(MODEL_NAME, model)) for message in self.plies
         )
-        return Conversation(
-            plies=plies,
-            id=self.id,
-            title=self.title,
-            framing=self.framing,
-            relevant=self.relevant,
-            system=self.system.replace(MODEL_NAME, model),
-        )
+        return replace(self, turns=(), plies=plies, system=self.system.replace(MODEL_NAME, model))
 
     def then(self, *turns: tuple[str, str], name: str = "") -> Conversation:
         """Return the conversation with further turns, such as one that takes everything back."""
         added = tuple(message for asked, said in turns for message in (user(asked), assistant(said)))
-        return Conversation(
-            plies=(*self.plies, *added),
-            id=name or self.id,
-            title=self.title,
-            framing=self.framing,
-            relevant=self.relevant,
-            system=self.system,
-        )
+        return replace(self, turns=(), plies=(*self.plies, *added), id=name or self.id)
 
 
 @dataclass(frozen=True)

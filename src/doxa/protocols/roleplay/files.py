@@ -2,9 +2,10 @@
 
 Shipped sets are pairs: ``{"name", "pairs": [{"id", "yes", "no", "true", "false"}]}``, where ``yes`` is a question
 whose factual answer is Yes, ``no`` the same question rewritten so that it is No, ``true`` and ``false`` statements of
-the two. Shipped conversations, and the user's: ``{"id", "title", "framing", "relevant", "turns": [{"user",
-"assistant"}]}``, or a list of such turns, or of messages ``{"role", "content"}``. The user's questions: a CSV with the
-columns question, answer (Yes or No), split (train, test, target or empty) and set.
+the two. Shipped conversations, and the user's: ``{"id", "title", "framing", "step", "relevant", "turns": [{"user",
+"assistant"}]}``, or a list of such turns, or of messages ``{"role", "content"}``; ``step`` is what is asked after, turn
+(if not given) or ply. The user's questions: a CSV with the columns question, answer (Yes or No), split (train, test,
+target or empty) and set.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any, cast, get_args
 
 from doxa.canonical import digest
 from doxa.errors import InputError, did_you_mean
-from doxa.protocols.roleplay.conversation import Conversation, opposite_day
+from doxa.protocols.roleplay.conversation import Conversation, Step, opposite_day
 from doxa.protocols.roleplay.questions import Split, YesNoQuestion, YesNoQuestions, check_apart
 from doxa.subjects.base import Message, Role
 
@@ -35,6 +36,7 @@ CONVERSATIONS: tuple[str, ...] = (
     "glacier-story",
     "archive-story",
     "correction",
+    "argument",
 )
 CORRECTED = "consciousness"
 """What the correction is put behind."""
@@ -173,12 +175,16 @@ def _read_conversation(value: Any, name: str, source: str) -> Conversation:
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in cast(list[Any], rows)):
         raise InputError(f"{source}: 'turns' must be a list of objects with 'user' and 'assistant'")
     lines = cast(list[Mapping[str, Any]], rows)
+    step = head.get("step", "turn")
+    if step not in get_args(Step):
+        raise InputError(f"{source}: step={step!r}: must be turn or ply, what to ask after")
     rest: dict[str, Any] = {
         "id": str(head.get("id", name)),
         "title": str(head.get("title", "")),
         "framing": str(head.get("framing", "")),
         "relevant": tuple(str(one) for one in cast(list[Any], head.get("relevant") or [])),
         "system": str(head.get("system", "")),
+        "step": step,
     }
     if lines and "role" in lines[0]:
         for number, line in enumerate(lines, 1):

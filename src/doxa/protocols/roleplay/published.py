@@ -1,8 +1,9 @@
 """One conversation replayed on a real model, and what of it goes into the record.
 
-Beliefs: one row per turn, question and readout; ``proposition`` is the question, its log-odds are those of the answer
-that was factual before the conversation, ``extra`` holds the set, the pair and the truth. Measures: the conversation
-(turns, framing, what it is about), the probe (layer, held-out accuracy by context, permuted labels) and steering.
+Beliefs: one row per turn (per ply, on that axis, where the script says so), question and readout; ``proposition`` is
+the question, its log-odds are those of the answer that was factual before the conversation, ``extra`` holds the set,
+the pair and the truth. Measures: the conversation (turns, framing, what it is about), the probe (layer, held-out
+accuracy by context, permuted labels) and steering.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def record_replay(
         sets: question sets by name; asked are the generic one, that on identity and those the script is about.
         generic: name of the set the probe is fitted on.
         readouts: which of stated, behavioural and internal.
-        turns: ``all``, or ``ends`` for the first and the last (and, of a correction, the one before it).
+        turns: ``all``, or ``ends`` for the first and the last (and, of a correction, the one before it); plies if the
+            script is asked by plies.
         penalty: ridge of the probe.
         seed: draws held-out questions and sampled replies.
         reply_tokens: longest reply of the subject's own, put in place of the script's; 0 replays the script.
@@ -85,7 +87,7 @@ def record_replay(
         _record_probe(recorder, subject, inner)
     rows = replay(
         subject,
-        talk,
+        talk.by_steps(),
         chosen,
         readouts=cast(Sequence[Readout], taken),
         turns="all" if turns == "all" else ends(talk),
@@ -100,6 +102,7 @@ def record_replay(
             subject=subject.address,
             proposition=f"{row['set']}: {row['question']}",
             readout=row["readout"],
+            axis=talk.step,
             time=float(row["turn"]),
             log_odds=row["log_odds"],
             set=row["set"],
@@ -123,8 +126,10 @@ def _groups(sets: Mapping[str, YesNoQuestions]) -> dict[tuple[str, str], str]:
 
 
 def ends(talk: Conversation) -> tuple[int, ...]:
-    """Return the first and the last turn, and before a correction the last of what is corrected."""
-    return (0, *((talk.n_turns - 1,) if talk.framing == "correction" else ()), talk.n_turns)
+    """Return the first and the last turn or ply, and before a correction the last of what is corrected."""
+    last = talk.n_turns - 1
+    corrected = 2 * last if talk.step == "ply" else last
+    return (0, *((corrected,) if talk.framing == "correction" else ()), talk.by_steps().n_turns)
 
 
 def name_of(subject: Subject) -> str:

@@ -2,7 +2,7 @@
 
 ``replay`` returns one row per turn, question and readout (columns ``REPLAY_ROWS``):
 
-- ``conversation``: its id; ``turn``: turns already said, 0 is the empty context;
+- ``conversation``: its id; ``turn``: turns already said (messages, by plies), 0 is the empty context;
 - ``set``: name of the question set; ``question``: id of the question, or of the pair for the acted readout;
 - ``truth``: whether the factual answer (before the conversation) is Yes; for the acted readout always true;
 - ``readout``: ``stated`` (P(Yes) against P(No)), ``behavioural`` (which of two opposite lines the subject puts on a
@@ -111,13 +111,14 @@ def replay(
             )
         for name in conversation.relevant:
             check_apart(inner.fitted, sets.get(name, ()))
+    step = "ply" if isinstance(conversation, Plywise) else "turn"
     rows: list[dict[str, Any]] = []
     for done, turn in enumerate(chosen, 1):
         ask = partial(_asked, subject, conversation.after(turn), sets, readouts, inner, seed)
         try:
             found = keep(["turn", turn], ask)
         except ContextError as error:
-            raise ContextError(f"conversation '{conversation.id}', turn {turn}: {error}") from error
+            raise ContextError(f"conversation '{conversation.id}', {step} {turn}: {error}") from error
         rows += [{"conversation": conversation.id, "turn": turn} | row for row in found]
         if progress is not None:
             progress(done, len(chosen))
