@@ -233,6 +233,8 @@ def test_the_choice_is_the_most_entropy_among_valid_settings():
     assert choose(found, (0, 1)) == (1, 0.5, 1.5)
     assert choose(found, (0, 1, 2)) == (2, 0.5, 1.5)
     assert choose({key: own for key, own in found.items() if key.layer is None}, (0,)) == (0, 0.0, 1.5)
+    spoilt = {key: outcome(0.6, 0.3) if key.layer is not None else own for key, own in found.items()}
+    assert choose(spoilt, (0, 1)) == (0, 0.0, 1.5), "what is not valid is not chosen"
 
 
 def test_a_subject_without_weights_is_asked_and_repeats_get_samples_of_their_own():

@@ -163,14 +163,14 @@ def test_the_quick_preset_finds_the_direction(quick_runs):
 
 @pytest.mark.slow
 def test_a_users_folder_is_logged_steered_and_played(tmp_path):
-    folder = save_student(tmp_path / "student", seed=100, steps=150, batch=32, width=16)
+    folder = save_student(tmp_path / "student", seed=100, steps=500, batch=64, width=24)
     told = {**ASKED, "subject": f"hf:{folder}", "subject_history": "summary", "max_tokens": 5}
     vectors = tmp_path / "vectors"
     result = run_study(
         "east", overrides={**told, "traced": 1, "vectors": str(vectors)}, out=tmp_path / "runs"
     )
     found = {finding.id: finding for finding in result.findings}
-    assert found["valid"].estimate > 0.3
+    assert found["valid"].estimate > 0.9
     assert found["gain"].n == 2, "half of the episodes are chosen on"
     assert found["gain"].note.startswith("layer ")
     saved = SteeringVector.load(vectors / "buttons.safetensors")

@@ -58,12 +58,14 @@ class GaussianBandit:
         sds: standard deviation of each arm, >= 0.
         horizon: rounds of a run.
         seed: seed of the reward tables.
+        luck: name of their stream; two bandits of one seed that differ in it pay independently.
     """
 
     means: tuple[float, ...]
     sds: tuple[float, ...]
     horizon: int
     seed: int = 0
+    luck: str = ""
 
     def __post_init__(self) -> None:
         if len(self.means) < 2 or len(self.means) != len(self.sds):
@@ -88,7 +90,7 @@ class GaussianBandit:
     def rewards(self, runs: int) -> Float[np.ndarray, "runs horizon arms"]:
         """Return what every arm would pay in every round of every run; more runs leave the first as they are."""
         noise = [
-            stream(self.seed, "bandit", "rewards", run).standard_normal((self.horizon, self.arms))
+            stream(self.seed, "bandit", "rewards", self.luck, run).standard_normal((self.horizon, self.arms))
             for run in range(runs)
         ]
         table = np.stack(noise) if noise else np.zeros((0, self.horizon, self.arms))

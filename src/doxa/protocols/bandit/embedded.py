@@ -94,17 +94,17 @@ class Experiment:
         """Return a random stream of this experiment."""
         return stream(self.seed, "entropic-steering", *names)
 
-    def bandit(self, *means: float) -> GaussianBandit:
-        """Return a bandit with these means in standard deviations around the centre."""
+    def bandit(self, name: str, *means: float) -> GaussianBandit:
+        """Return a bandit with these means in standard deviations around the centre, and luck of its own."""
         centre, spread = self.layout.centre, self.layout.spread
         told = tuple(centre + spread * mean for mean in means)
-        return GaussianBandit(told, (spread, spread), self.layout.horizon, self.seed)
+        return GaussianBandit(told, (spread, spread), self.layout.horizon, self.seed, name)
 
     def logged(self, wording: int) -> Logged:
         """Return unsteered runs on equal arms, with activations."""
         names = ("entropic-steering", "log", wording)
         agent, sizes = self.agents[wording], self.sizes
-        log = run_episodes(agent, self.bandit(0, 0), sizes.runs, sizes.samples, self.seed, names=names)
+        log = run_episodes(agent, self.bandit("log", 0, 0), sizes.runs, sizes.samples, self.seed, names=names)
         return logged(agent, log, self.sweep.layers)
 
     def prompts(self, wording: int, name: str) -> Prompts:
@@ -173,11 +173,7 @@ def record_sweep(recorder: Recorder, experiment: Experiment, vector: SteeringVec
         doubt = doubt_share(outcome)
         record_outcome(recorder, SUBJECT, kind, time, outcome, plain, doubt=doubt, layer=setting.layer)
     record_choice(recorder, choice)
-    best = (
-        judged[Setting(choice.layer, choice.multiplier, 1.0)]
-        if choice.multiplier in sweep.multipliers
-        else plain
-    )
+    best = judged[Setting(choice.layer, choice.multiplier, 1.0)] if choice.multiplier else plain
     for name, outcome in (("steered", best), ("heated", judged[Setting(None, 0.0, choice.temperature)])):
         time = choice.multiplier if name == "steered" else choice.temperature
         record_outcome(recorder, SUBJECT, f"matched {name}", time, outcome, plain)
@@ -251,7 +247,7 @@ def record_play(recorder: Recorder, experiment: Experiment, draw: Draw) -> None:
             runs = sizes.played if arms == "equal" else max(1, sizes.played // 2)
             log = run_episodes(
                 experiment.agents[0],
-                experiment.bandit(*means),
+                experiment.bandit("play", *means),
                 runs,
                 sizes.samples,
                 experiment.seed,

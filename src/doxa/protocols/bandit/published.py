@@ -6,7 +6,7 @@ A subject behind an address is logged and heated; nothing of it can be read or s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +122,7 @@ def record_subject(
     """
     agent = TextAgent(subject, 2, plan.rounds, plan.wording, plan.history, plan.max_tokens, keep)
     layers = chosen_layers(agent, plan.layers)
-    env = GaussianBandit((MEAN, MEAN), (SD, SD), plan.rounds, seed)
+    env = GaussianBandit((MEAN, MEAN), (SD, SD), plan.rounds, seed, "log")
     log = run_episodes(
         agent,
         env,
@@ -136,7 +136,7 @@ def record_subject(
     record_runs(recorder, subject.address, log)
     record_texts(recorder, subject.address, log)
     progress(0.4, "held-out prompts")
-    held = held_out(agent, env, plan, seed)
+    held = held_out(agent, env, plan, seed, log)
     vector = fitted(recorder, agent, log, layers, plan) if layers else None
     told = settings(vector, plan.multipliers, temperatures=plan.temperatures)
     found = outcomes(
@@ -153,13 +153,13 @@ def record_subject(
     choosing = np.unique(held.runs)[::2]
     tried = {setting: part_of(own, np.isin(held.runs, choosing)) for setting, own in swept.items()}
     choice = choose(tried, layers or (-1,))
-    told_choice = choice._asdict() if vector else {"temperature": choice.temperature}
+    told_choice = choice._asdict() if vector and choice.multiplier else {"temperature": choice.temperature}
     for name, value in told_choice.items():
         recorder.measure(f"chosen {name}", value, subject=subject.address, axis="sweep", condition="choice")
     recorder.measure(
         "choosing runs", float(len(choosing)), subject=subject.address, axis="sweep", condition="choice"
     )
-    if vector is not None:
+    if vector is not None and choice.multiplier:
         progress(0.8, "controls and play")
         record_steered(recorder, agent, env, vector, choice, swept, held, plan, seed)
 
@@ -179,12 +179,19 @@ def chosen_layers(agent: TextAgent, asked: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted({round(share * (known.layers - 1)) for share in (0.25, 0.5, 0.75)}))
 
 
-def held_out(agent: TextAgent, env: GaussianBandit, plan: SubjectPlan, seed: int) -> HeldOut:
-    """Return prompts of further episodes, each played with one completion a round."""
+def held_out(agent: TextAgent, env: GaussianBandit, plan: SubjectPlan, seed: int, seen: BanditLog) -> HeldOut:
+    """Return prompts of further episodes with other payoffs, played with one completion a round.
+
+    None of them stands in the log, unless no episode got any further than to prompts that do.
+    """
     names = ("bandit", "held-out")
-    log = run_episodes(agent, env, plan.held_runs, 1, seed, names=names, on_invalid="end")
-    count = min(plan.prompts, len(log.prompts))
-    places = np.sort(stream(seed, *names, "prompts").permutation(len(log.prompts))[:count])
+    own = replace(env, luck="held-out")
+    log = run_episodes(agent, own, plan.held_runs, 1, seed, names=names, on_invalid="end")
+    known = set(seen.prompts)
+    new = [place for place, prompt in enumerate(log.prompts) if prompt not in known]
+    new = new or list(range(len(log.prompts)))
+    places = np.sort(stream(seed, *names, "prompts").permutation(new)[: plan.prompts])
+    count = len(places)
     streams = Streams(seed, (*names, "samples"), tuple(range(count)))
     return HeldOut([log.prompts[place] for place in places], log.run_id[places], streams)
 
@@ -241,11 +248,11 @@ def record_steered(
     for kind, outcome in (("plain", plain), ("steered", steered)):
         texts = [text for samples in outcome.completions.texts[0] for text in samples]
         record_word_counts(recorder, subject, kind, count_words(texts, names))
-    draw = Draw(steering, choice.multiplier)
+    draw, own = Draw(steering, choice.multiplier), replace(env, luck="play")
     for kind, way in (("plain", UNSTEERED), ("steered", draw)):
         if plan.played:
             log = run_episodes(
-                agent, env, plan.played, 1, seed, draw=way, names=("bandit", "play"), on_invalid="end"
+                agent, own, plan.played, 1, seed, draw=way, names=("bandit", "play"), on_invalid="end"
             )
             record_episodes(recorder, subject, f"{kind}, equal", log, shown=plan.played)
             record_runs(recorder, subject, log, condition=f"{kind}, equal")

@@ -29,14 +29,17 @@ def subject_findings(
     why = why_not(frame)
     plain = judged.filter(condition="temperature", time=1.0)
     heated = judged.filter(condition="temperature", time=temperature or 1.0)
+    hotter = heated if temperature and temperature > 1.0 else None
     steered = judged.filter(condition="sweep", layer=layer, time=multiplier) if layer is not None else None
     shuffled = judged.filter(condition="control shuffled")
     gain = paired(steered, plain, rng)
-    heat = paired(heated, plain, rng)
+    heat = paired(hotter, plain, rng)
     more = paired(steered, heated, rng)
     still = paired(shuffled if shuffled.height else None, plain, rng)
     at = "" if layer is None else f"layer {layer:g}, multiplier {multiplier:g}"
-    hot = f"temperature {temperature:g}" if temperature else ""
+    hot = "no temperature above 1 leaves completions valid"
+    if temperature and temperature > 1.0:
+        hot = f"temperature {temperature:g}"
     sooner = episodes(frame, "steered, equal runs", "commitment", minus="plain, equal runs")
     early = episodes(frame, "log runs", "fall")
     return [
@@ -96,6 +99,8 @@ def why_not(frame: pl.DataFrame) -> str:
     absent = frame.filter(condition="vector", measure="norm").filter(pl.col("value").is_null())
     if absent.height:
         return str(absent["extra"].str.json_path_match("$.missing")[0])
+    if frame.filter(condition="vector", measure="norm").height:
+        return "no multiplier leaves completions valid"
     return "not steered: only the weights of organism: and hf: subjects are open"
 
 

@@ -166,8 +166,8 @@ class Choice(NamedTuple):
 
     Attributes:
         layer: where a valid multiplier gains most entropy.
-        multiplier: the one that does, at that layer.
-        temperature: the highest that leaves completions valid, 1 if none does.
+        multiplier: the one that does, at that layer; 0 if none leaves completions valid.
+        temperature: the highest that leaves completions valid, 1 if no higher one does.
     """
 
     layer: int
@@ -186,11 +186,9 @@ def choose(found: Mapping[Setting, Outcome], layers: Sequence[int], least: float
     plain = found[Setting(None, 0.0, 1.0)]
     valid = {one: own for one, own in found.items() if own.validity.mean() >= least}
     steered = {one: own for one, own in valid.items() if one.layer in layers and one.multiplier > 0}
-    heated = [one.temperature for one in valid if one.layer is None]
-    temperature = max(heated, default=1.0)
+    temperature = max([1.0, *(one.temperature for one in valid if one.layer is None)])
     if not steered:
-        positive = [one.multiplier for one in found if one.layer is not None and one.multiplier > 0]
-        return Choice(layers[0], min(positive, default=0.0), temperature)
+        return Choice(layers[0], 0.0, temperature)
     best = max(steered, key=lambda one: np.nan_to_num(steered[one].mean_gain(plain), nan=-np.inf))
     return Choice(layers[0] if best.layer is None else best.layer, best.multiplier, temperature)
 
