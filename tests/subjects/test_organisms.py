@@ -576,7 +576,7 @@ def test_a_card_tells_recipe_and_measured_sizes(name: str) -> None:
     assert told["base_recipe"] == BASE.as_json()
     assert (organisms.folder(name) / "README.md").read_text() == readme(told)
     assert bool(size(member.defect, told["measured"])) == (member.defect is not None)
-    measured = organisms.measure(name, contexts=100)
+    measured = organisms.measure(name, contexts=40)
     for key in ("facts_verified", "confidence_slope", "confirms_first_false", "support_said_1_for"):
         assert measured[key] == pytest.approx(told["measured"][key], abs=0.1), key
 
