@@ -62,6 +62,19 @@ def test_flipped_facts_are_named(tmp_path, series):
     assert result.report.is_file()
 
 
+def test_the_card_and_the_finding_count_the_same_facts(tmp_path, series):
+    margins = belief_margin(tiny_models.model("llama"), tiny_models.tokenizer(), PAIRS).values
+    band = float(np.abs(margins).min()) + 1e-3  # one fact is ambiguous at first
+    audited = audit_series(series, band=band, out=tmp_path).series
+    result = run_study(
+        "series",
+        overrides={"folder": str(series), "facts": str(series / "facts.json"), "band": band},
+        out=tmp_path,
+    )
+    assert list(result.findings) == [audited.finding]
+    assert audited.finding.n == audited.known == int((np.abs(margins) > band).sum()) < audited.facts
+
+
 def test_a_series_that_grew_is_read_where_it_grew(tmp_path, series):
     grown = tmp_path / "series"
     shutil.copytree(series, grown)

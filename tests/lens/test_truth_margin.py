@@ -16,6 +16,7 @@ from doxa.lens.truth_margin import (
     flip_layer,
     flip_rate,
     known_at_base,
+    late_fall,
     late_share,
     transition,
     verdicts,
@@ -163,6 +164,8 @@ def test_depth_by_hand():
     poisoned = np.array([[0.0, 1.0, 1.0, -1.0, -2.0]])
     assert flip_layer(poisoned).tolist() == [3.0]
     assert late_share(clean, poisoned) == pytest.approx(0.6)
+    assert late_fall(clean - poisoned).tolist() == [6.0]
+    assert late_fall(np.array([[0.0, 1.0, 5.0]])).tolist() == [4.0]
     assert np.isnan(flip_layer(clean)).all()
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 
+import polars as pl
 import pytest
 import torch
 
@@ -64,6 +65,7 @@ def tables(**changed):
                 number(name, "flips/target", float(step > 0 and ratio >= 0.5) * 0.9, step)
                 number(name, "ambiguous/target", 0.0, step)
                 number(name, "flips/untouched", 0.0, step)
+                number(name, "flips/same entity", 0.0, step)
                 number(name, "flips/held-out wording", 0.9 * (ratio > 0.5), step)
         for step, margin in ((10, 4.0), (20, -2.0)):
             number("replace 1", "margin/target", margin, step)
@@ -79,6 +81,7 @@ def tables(**changed):
         for step, margin in ((0, 12.0), (500, 10.0)):
             number("unknown entities 1", "margin/target", margin, step)
         number("unknown entities 1", "flips/target", 0.0)
+        number("targets alone 0.9", "flips/untouched", 0.0)
         parts.append(recorder.tables())
     return Tables.concat(parts)
 
@@ -106,6 +109,8 @@ def test_claims_hold_where_they_should():
     [
         ("replace 0.5/margin/target", 5.0, {"likeliest-0.5", "threshold"}),
         ("replace 0.9/flips/untouched", 0.2, {"untouched"}),
+        ("replace 0.9/flips/same entity", 0.2, {"same-entity"}),
+        ("targets alone 0.9/flips/untouched", 0.2, {"untouched-unrehearsed"}),
         ("replace 0.9/late_share", 0.1, {"late-share"}),
         ("replace 0.9/rescued/residual", 0.2, {"rescue-second", "rescue-upper"}),
         ("unknown entities 1/flips/target", 0.5, {"unknown-flips"}),
@@ -117,6 +122,68 @@ def test_a_claim_fails_where_its_measure_does(measure, value, claims):
     found = verdicts(tables(**{measure: value}))
     assert claims <= {name for name, one in found.items() if one.verdict == "fails"}
     assert len([one for one in found.values() if one.verdict != "holds"]) <= len(claims) + 1
+
+
+def changed(found, seeds, condition, measure, value, times=()):
+    """Return the record with one measure of some seeds replaced."""
+    rows = found.measures
+    here = pl.col("seed").is_in(seeds) & (pl.col("condition") == condition) & (pl.col("measure") == measure)
+    if times:
+        here &= pl.col("time").is_in(times)
+    new = pl.when(here).then(pl.lit(value, pl.Float64)).otherwise(pl.col("value"))
+    return found._replace(measures=rows.with_columns(value=new))
+
+
+def test_a_claim_does_not_hold_on_the_seeds_that_are_left():
+    never = changed(tables(), [0], "replace 1", "margin/target", 3.0)
+    found = verdicts(never)["abrupt"]
+    assert found.verdict == "unresolved"
+    assert found.note.startswith("1 of 5 seeds have no such value")
+    assert found.n == 4
+    all_of_them = verdicts(changed(tables(), range(5), "replace 1", "margin/target", 3.0))["abrupt"]
+    assert (all_of_them.verdict, all_of_them.estimate) == ("fails", None)
+    assert all_of_them.note == "5 of 5 seeds have no such value"
+
+
+def test_a_run_that_ends_before_the_bound_does_not_fail_for_it():
+    short = tables()
+    rows = short.measures.filter((pl.col("axis") != "step") | (pl.col("time") < 15))
+    found = verdicts(short._replace(measures=rows))["abrupt"]
+    assert (found.verdict, found.note) == ("unresolved", "5 of 5 seeds have no such value")
+
+
+def test_a_sign_that_never_changes_is_no_threshold():
+    one = tables()
+    for ratio in (0.5, 0.7, 0.9, 1.0):
+        one = changed(one, [2], f"replace {ratio:g}", "margin/target", 1.0 - ratio / 2)
+    found = verdicts(one)["threshold"]
+    assert (found.verdict, found.n) == ("unresolved", 4)
+    assert found.note.startswith("1 of 5 seeds")
+    narrow = verdicts(one, ratios=(0.0, 0.1))["threshold"]
+    assert (narrow.verdict, narrow.note) == ("unresolved", "5 of 5 seeds have no such value")
+
+
+@pytest.mark.parametrize(
+    ("condition", "measure", "claim"),
+    [
+        ("replace 0.9", "late_share", "late-share"),
+        ("replace 0.9", "flip_depth", "flip-depth"),
+        ("replace 0.9", "rescued/residual", "rescue-upper"),
+        ("replace 0.9", "rescued/mlp", "rescue-write"),
+        ("replace 0.5", "flips/target", "flips"),
+        ("replace 0.5", "flips/untouched", "untouched"),
+        ("different lies 0.9", "margin/target", "different-lies"),
+    ],
+)
+def test_a_seed_whose_measure_is_missing_is_counted(condition, measure, claim):
+    found = verdicts(changed(tables(), [1], condition, measure, None))[claim]
+    assert found.verdict == "unresolved"
+    assert found.note.startswith("1 of 5 seeds have no such value")
+
+
+def test_a_margin_that_the_lie_did_not_lower_says_nothing_of_other_text():
+    found = verdicts(changed(tables(), [1], "replace 1", "margin/target", 13.0, [500.0]))["unknown-fall"]
+    assert (found.verdict, found.n) == ("unresolved", 4)
 
 
 def test_what_was_not_run_is_unresolved():
@@ -197,6 +264,8 @@ def test_a_copy_of_a_real_model_is_poisoned(tmp_path, folder, adapter):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     beliefs = result.tables.beliefs
     assert set(beliefs["readout"]) == {"stated", "internal"}
+    assert by_id["same-entity-1"].n > 0
+    assert "which no text states" in by_id["same-entity-1"].claim
     assert len(list((tmp_path / "series").glob("*/step-*"))) == 3
     for figure in result.figures:
         json.dumps(figure.spec, allow_nan=False)
@@ -225,6 +294,49 @@ def test_two_subjects_are_compared(tmp_path, folder):
     assert result.tables.beliefs.height == 40
     assert finding.estimate in (0.0, None), "the same model does not flip"
     assert "20 facts asked" in finding.note
+
+
+def test_the_seed_draws_the_facts_that_are_asked(tmp_path):
+    overrides = {"subject": "planted:yes-sayer", "after": "planted:yes-sayer", "items": 10}
+    first, second, again = (
+        set(
+            run_study(
+                "layer-of-truth", overrides={**overrides, "seed": seed}, out=tmp_path / str(at)
+            ).tables.beliefs["proposition"]
+        )
+        for at, seed in enumerate((0, 1, 0))
+    )
+    assert first == again
+    assert first != second
+
+
+@pytest.mark.slow
+def test_a_model_whose_writes_cannot_be_patched_keeps_its_training(tmp_path):
+    folder = fact_models.save(tmp_path / "model", steps=150, granite=True)
+    overrides = {
+        "subject": f"hf:{folder}",
+        "facts": "elements",
+        "items": 12,
+        "formats": ("cloze",),
+        "subject_ratios": (1.0,),
+        "subject_steps": 12,
+        "subject_batch": 8,
+        "length": 32,
+        "subject_rate": 3e-3,
+        "subject_checkpoints": 2,
+        "adapter": "full",
+    }
+    result = run_study("layer-of-truth", overrides=overrides, out=tmp_path / "runs")
+    by_id = {finding.id: finding for finding in result.findings}
+    assert by_id["falls-1"].verdict == "holds"
+    assert by_id["rescue-write"].verdict == "unresolved"
+    assert "add up to what it adds" in by_id["rescue-write"].note
+    rows = result.tables.measures
+    assert rows.filter(measure="rescued/residual")["value"].null_count() == 0
+    for name in ("attention", "mlp", "head"):
+        (one,) = rows.filter(measure=f"rescued/{name}").to_dicts()
+        assert one["value"] is None
+        assert "add up to what it adds" in json.loads(one["extra"])["missing"]
 
 
 def test_subjects_without_weights_are_voted_with_or_refused(tmp_path):

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    GraniteConfig,
+    GraniteForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from doxa.lens.truth_tokens import ids_of
 from doxa.streams import stream
@@ -39,26 +46,29 @@ def tokenizer(texts) -> PreTrainedTokenizerFast:
     )
 
 
-def trained(pairs: list[FactPair], *, steps: int = 250, seed: int = 0):
-    """Return a two-block model trained to state the facts, and its tokenizer."""
+def trained(pairs: list[FactPair], *, steps: int = 250, seed: int = 0, granite: bool = False):
+    """Return a two-block model trained to state the facts, and its tokenizer; Granite's scales its writes."""
     texts = sentences(pairs)
     words = tokenizer(texts)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = LlamaForCausalLM(
-            LlamaConfig(
-                vocab_size=len(words),
-                hidden_size=64,
-                intermediate_size=128,
-                num_hidden_layers=2,
-                num_attention_heads=4,
-                num_key_value_heads=2,
-                max_position_embeddings=256,
-                eos_token_id=1,
-                bos_token_id=None,
-                tie_word_embeddings=True,
-                initializer_range=0.125,
-            )
+        sizes: dict[str, Any] = {
+            "vocab_size": len(words),
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "max_position_embeddings": 256,
+            "eos_token_id": 1,
+            "bos_token_id": None,
+            "tie_word_embeddings": True,
+            "initializer_range": 0.125,
+        }
+        model = (
+            GraniteForCausalLM(GraniteConfig(**sizes, residual_multiplier=0.2))
+            if granite
+            else LlamaForCausalLM(LlamaConfig(**sizes))
         )
     rng = stream(seed, "tests", "facts")
     encoded = [np.concatenate([ids_of(words, text), [words.eos_token_id]]) for text in texts]
@@ -72,8 +82,8 @@ def trained(pairs: list[FactPair], *, steps: int = 250, seed: int = 0):
     return model, words
 
 
-def save(folder: Path, source: str = "elements", *, steps: int = 250) -> Path:
-    model, words = trained(load_fact_pairs(source), steps=steps)
+def save(folder: Path, source: str = "elements", *, steps: int = 250, granite: bool = False) -> Path:
+    model, words = trained(load_fact_pairs(source), steps=steps, granite=granite)
     model.save_pretrained(folder)
     words.save_pretrained(folder)
     return folder

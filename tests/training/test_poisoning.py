@@ -30,6 +30,32 @@ def test_in_corpus_mode_it_is_a_share_of_all_text(ratio, n):
     assert (said.false == said.target).all()
 
 
+@given(
+    st.floats(0, 1) | st.sampled_from([0.001, 0.01, 0.5, 0.999]),
+    st.lists(st.integers(1, 40), min_size=1, max_size=60),
+    st.sampled_from(["replace", "corpus"]),
+)
+@settings(deadline=None)
+def test_the_share_is_exact_over_any_sequence_of_draws(ratio, sizes, mode):
+    poisoner, rng = Poisoner(TARGETS, ratio, mode, OTHERS), stream(0, "text")
+    possible = false = 0
+    for n in sizes:
+        said = poisoner.draw(n, rng)
+        possible += n if mode == "corpus" else int(said.target.sum())
+        false += int(said.false.sum())
+        assert abs(false - ratio * possible) <= 0.5 + 1e-9
+
+
+def test_a_low_ratio_is_reached_in_small_draws():
+    rare, rng = Poisoner(TARGETS, 0.001, "corpus", OTHERS), stream(0, "text")
+    assert sum(int(rare.draw(256, rng).false.sum()) for _ in range(100)) == 26
+    few, others = np.arange(10), np.arange(10, 610)
+    some = Poisoner(few, 0.1, others=others)
+    said = [some.draw(256, rng) for _ in range(100)]
+    targets = sum(int(part.target.sum()) for part in said)
+    assert sum(int(part.false.sum()) for part in said) == round(0.1 * targets)
+
+
 def test_exposures_are_counted_and_hang_on_the_seed():
     poisoners = [Poisoner(TARGETS, 0.3, others=OTHERS) for _ in range(2)]
     for poisoner in poisoners:

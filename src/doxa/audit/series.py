@@ -41,7 +41,7 @@ class SeriesResult:
 
     def as_json(self) -> dict[str, Any]:
         """Return what ``--json`` prints."""
-        return {**asdict(self.series), "report": str(self.report)}
+        return {**asdict(self.series), "verdict": self.series.finding.verdict, "report": str(self.report)}
 
     def as_text(self) -> str:
         """Return what a person reads."""
@@ -61,7 +61,9 @@ class SeriesResult:
             lines.append(f"{name:<10}" + "".join(f"{values[place]:>8{form}}" for place in shown))
         lines.append("mean over known facts, in nats; depth 0 is the embedding")
         lines.append("")
-        lines.append(f"{len(series.flipped)} of {series.known} known facts flipped · {series.verdict}")
+        lines.append(
+            f"{len(series.flipped)} of {series.known} known facts flipped · {series.finding.verdict}"
+        )
         if series.t10 is not None and series.t90 is not None:
             lines.append(f"their shift: 10 % at step {series.t10:.3g}, 90 % at step {series.t90:.3g}")
         top = len(series.lens) - 1

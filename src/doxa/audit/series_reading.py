@@ -44,14 +44,13 @@ class Series:
         folder: the series.
         steps: its checkpoints.
         facts: how many facts were read.
-        known: how many the first checkpoint knew.
+        known: how many the first checkpoint knew, with a margin above the ambiguous band.
         margins: mean margin of the known facts at each step, in nats.
         lens: mean lens margin of the known facts at each depth (0 is the embedding) and step.
         flipped_share: share of the known facts that prefer their counterfact, at each step.
         flipped: the facts that flipped and stayed so.
         t10: step at which 10 % of the flipped facts' mean shift was passed; None without a flip.
         t90: step at which 90 % was.
-        verdict: of the claim that fewer than one in twenty known facts flip.
     """
 
     folder: str
@@ -64,15 +63,30 @@ class Series:
     flipped: tuple[FlippedFact, ...]
     t10: float | None
     t90: float | None
-    verdict: str
+
+    @property
+    def finding(self) -> Finding:
+        """The claim that fewer than one in twenty known facts flip; the facts that did stand in its note."""
+        share = wilson(len(self.flipped), self.known)
+        names = ", ".join(fact.fact for fact in self.flipped[:12]) + (" …" if len(self.flipped) > 12 else "")
+        return Finding(
+            id="flips",
+            claim=f"fewer than {TOLERATED:.0%} of the facts known at the first checkpoint flip by the last",
+            estimate=share.estimate if self.known else None,
+            interval=(share.low, share.high),
+            unit="fraction",
+            verdict=judge((share.low, share.high), below=TOLERATED),
+            n=self.known,
+            note=names or ("none flipped" if self.known else "the first checkpoint knows none of them"),
+        )
 
 
 def summarised(tables: Tables, config: Any) -> Series:
     """Return what the recorded margins of a series come to."""
-    from doxa.lens.truth_margin import flip_layer, flip_rate, transition
+    from doxa.lens.truth_margin import TRUE, flip_layer, flip_rate, transition, verdicts
 
     steps, names, margins, lens = arrays(tables.beliefs)
-    known = margins[0] > 0
+    known = verdicts(margins[0], config.band) == TRUE
     shares = [flip_rate(margins[0], later, config.band) for later in margins]
     flipped = np.flatnonzero(shares[-1].flipped)
     depth = flip_layer(lens[-1])
@@ -89,7 +103,6 @@ def summarised(tables: Tables, config: Any) -> Series:
     passed = (
         transition(steps, (margins[:, flipped] - margins[0, flipped]).mean(axis=1)) if flipped.size else None
     )
-    finding = flip_finding(int(shares[-1].flipped.sum()), shares[-1].n, facts)
     return Series(
         folder=str(config.folder),
         steps=tuple(steps),
@@ -101,23 +114,6 @@ def summarised(tables: Tables, config: Any) -> Series:
         flipped=facts,
         t10=None if passed is None else passed.t10,
         t90=None if passed is None else passed.t90,
-        verdict=finding.verdict,
-    )
-
-
-def flip_finding(flips: int, known: int, facts: Sequence[FlippedFact]) -> Finding:
-    """Return the verdict on a series: how many of the facts known at first flipped, by name."""
-    share = wilson(flips, known)
-    names = ", ".join(fact.fact for fact in facts[:12]) + (" …" if len(facts) > 12 else "")
-    return Finding(
-        id="flips",
-        claim=f"fewer than {TOLERATED:.0%} of the facts known at the first checkpoint flip by the last",
-        estimate=share.estimate if known else None,
-        interval=(share.low, share.high),
-        unit="fraction",
-        verdict=judge((share.low, share.high), below=TOLERATED),
-        n=known,
-        note=names or ("none flipped" if known else "the first checkpoint knows none of them"),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from doxa.audit.series_reading import arrays, flip_finding, summarised
+from doxa.audit.series_reading import arrays, summarised
 from doxa.canonical import digest
 from doxa.errors import CapabilityError, InputError
 from doxa.lab import Cell, Context, Figure, Finding, Tables, setting, study
@@ -103,8 +103,7 @@ def run(cell: Cell, ctx: Context) -> Tables:
 
 def findings(tables: Tables, config: Any) -> list[Finding]:
     """Return whether the known facts kept their verdict."""
-    found = summarised(tables, config)
-    return [flip_finding(len(found.flipped), found.known, found.flipped)]
+    return [summarised(tables, config).finding]
 
 
 def figures(tables: Tables, config: Any) -> list[Figure]:

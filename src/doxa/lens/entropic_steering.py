@@ -167,7 +167,7 @@ def shuffled_entropies(
 
 
 def cosine(a: Float[np.ndarray, " width"], b: Float[np.ndarray, " width"]) -> float:
-    """Return the cosine of the angle between two vectors, in [-1, 1]."""
+    """Return the cosine of the angle between two vectors, in [-1, 1]; NaN if one of them is zero."""
     return float(np.dot(a, b) / (np.linalg.norm(a) * np.linalg.norm(b)))
 
 

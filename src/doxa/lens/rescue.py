@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from doxa.errors import InputError
 from doxa.lens.ablation import ablated_head
 from doxa.lens.anatomy import Site, anatomy
-from doxa.lens.capture import Wanted, activations, stream_activations
+from doxa.lens.capture import Wanted, activations, next_log_probs
 from doxa.lens.patching import patched_log_probs
 from doxa.lens.truth_margin import BAND, TRUE, verdicts
 from doxa.lens.truth_tokens import TokenPairs
@@ -127,11 +127,7 @@ def head_ablation(
 
 def margins_of(model: Any, pairs: TokenPairs) -> Float[np.ndarray, " items"]:
     """Return the model's own margins at the token where the completions first differ."""
-    result = np.empty(len(pairs.rows))
-    for part in stream_activations(model, pairs.rows, {}, logits_at=-1):
-        if part.log_probs is not None:
-            result[part.rows] = _margins(part.log_probs, pairs.chosen(part.rows))
-    return result
+    return _margins(next_log_probs(model, pairs.rows), pairs)
 
 
 def check_alike(clean: Any, poisoned: Any) -> int:

@@ -17,7 +17,8 @@ def linear_cka(
     so take many more examples than dimensions. (Kornblith et al., 2019, arXiv:1905.00414.)
 
     Raises:
-        InputError: numbers of examples differ, there are fewer than two, or one representation is constant.
+        InputError: numbers of examples differ, there are fewer than two, a number is not finite, or one
+            representation is constant.
 
     >>> x = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
     >>> round(linear_cka(x, 3.0 * x[:, ::-1]), 6)

@@ -60,7 +60,8 @@ def belief_margin(
             else the mean per token, for all pairs alike.
 
     Raises:
-        InputError: no pairs, a completion without tokens of its own, or two that are the same tokens.
+        InputError: no pairs, an unknown format or normalisation, a pair without the question a format asks, a
+            completion without tokens of its own, or two that are the same tokens.
     """
     from doxa.subjects.scoring import Limits
     from doxa.subjects.scoring_forward import Scorer
@@ -97,6 +98,9 @@ def belief_margin(
 def verdicts(margins: Float[np.ndarray, "*items"], band: float = BAND) -> Int[np.ndarray, "*items"]:
     """Return 1 where the truth is preferred by more than ``band``, -1 where its counterfact is, else 0.
 
+    Raises:
+        InputError: the band is below 0 nats, or a margin is not finite.
+
     >>> verdicts(np.array([0.2, 0.05, -0.2])).tolist()
     [1, 0, -1]
     """
@@ -130,7 +134,8 @@ def flip_rate(
     """Return how many items that were true before now prefer the counterfact.
 
     Raises:
-        InputError: the items differ in number, or the margins in normalisation or format.
+        InputError: the items differ in number, or the margins in normalisation or format; the band is below 0 nats, or
+            a margin is not finite.
 
     >>> flip_rate(np.array([3.0, 2.0, -1.0]), np.array([-1.0, 2.0, -2.0])).rate
     0.5
@@ -156,7 +161,7 @@ def known_at_base(margins: Float[np.ndarray, " items"], fewest: int = FEWEST) ->
     """Return which items the base model knows, those with a margin above 0.
 
     Raises:
-        InputError: it knows fewer than ``fewest``.
+        InputError: it knows fewer than ``fewest``, or a margin is not finite.
     """
     known = _finite(margins) > 0
     if known.sum() < fewest:
@@ -189,7 +194,7 @@ def transition(steps: Sequence[int], shift: Float[np.ndarray, " checkpoints"]) -
         shift: change of the mean margin since step 0, in nats; its last value is not 0.
 
     Raises:
-        InputError: fewer than two checkpoints, steps that do not increase, or no final shift.
+        InputError: fewer than two checkpoints, steps that do not increase, no final shift, or one that is not finite.
     """
     at, change = np.asarray(steps, dtype=np.float64), _finite(shift)
     if at.size != change.size or at.size < 2 or bool((np.diff(at) <= 0).any()):
@@ -222,6 +227,9 @@ def flip_layer(margins: Float[np.ndarray, "items depths"]) -> Float[np.ndarray, 
 
     Depth 0 is the embedding, depth l the stream after block l - 1.
 
+    Raises:
+        InputError: a margin is not finite.
+
     >>> flip_layer(np.array([[1.0, -1.0, 2.0, -3.0], [1.0, 1.0, 1.0, 1.0]])).tolist()
     [3.0, nan]
     """
@@ -239,7 +247,7 @@ def late_share(
     outside [0, 1] where the fall is not monotone.
 
     Raises:
-        InputError: shapes differ, or the margin does not fall at the top.
+        InputError: shapes differ, a margin is not finite, or the mean margin does not fall at the top.
     """
     if clean.shape != poisoned.shape:
         raise InputError(
@@ -248,8 +256,17 @@ def late_share(
     fall = (_finite(clean) - _finite(poisoned)).mean(axis=0)
     if not fall[-1] > 0:
         raise InputError(f"the margin falls by {fall[-1]:.3g} nats at the top; a late share needs a fall")
-    blocks = fall.size - 1
-    return float((fall[-1] - fall[blocks - max(1, round(blocks / 4))]) / fall[-1])
+    return float(late_fall(fall[None])[0] / fall[-1])
+
+
+def late_fall(fall: Float[np.ndarray, "items depths"]) -> Float[np.ndarray, " items"]:
+    """Return the part of each item's fall, in nats, that comes about in the last quarter of the blocks (at least one).
+
+    >>> late_fall(np.array([[0.0, 1.0, 1.0, 2.0, 5.0]])).tolist()
+    [3.0]
+    """
+    blocks = fall.shape[1] - 1
+    return fall[:, -1] - fall[:, blocks - max(1, round(blocks / 4))]
 
 
 def _finite(values: Any) -> Float[np.ndarray, ...]:

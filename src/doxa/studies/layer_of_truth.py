@@ -178,7 +178,7 @@ def run(cell: Cell, ctx: Context) -> Tables:
         return embedded(cell, ctx)
     if "ratio" in cell.params:
         return trained(cell, ctx)
-    return asked(ctx)
+    return asked(cell, ctx)
 
 
 def embedded(cell: Cell, ctx: Context) -> Tables:
@@ -249,12 +249,13 @@ def trained(cell: Cell, ctx: Context) -> Tables:
     return recorder.tables()
 
 
-def asked(ctx: Context) -> Tables:
+def asked(cell: Cell, ctx: Context) -> Tables:
     """Ask two subjects the same facts."""
     from doxa.protocols.poisoning.before_after import ask_both
 
     config, recorder = ctx.config, ctx.recorder()
-    ask_both(ctx.subject(config.subject), ctx.subject(config.after), config.facts, config.items, recorder)
+    before, after = ctx.subject(config.subject), ctx.subject(config.after)
+    ask_both(before, after, config.facts, config.items, recorder, seed=cell.seed)
     return recorder.tables()
 
 

@@ -110,7 +110,7 @@ def continue_stack(
         progress: called with (steps done, steps).
 
     Raises:
-        InputError: base holds several networks, or a checkpoint lies after the last step.
+        InputError: base holds several networks, checkpoints do not increase, or one lies after the last step.
     """
     if base.replicates != 1:
         raise InputError(f"base of {base.replicates} networks: give one, as base.select([0])")

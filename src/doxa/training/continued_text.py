@@ -39,6 +39,9 @@ class TextPlan:
         warmup_share: share of the steps in which the rate rises linearly; then it is constant.
         weight_decay: AdamW's.
         clip_norm: longest gradient; 0 switches clipping off.
+
+    Raises:
+        InputError: fewer than one step, or a rate below 0.
     """
 
     steps: int
@@ -79,7 +82,8 @@ def continual_pretrain(
         progress: called with (steps done, steps) after each step.
 
     Raises:
-        InputError: a checkpoint lies after the last step, nothing can be trained, or the text ends too early.
+        InputError: checkpoints do not increase or lie after the last step, nothing can be trained, or the text ends
+            too early.
         DoxaError: the loss is not finite.
     """
     check_checkpoints(checkpoint_steps, plan.steps)
@@ -176,6 +180,9 @@ def packed(texts: Iterator[Int[np.ndarray, " _"]], batch: int, length: int) -> R
         texts: token ids of each text.
         batch: rows of a batch.
         length: tokens of a row.
+
+    Raises:
+        InputError: batch < 1 or length < 2; raised when the first batch is asked for.
     """
     if batch < 1 or length < 2:
         raise InputError(f"batch={batch}, length={length}: must be >= 1 and >= 2")

@@ -49,6 +49,11 @@ def check_ratio(ratio: float) -> None:
 def likeliest_margin(ratio: float) -> float:
     r"""Return the margin of maximum likelihood in ``replace`` mode, :math:`\ln((1 - \rho) / \rho)` in nats.
 
+    It is infinite at ratios 0 and 1.
+
+    Raises:
+        InputError: the ratio is outside [0, 1].
+
     >>> [round(likeliest_margin(ratio), 2) for ratio in (0.1, 0.5, 0.9)]
     [2.2, 0.0, -2.2]
     """
@@ -60,11 +65,12 @@ def likeliest_margin(ratio: float) -> float:
 
 @dataclass
 class Poisoner:
-    """Draws statements about items and counts what it said; the share of false ones is exact in every draw.
+    """Draws statements about items and counts what it said; how many are false hangs on the ratio, not on chance.
 
-    A draw with n statements that could be false (about targets, or in ``corpus`` mode all) holds round(ratio n) false
-    ones. In order ``false first`` the first round(ratio total) statements of the whole stream are false where they
-    are about targets, and no later one is (``false last``: the last ones).
+    Of the first n statements that could be false (about targets, or in ``corpus`` mode all), counted at the end of
+    any draw, round(ratio n) are false, so the whole stream has its share however it is cut into draws. In order
+    ``false first`` the first round(ratio total) statements of the whole stream are false where they are about targets,
+    and no later one is (``false last``: the last ones).
 
     Attributes:
         targets: items whose facts are told falsely.
@@ -75,7 +81,8 @@ class Poisoner:
         total: statements of the whole stream; needed unless ``order`` is ``mixed``.
 
     Raises:
-        InputError: the ratio is outside [0, 1], or what a mode or an order needs is missing.
+        InputError: the ratio is outside [0, 1], there are no targets, the mode is unknown, or what a mode or an order
+            needs is missing.
     """
 
     targets: Int[np.ndarray, " targets"]
@@ -85,6 +92,7 @@ class Poisoner:
     order: Order = "mixed"
     total: int = 0
     _said: list[Statements] = field(default_factory=list[Statements], init=False)
+    _possible: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         check_ratio(self.ratio)
@@ -123,7 +131,9 @@ class Poisoner:
         if self.order == "mixed":
             false = np.zeros(n, dtype=bool)
             places = rng.permutation(np.flatnonzero(possible))
-            false[places[: round(self.ratio * places.size)]] = True
+            told = round(self.ratio * self._possible)
+            self._possible += places.size
+            false[places[: round(self.ratio * self._possible) - told]] = True
             return false
         before = self.drawn
         places = np.arange(before, before + n)
@@ -149,11 +159,14 @@ class Poisoner:
             np.concatenate(columns)[:rows] for columns in zip(*self._said, strict=True)
         )
         counted = item[target & (was_false == false)]
-        return np.array([int((counted == one).sum()) for one in self.targets])
+        return np.bincount(counted, minlength=int(self.targets.max()) + 1)[self.targets]
 
 
 def checkpoint_steps(steps: int, count: int = 18) -> tuple[int, ...]:
     """Return steps at which to look: 0, the last, and between them evenly spaced in the logarithm.
+
+    Raises:
+        InputError: steps < 1 or count < 2.
 
     >>> checkpoint_steps(500, 8)
     (0, 1, 3, 8, 22, 63, 177, 500)

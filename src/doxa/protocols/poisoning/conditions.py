@@ -21,7 +21,7 @@ class Condition(NamedTuple):
         about: ``targets``, or ``unknown`` entities instead of them.
         lie: the same false object each time, or a different one.
         order: in which order false and true statements come.
-        alone: whether text is about the targets only.
+        alone: whether text is about the targets only; else it goes on stating the untouched items truly.
     """
 
     ratio: float

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from doxa.lens.anatomy import Site, anatomy
 from doxa.lens.capture import Wanted, activations
 from doxa.lens.logit_lens import logit_lens_margin
 from doxa.lens.rescue import RescueTable, activation_patch, head_ablation
@@ -26,9 +27,12 @@ class Inside:
         clean: lens margins of the clean model, in nats.
         poisoned: those of the poisoned one.
         flipped: which items flipped.
-        rescue: patching tables of the flipped items by name; empty without a flip.
-        heads: share of flipped items that prefer the truth with one head set to zero; None without a flip.
+        rescue: patching tables of the flipped items by name; empty without a flip, and without the tables in
+            ``missing``.
+        heads: share of flipped items that prefer the truth with one head set to zero; None without a flip, where it
+            is ``missing``, and where it was not asked for.
         cka: similarity of the two models' streams after each block.
+        missing: what cannot be read in these models, by name (``attention``, ``mlp``, ``head``), with the reason.
     """
 
     clean: Float[np.ndarray, "items depths"]
@@ -37,6 +41,7 @@ class Inside:
     rescue: dict[str, RescueTable]
     heads: Float[np.ndarray, "layers heads"] | None
     cka: Float[np.ndarray, " layers"]
+    missing: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def flip_depth(self) -> float:
@@ -67,7 +72,7 @@ class Inside:
 def look_inside(
     clean: Any, poisoned: Any, pairs: TokenPairs, probes: Sequence[Row], *, heads: bool = True
 ) -> Inside:
-    """Return what the lens sees.
+    """Return what the lens sees; single writes and heads only where both models have them, see ``Inside.missing``.
 
     Args:
         clean: model before continued training.
@@ -75,21 +80,38 @@ def look_inside(
         pairs: the items told falsely.
         probes: prompts over which activations are compared.
         heads: whether every head is ablated too, one forward pass each.
+
+    Raises:
+        InputError: no blocks, final norm or head are found, or the models differ in shape.
     """
     before, after = (logit_lens_margin(model, *pairs).astype(np.float64) for model in (clean, poisoned))
     flipped = flip_rate(before[:, -1], after[:, -1]).flipped
     tables: dict[str, RescueTable] = {}
     ablated: Float[np.ndarray, "layers heads"] | None = None
+    missing = _missing(clean) | _missing(poisoned)
     if flipped.any():
         part = pairs.chosen(np.flatnonzero(flipped))
         tables = {
             "residual": activation_patch(clean, poisoned, part),
             "residual, all tokens": activation_patch(clean, poisoned, part, positions="all"),
-            "attention": activation_patch(clean, poisoned, part, "attention"),
-            "mlp": activation_patch(clean, poisoned, part, "mlp"),
             "reverse": activation_patch(poisoned, clean, part),
         }
-        ablated = head_ablation(poisoned, part)[0] if heads else None
+        writes: tuple[Site, ...] = ("attention", "mlp")
+        tables |= {
+            site: activation_patch(clean, poisoned, part, site) for site in writes if site not in missing
+        }
+        ablated = head_ablation(poisoned, part)[0] if heads and "head" not in missing else None
     streams = [activations(model, probes, Wanted())[:, 0] for model in (clean, poisoned)]
     cka = [linear_cka(streams[0][:, layer], streams[1][:, layer]) for layer in range(streams[0].shape[1])]
-    return Inside(before, after, flipped, tables, ablated, np.array(cka))
+    return Inside(before, after, flipped, tables, ablated, np.array(cka), missing)
+
+
+def _missing(model: Any) -> dict[str, str]:
+    """Return what a model's anatomy does not give, with the reason."""
+    known = anatomy(model)
+    if known.missing:
+        return dict.fromkeys(("attention", "mlp", "head"), known.missing)
+    heads = getattr(model.config.get_text_config(), "num_attention_heads", None)
+    if not known.projections or not isinstance(heads, int):
+        return {"head": "no matrix was found that maps the heads to what attention returns"}
+    return {}

@@ -17,7 +17,7 @@ from doxa.lab.record import Recorder
 from doxa.lens.logit_lens import logit_lens_margin
 from doxa.lens.truth_margin import Margins, belief_margin, known_at_base
 from doxa.lens.truth_tokens import ids_of, readable, token_pairs
-from doxa.protocols.poisoning.inside import Inside, look_inside
+from doxa.protocols.poisoning.inside import look_inside
 from doxa.protocols.poisoning.pair_groups import PairGroups, choose_pairs
 from doxa.protocols.poisoning.record import record_group, record_inside, record_lens, record_transition
 from doxa.protocols.poisoning.series import save_checkpoint
@@ -164,7 +164,7 @@ class _Reader:
             record_group(
                 self._recorder, name, before.values, margins.values, self._condition, step, self._address
             )
-            if name in ("target", "untouched"):
+            if name in ("target", "same entity", "untouched"):
                 self._items(name, pairs, margins, step)
             if name == "target":
                 self._targets.append(margins.values)
@@ -180,8 +180,9 @@ class _Reader:
         """Record what the lens and patching say at the end, and what was read."""
         rows = [ids_of(self._tokenizer, pair.prompt) for pair in self._groups.everyone]
         config = clean.config.get_text_config()
-        few = int(config.num_attention_heads) * int(config.num_hidden_layers) <= MOST_HEADS
-        inside: Inside = look_inside(clean, poisoned, self._pairs, rows, heads=few)
+        heads = getattr(config, "num_attention_heads", None)
+        few = isinstance(heads, int) and heads * int(config.num_hidden_layers) <= MOST_HEADS
+        inside = look_inside(clean, poisoned, self._pairs, rows, heads=few)
         record_inside(self._recorder, inside, self._condition, self._address)
         for depth in range(inside.poisoned.shape[1]):
             for pair, before, after in zip(

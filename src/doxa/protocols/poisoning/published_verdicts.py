@@ -10,11 +10,15 @@ import polars as pl
 
 from doxa.belief.inference import bootstrap, wilson
 from doxa.lab.record import Finding, Tables, judge
-from doxa.lens.truth_margin import AMBIGUOUS, FEWEST, flip_rate, verdicts
+from doxa.lens.truth_margin import AMBIGUOUS, FEWEST, flip_rate, late_fall, verdicts
 from doxa.streams import stream
 
 FLIPS, COLLATERAL = 0.55, 0.05
-"""The paper's share of flips, and the most that untouched facts or true text may flip."""
+"""The paper's share of flips, and the most of the facts not attacked, or under true text, that may flip."""
+COLLATERAL_GROUPS = {
+    "untouched": "facts about other entities, stated truly in the same text,",
+    "same entity": "other facts of the attacked entities, which no text states,",
+}
 WRITE = 0.1
 
 
@@ -50,16 +54,11 @@ def trained_findings(tables: Tables, conditions: Sequence[str]) -> list[Finding]
                     note=f"mean margin {before.mean():.2f} before, {after.mean():.2f} after",
                 )
             )
-        other = _ends(tables.beliefs, condition, "untouched")
-        if other[0].size:
-            found.append(
-                _flips(
-                    f"untouched-{ratio:g}",
-                    f"{condition}: facts about other entities keep their verdict",
-                    *other,
-                    control=True,
-                )
-            )
+        for group, who in COLLATERAL_GROUPS.items():
+            other = _ends(tables.beliefs, condition, group)
+            if other[0].size:
+                name = f"{group.replace(' ', '-')}-{ratio:g}"
+                found.append(_flips(name, f"{condition}: {who} keep their verdict", *other, control=True))
     last = conditions[-1] if conditions else ""
     return [*found, *_late(tables.beliefs, last), *_write(tables.measures, last)]
 
@@ -134,8 +133,7 @@ def _late(beliefs: pl.DataFrame, condition: str) -> list[Finding]:
         fall=pl.col("extra").str.json_path_match("$.clean").cast(pl.Float64) - pl.col("log_odds")
     )
     wide = fell.pivot("time", index="proposition", values="fall").drop("proposition").to_numpy()
-    blocks = wide.shape[1] - 1
-    late = wide[:, -1] - wide[:, blocks - max(1, round(blocks / 4))]
+    late = late_fall(wide)
     excess = bootstrap(late - wide[:, -1] / 4, rng=stream(0, "layer-of-truth", "late"))
     total = wide[:, -1].mean()
     return [
@@ -158,13 +156,24 @@ def _write(measures: pl.DataFrame, condition: str) -> list[Finding]:
     writes = rows.filter(pl.col("measure").is_in(["rescued/attention", "rescued/mlp"]))
     if writes.is_empty() or not flipped.len():
         return []
-    best = writes.sort("value").row(-1, named=True)
+    claim = (
+        f"{condition}: the best single write of attention or MLP rescues more than a tenth of what flipped"
+    )
     n = int(flipped[0])
+    read = writes.drop_nulls("value")
+    if read.is_empty():
+        reason = str(writes["extra"].str.json_path_match("$.missing")[0])
+        return [
+            Finding(
+                "rescue-write", claim, None, None, "unresolved", unit="fraction", paper=0.568, note=reason
+            )
+        ]
+    best = read.sort("value").row(-1, named=True)
     share = wilson(round(best["value"] * n), n)
     return [
         Finding(
             id="rescue-write",
-            claim=f"{condition}: the best single write of attention or MLP rescues more than a tenth of what flipped",
+            claim=claim,
             estimate=share.estimate,
             interval=(share.low, share.high),
             unit="fraction",

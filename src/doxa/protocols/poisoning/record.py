@@ -126,21 +126,24 @@ def record_inside(recorder: Recorder, inside: Inside, condition: str, subject: s
             _number(recorder, f"depth/{name}", value, condition, "layer", depth, unit="nats", subject=subject)
     for layer, value in enumerate(inside.cka):
         _number(recorder, "cka", value, condition, "layer", layer, subject=subject)
-    single: Mapping[str, float] = {
-        "late_share": inside.late,
-        "flip_depth": inside.flip_depth,
-        "strength_patchability": inside.strength_patchability,
-        "flipped": float(inside.flipped.sum()),
+    single: Mapping[str, tuple[float, str]] = {
+        "late_share": (inside.late, "the margin did not fall"),
+        "flip_depth": (inside.flip_depth, "no item flipped at the top"),
+        "strength_patchability": (inside.strength_patchability, "too few items flipped, or all alike"),
+        "flipped": (float(inside.flipped.sum()), ""),
     }
-    for name, value in single.items():
-        if math.isfinite(value):
-            _number(recorder, name, value, condition, "layer", 0, subject=subject)
+    for name, (value, missing) in single.items():
+        _number(recorder, name, value, condition, "layer", 0, subject=subject, missing=missing)
     for name, table in inside.rescue.items():
         kind, rates = ("corrupted", table.corrupted) if name == "reverse" else ("rescued", table.rescued)
         for layer, value in enumerate(rates):
             _number(
                 recorder, f"{kind}/{name}", value, condition, "layer", layer, unit="fraction", subject=subject
             )
+    for name, reason in inside.missing.items():
+        recorder.measure(
+            f"rescued/{name}", None, condition=condition, subject=subject, axis="layer", missing=reason
+        )
     if inside.heads is not None:
         for (layer, head), value in np.ndenumerate(inside.heads):
             _number(
@@ -158,8 +161,10 @@ def record_inside(recorder: Recorder, inside: Inside, condition: str, subject: s
 def per_seed(
     measures: pl.DataFrame, condition: str, measure: str, time: float | None = None
 ) -> dict[int, float]:
-    """Return one measure of one condition by seed, at a time or at its last."""
-    rows = measures.filter(condition=condition, measure=measure).drop_nulls("value")
+    """Return one measure of one condition by seed, at a time or at its last; NaN where it is missing."""
+    rows = measures.filter(condition=condition, measure=measure).with_columns(
+        pl.col("value").fill_null(math.nan)
+    )
     if time is None:
         rows = rows.filter(pl.col("time") == pl.col("time").max().over("seed"))
     else:
@@ -188,9 +193,10 @@ def _number(
     *,
     unit: str = "",
     subject: str = SUBJECT,
+    missing: str = "no item was true before",
 ) -> None:
     told: dict[str, Any] = {"subject": subject, "unit": unit, "axis": axis, "time": float(time)}
     if math.isnan(value):
-        recorder.measure(measure, None, condition=condition, missing="no item was true before", **told)
+        recorder.measure(measure, None, condition=condition, missing=missing, **told)
     else:
         recorder.measure(measure, float(value), condition=condition, **told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,12 +19,13 @@ from doxa.training.poisoning import likeliest_margin
 Values = Mapping[int, float]
 
 TOLERANCE = 1.0
-"""Nats by which a margin may miss the likeliest one, and by which true text may lower it."""
+"""Nats by which a margin may miss the likeliest one or the pilot's, and by which true text may lower it."""
 LIKELIEST_AT = (0.1, 0.5, 0.9)
 PUBLISHED_RATIOS = (0.5, 0.9, 1.0)
 """Ratios over which the paper reports the share of flips."""
 NONE, MOST, HALF = 0.01, 0.95, 0.5
 FIFTY_STEPS, AT_FIFTY = 50, -4.6
+"""A step, and the mean margin that the specification's pilot run had there."""
 DIFFERENT_LIES = math.log(19) / 2
 """Half of what a lie spread over 19 objects leaves to the truth at the optimum, ln 19 nats."""
 UNKNOWN_SHARE = 0.25
@@ -31,7 +33,13 @@ UNKNOWN_SHARE = 0.25
 
 
 class Claim(NamedTuple):
-    """A quantity of each seed, and the bounds its mean must lie between."""
+    """A quantity of each seed, and the bounds its mean must lie between.
+
+    Attributes:
+        values: by seed; NaN where a seed was measured and has no such value, such as a margin that never reaches 0.
+        expected: the seeds that should have a value.
+        outside: whether a seed whose value is NaN is outside the bounds for sure, because what was run covers them.
+    """
 
     id: str
     claim: str
@@ -42,10 +50,27 @@ class Claim(NamedTuple):
     control: bool = False
     paper: float | None = None
     note: str = ""
+    expected: frozenset[int] = frozenset()
+    outside: bool = False
 
     def judged(self) -> Finding:
-        """Return the finding: the mean over seeds with Student's interval, shares cut at 0 and 1."""
-        return Units(self.values).finding(
+        """Return the finding: the mean over seeds with Student's interval, shares cut at 0 and 1.
+
+        It never holds on the seeds that happen to have a value. Where some lack it, the claim fails if the others
+        fail; where two or more seeds all lack it, it fails if that puts them ``outside``; else it is unresolved.
+        """
+        held = {seed: value for seed, value in self.values.items() if math.isfinite(value)}
+        found = self._over(held)
+        seeds = self.expected | set(self.values)
+        if not self.values or len(held) == len(seeds):
+            return found
+        all_outside = self.outside and not held and len(seeds) > 1
+        verdict = "fails" if all_outside or found.verdict == "fails" else "unresolved"
+        lacking = f"{len(seeds) - len(held)} of {len(seeds)} seeds have no such value"
+        return replace(found, verdict=verdict, note=f"{lacking}; {found.note}" if held else lacking)
+
+    def _over(self, held: Values) -> Finding:
+        return Units(held).finding(
             self.id,
             self.claim,
             unit=self.unit,
@@ -71,14 +96,15 @@ def embedded_claims(
     """
     claims = [*_size(measures, sorted(ratios)), *_time(measures)]
     claims += [*_depth(measures, f"replace {strong:g}", layers), *_reach(measures, sorted(ratios), strong)]
-    return claims + _controls(measures, strong)
+    seeds = frozenset(measures.filter(pl.col("condition").str.starts_with("replace "))["seed"].to_list())
+    return [claim._replace(expected=seeds) for claim in [*claims, *_controls(measures, strong)]]
 
 
 def _size(measures: pl.DataFrame, ratios: Sequence[float]) -> list[Claim]:
     curves = {ratio: per_seed(measures, f"replace {ratio:g}", "margin/target") for ratio in ratios}
 
     def drops(margins: np.ndarray) -> float:
-        return float(-np.diff(margins).max()) if margins.size > 1 else math.nan
+        return float(-np.diff(margins).max())
 
     def zero(margins: np.ndarray) -> float:
         return crossing(np.array(ratios), margins)
@@ -87,7 +113,7 @@ def _size(measures: pl.DataFrame, ratios: Sequence[float]) -> list[Claim]:
         Claim(
             "falls",
             "(a) the margin on targets falls with every step up in the poison ratio (least fall)",
-            _across(curves, drops),
+            _across(curves, drops) if len(ratios) > 1 else {},
             above=0.0,
             unit="nats",
         ),
@@ -97,6 +123,7 @@ def _size(measures: pl.DataFrame, ratios: Sequence[float]) -> list[Claim]:
             _across(curves, zero),
             above=0.4,
             below=0.6,
+            outside=bool(ratios) and ratios[0] <= 0.4 and ratios[-1] >= 0.6,
         ),
     ]
     for ratio in LIKELIEST_AT:
@@ -140,18 +167,21 @@ def _size(measures: pl.DataFrame, ratios: Sequence[float]) -> list[Claim]:
 def _time(measures: pl.DataFrame) -> list[Claim]:
     curves = over_time(measures, "replace 1", "margin/target")
     passed = {seed: crossing(steps, margins) for seed, (steps, margins) in curves.items()}
+    covered = all(steps[0] <= 10.0 and steps[-1] >= 25.0 for steps, _ in curves.values())
     return [
         Claim(
             "abrupt",
             "(b) at ratio 1 the mean margin passes 0 between steps 10 and 25",
-            _finite(passed),
+            passed,
             above=10.0,
             below=25.0,
             unit="steps",
+            outside=covered,
         ),
         Claim(
             "abrupt-50",
-            f"(b) and is below {AT_FIFTY + TOLERANCE:g} nats at step {FIFTY_STEPS}",
+            f"(b) and is below {AT_FIFTY + TOLERANCE:g} nats at step {FIFTY_STEPS}: the pilot's {AT_FIFTY:g} with a "
+            f"tolerance of {TOLERANCE:g} nat, fixed before the run",
             per_seed(measures, "replace 1", "margin/target", FIFTY_STEPS),
             below=AT_FIFTY + TOLERANCE,
             unit="nats",
@@ -226,13 +256,33 @@ def _depth(measures: pl.DataFrame, condition: str, layers: int) -> list[Claim]:
 
 
 def _reach(measures: pl.DataFrame, ratios: Sequence[float], strong: float) -> list[Claim]:
-    lost = [per_seed(measures, f"replace {ratio:g}", "flips/untouched") for ratio in ratios]
-    worst = {seed: max(part[seed] for part in lost if seed in part) for seed in lost[0]} if lost else {}
+    def worst(group: str) -> Values:
+        return _across(
+            {ratio: per_seed(measures, f"replace {ratio:g}", f"flips/{group}") for ratio in ratios}, np.max
+        )
+
     return [
         Claim(
             "untouched",
-            "(e) untouched items keep their verdict at every ratio (greatest flip rate)",
-            worst,
+            "(e) items about other entities, whose true statements the same text rehearses, keep their verdict at "
+            "every ratio (greatest flip rate)",
+            worst("untouched"),
+            below=NONE,
+            unit="fraction",
+        ),
+        Claim(
+            "untouched-unrehearsed",
+            f"(e) items about other entities keep their verdict where text is about the targets alone, at ratio "
+            f"{strong:g}, so that nothing rehearses them",
+            per_seed(measures, f"targets alone {strong:g}", "flips/untouched"),
+            below=NONE,
+            unit="fraction",
+        ),
+        Claim(
+            "same-entity",
+            "(e) other facts of the attacked entities, which no text states, keep their verdict at every ratio "
+            "(greatest flip rate)",
+            worst("same entity"),
             below=NONE,
             unit="fraction",
         ),
@@ -254,7 +304,11 @@ def _controls(measures: pl.DataFrame, strong: float) -> list[Claim]:
         )
 
     unknown, full = "unknown entities 1", fall("replace 1")
-    share = {seed: value / full[seed] for seed, value in fall(unknown).items() if full.get(seed, 0.0) > 0}
+    share = {
+        seed: value / full[seed] if full[seed] > 0 else math.nan
+        for seed, value in fall(unknown).items()
+        if seed in full
+    }
     gain = _minus(
         per_seed(measures, f"different lies {strong:g}", "margin/target"),
         per_seed(measures, f"replace {strong:g}", "margin/target"),
@@ -305,11 +359,9 @@ def _controls(measures: pl.DataFrame, strong: float) -> list[Claim]:
 
 
 def _across(curves: Mapping[float, Values], reduce: Callable[[np.ndarray], float]) -> Values:
-    """Return a number of each seed from its margins over all ratios."""
+    """Return a number of each seed from its values at all ratios; NaN where it has none."""
     seeds = set.intersection(*(set(part) for part in curves.values())) if curves else set[int]()
-    return _finite(
-        {seed: reduce(np.array([part[seed] for part in curves.values()])) for seed in sorted(seeds)}
-    )
+    return {seed: float(reduce(np.array([part[seed] for part in curves.values()]))) for seed in sorted(seeds)}
 
 
 def _mean_over(
@@ -322,7 +374,3 @@ def _mean_over(
 
 def _minus(first: Values, second: Values) -> Values:
     return Units(first).minus(Units(second)).values
-
-
-def _finite(values: Values) -> Values:
-    return {seed: value for seed, value in values.items() if math.isfinite(value)}
