@@ -173,6 +173,7 @@ def test_a_users_folder_is_logged_steered_and_played(tmp_path):
     assert found["valid"].estimate > 0.9
     assert found["gain"].n == 2, "half of the episodes are chosen on"
     assert found["gain"].note.startswith("layer ")
+    assert run_study("east", overrides=told, out=tmp_path / "untraced").findings
     saved = SteeringVector.load(vectors / "buttons.safetensors")
     assert saved.layers == (0, 1, 2) or len(saved.layers) == 2
     texts = result.tables.transcripts
