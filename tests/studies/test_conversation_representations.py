@@ -216,10 +216,14 @@ def test_conversations_are_replayed_on_a_folder_of_open_weights(tmp_path):
     names = {finding.id: finding for finding in result.findings}
     assert names["glacier-story/glacier/internal"].control, "a story is not meant to turn anything"
     assert not names["opposite-day/facts/stated"].control
+    for name in ("facts", "identity"):
+        assert names[f"opposite-day/{name}/internal"].control
+        assert not names[f"opposite-day/{name}/internal-naive"].control
+    assert "6 questions it was not fitted on" in names["opposite-day/facts/internal"].note
     assert {finding.verdict for finding in result.findings if not finding.control} == {"unresolved"}
     assert (
         "not above chance"
-        in names["opposite-day/facts/internal"].note + names["opposite-day/facts/stated"].note
+        in names["opposite-day/facts/internal-naive"].note + names["opposite-day/facts/stated"].note
     )
     assert names["opposite-day/facts/stated"].note.endswith("ends at 11.8%")
     assert [figure.id for figure in result.figures] == ["truth-glacier-story", "truth-opposite-day"]

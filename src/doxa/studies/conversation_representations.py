@@ -128,11 +128,11 @@ def cells(config: Config) -> Iterable[Cell]:
             yield Cell("embedded", seed, (*WORLD, *TRAINING, *READING))
         return
     for source in config.conversations:
+        talk = roleplay.load_conversation(source)
         params: dict[str, Json] = {
             "source": source,
-            "data": roleplay.shipped_digest(config.questions, source),
+            "data": roleplay.used_digest(talk, config.questions, config.generic),
         }
-        talk = roleplay.load_conversation(source)
         yield Cell(talk.id, config.seed, ASKING, params, subjects=(config.subject,))
 
 
