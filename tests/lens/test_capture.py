@@ -8,9 +8,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from doxa.errors import ContextError, InputError
-from doxa.lens.capture import Wanted, activations, next_log_probs, stream_activations
+from doxa.lens.capture import Wanted, _together, activations, next_log_probs, stream_activations
 from doxa.lens.rows import batches
 from tests.lens import lens_models
 from tests.subjects.tiny_models import DEVICES
@@ -167,6 +168,13 @@ def test_memory_does_not_grow_with_the_rows():
     assert few > 4 * 320 * 4
     assert most(80) <= few
     handle.remove()
+
+
+def test_layers_on_different_devices_are_brought_together():
+    with FakeTensorMode():
+        kept = [torch.empty(2, 1, 4, device=device) for device in ("cpu", "xpu:0", "xpu:1")]
+        together = _together(kept)
+    assert (together.shape, together.device.type) == ((2, 1, 3, 4), "cpu")
 
 
 def test_a_stream_that_is_dropped_leaves_no_hook():

@@ -106,6 +106,39 @@ def test_ends():
     assert np.all(short[..., 2:] == ENDED)
 
 
+def test_what_was_begun_counts_towards_the_end_and_nothing_follows_an_end():
+    model = lens_models.model("llama")
+    (whole,) = sample_completions(model, PROMPTS, [Draw()], chances(samples=1))
+    begun, rest = whole[:, 0, :2].copy(), chances(samples=1)[:, :, 2:]
+    told: list[list[int]] = []
+
+    def third(said):
+        told.append(list(said))
+        return len(said) >= 3
+
+    (found,) = sample_completions(model, PROMPTS, [Draw()], rest, begun=begun, ends=Ends(finished=third))
+    assert np.array_equal(found[..., 0], whole[..., 2])
+    assert np.all(found[..., 1:] == ENDED)
+    assert all(said[:2] in begun.tolist() for said in told)
+    over = Ends(frozenset({int(begun[0, 0])}), finished=lambda said: said[:2] == begun[1].tolist())
+    begun[2, 1] = ENDED
+    (found,) = sample_completions(model, PROMPTS, [Draw()], rest, begun=begun, ends=over)
+    assert np.all(found[:3] == ENDED)
+    assert np.array_equal(found[4, :, 0], whole[4, :, 2])
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_logits_that_are_no_distribution_are_refused(temperature, bad):
+    logits = torch.zeros(3, 5)
+    logits[2, 1] = bad
+    with pytest.raises(InputError, match=r"row 2: .*half precision overflows"):
+        pick(logits, torch.full((3,), 0.5), temperature)
+    masked = torch.full((1, 5), -torch.inf)
+    masked[0, 3] = 0.0
+    assert pick(masked, torch.tensor([0.5]), temperature).tolist() == [3]
+
+
 def test_temperature():
     model = lens_models.model("llama")
     greedy, one, hot = sample_completions(

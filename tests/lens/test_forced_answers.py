@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -92,6 +94,30 @@ def test_a_tokenizer_that_does_not_know_the_words_is_refused(monkeypatch):
         pytest.warns(AnswerTokenWarning, match="Yes is 2 tokens"),
         pytest.raises(InputError, match="two different"),
     ):
+        answer_tokens(renderer, tiny_models.tokenizer())
+
+
+@pytest.mark.parametrize(("yes", "no"), [([9, 5], [9, 6]), ([9, 8, 5], [9, 8, 6, 7]), ([5], [6])])
+def test_pieces_that_both_answers_begin_with_stand_before_the_answer(monkeypatch, yes, no):
+    told = {"Yes": np.array(yes, dtype=np.int32), "No": np.array(no, dtype=np.int32)}
+    monkeypatch.setattr(Renderer, "option", lambda self, text: told[text.strip()])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AnswerTokenWarning)
+        speech = ChatSpeech(tiny_models.tokenizer())
+    shared = common_prefix([np.array(yes), np.array(no)])
+    assert speech.answer_ids == (5, 6)
+    [before] = speech.unanswered((), ["is it ?"])
+    assert before[len(before) - shared :].tolist() == yes[:shared]
+    ([one], [other]) = speech.answered((), ["is it ?"])
+    assert one.tolist() == [*before, *yes[shared:]]
+    assert other.tolist() == [*before, *no[shared:]]
+
+
+def test_an_answer_that_is_the_others_beginning_is_refused(monkeypatch):
+    renderer = Renderer(tiny_models.tokenizer())
+    told = {"Yes": [9], "No": [9, 5]}
+    monkeypatch.setattr(renderer, "option", lambda text: np.array(told[text.strip()], dtype=np.int32))
+    with pytest.warns(AnswerTokenWarning), pytest.raises(InputError, match="no token tells them apart"):
         answer_tokens(renderer, tiny_models.tokenizer())
 
 

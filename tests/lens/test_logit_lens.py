@@ -68,6 +68,23 @@ def test_a_head_that_fails_leaves_the_decoder_as_it_was():
     assert "forward" not in vars(model.model)
 
 
+def test_a_forward_of_the_decoders_own_is_put_back():
+    model = lens_models.model("llama")
+    hidden = activations(model, lens_models.rows(3))
+    plain, own = lens_logits(model, hidden), model.model.forward
+    calls: list[int] = []
+
+    def dispatched(*arguments: object, **named: object) -> object:
+        calls.append(1)
+        return own(*arguments, **named)
+
+    model.model.forward = dispatched
+    np.testing.assert_array_equal(lens_logits(model, hidden), plain)
+    assert vars(model.model)["forward"] is dispatched
+    activations(model, lens_models.rows(3))
+    assert calls
+
+
 def test_bad_input_is_refused():
     model = lens_models.model("llama")
     with pytest.raises(InputError, match="hidden has width 31, the model's residual stream 32"):

@@ -117,18 +117,26 @@ def test_the_turn_of_a_planted_rotation_is_recovered(planted):
         axis = np.array([np.cos(angle), np.sin(angle), 0.0])
         acts = labels[..., None] * axis + rng.normal(0, 0.1, (40, 2, 3))
         found.append(margin(score_answers(probe, acts), truth))
-    flip = trajectory(*found).flip("q")
+    flip = trajectory(*found).flip("q", base_accuracy=0.8)
     assert (flip.claimed, flip.turn) == (True, planted)
 
 
 def test_a_flip_is_claimed_only_where_it_can_be():
     there = (around(5.0), around(-2.0), around(-3.0))
-    assert trajectory(*there).flip("q") == (True, 1, "")
-    assert trajectory(around(5.0), around(-2.0), around(3.0)).flip("q") == (False, None, "")
-    assert trajectory(around(5.0), around(-0.2)).flip("q").claimed is None
-    few = trajectory(around(5.0, n=8), around(-3.0, n=8)).flip("q")
+    known = {"base_accuracy": 0.8}
+    assert trajectory(*there).flip("q", **known) == (True, 1, "")
+    assert trajectory(around(5.0), around(-2.0), around(3.0)).flip("q", **known) == (False, None, "")
+    assert trajectory(around(5.0), around(-0.2)).flip("q", **known).claimed is None
+    few = trajectory(around(5.0, n=8), around(-3.0, n=8)).flip("q", **known)
     assert (few.claimed, few.reason) == (None, "8 questions; at least 10 are needed")
     unknown = trajectory(*there).flip("q", base_accuracy=0.48)
     assert unknown.claimed is None
     assert "not above chance" in unknown.reason
-    assert trajectory(around(0.2), around(-3.0)).flip("q").claimed is None
+    assert trajectory(around(0.2), around(-3.0)).flip("q", **known).claimed is None
+
+
+def test_without_the_base_accuracy_or_the_empty_context_no_flip_is_claimed():
+    there = (around(5.0), around(-2.0), around(-3.0))
+    assert trajectory(*there).flip("q") == (None, None, "base accuracy in the empty context is not known")
+    late = MarginTrajectory((1, 2), {"q": there[1:]}, {}).flip("q", base_accuracy=0.8)
+    assert (late.claimed, late.reason) == (None, "the empty context (turn 0) was not read")

@@ -13,7 +13,7 @@ from doxa.errors import CapabilityError, ContextError, InputError, SubjectError
 from doxa.lab.parts import Parts
 from doxa.lab.record import Recorder
 from doxa.protocols import roleplay
-from doxa.protocols.roleplay import Conversation, YesNoQuestion, YesNoQuestions, replay
+from doxa.protocols.roleplay import Conversation, YesNoQuestion, YesNoQuestions, files, replay
 from doxa.protocols.roleplay.published import ends, record_replay
 from doxa.protocols.roleplay.published_report import published_figures, published_findings
 from doxa.subjects.base import Capability, Message, Reply, Sampling, assistant, system, user
@@ -253,9 +253,9 @@ def test_bad_turns():
 
 
 def test_lopsided_and_small_sets_are_warned_of():
-    with pytest.warns(roleplay.QuestionSetWarning, match="67% of the answers are Yes"):
+    with pytest.warns(roleplay.QuestionsWarning, match="67% of the answers are Yes"):
         YesNoQuestions([YesNoQuestion(f"q{n}", n % 3 > 0) for n in range(12)])
-    with pytest.warns(roleplay.QuestionSetWarning, match="fewer than 10"):
+    with pytest.warns(roleplay.QuestionsWarning, match="8 questions; give at least 10"):
         YesNoQuestions([YesNoQuestion(f"q{n}", n % 2 > 0) for n in range(8)])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -270,7 +270,7 @@ def test_lopsided_and_small_sets_are_warned_of():
 
 def test_copies_of_a_question_and_its_opposite_belong_together():
     items = [YesNoQuestion("Q?", True), YesNoQuestion(" q? ", True), *pairs("s", ["w"])]
-    with pytest.warns(roleplay.QuestionSetWarning):
+    with pytest.warns(roleplay.QuestionsWarning):
         groups = YesNoQuestions(items).groups
     assert groups == ("q?", "q?", "w", "w")
 
@@ -318,6 +318,133 @@ def test_questions_marked_test_are_never_fitted(tiny):
     marked = YesNoQuestions([*GENERIC, *pairs("generic", ["held1", "held2"], split="test")])
     inner = roleplay.inner_margins(tiny, marked)
     assert not {item.pair for item in inner.fitted} & {"held1", "held2"}
+
+
+@pytest.mark.filterwarnings("ignore:Yes is 2 tokens")
+def test_questions_for_a_conversation_alone_are_neither_fitted_nor_choose_the_layer(tiny):
+    plain = roleplay.inner_margins(tiny, GENERIC)
+    marked = YesNoQuestions([*pairs("generic", ["moon1", "moon2"], split="target"), *GENERIC])
+    inner = roleplay.inner_margins(tiny, marked)
+    assert {item.pair for item in inner.fitted} == {item.pair for item in plain.fitted}
+    np.testing.assert_allclose(inner.probe.weights, plain.probe.weights, rtol=1e-2, atol=1e-3)
+    for context, values in plain.by_layer.items():
+        np.testing.assert_array_equal(inner.by_layer[context], values)
+    with pytest.raises(InputError, match="all are marked test or target"):
+        roleplay.inner_margins(tiny, YesNoQuestions(pairs("g", [f"t{n}" for n in range(5)], split="target")))
+
+
+@pytest.mark.filterwarnings("ignore:Yes is 2 tokens")
+def test_the_naive_direction_is_that_of_the_empty_context_alone(tiny):
+    inner = roleplay.inner_margins(tiny, GENERIC)
+    alone = roleplay.inner_margins(tiny, GENERIC, contexts={"empty": ()}, layers=[inner.layer])
+    assert alone.fitted == inner.fitted
+    np.testing.assert_allclose(inner.naive.weights, alone.probe.weights, rtol=1e-2, atol=1e-3)
+    rows = replay(tiny, TALK, {"moon": MOON}, readouts=("stated", "internal"), turns=[1], inner=inner)
+    naive = rows.filter(pl.col("readout") == "internal")["naive"].to_numpy()
+    np.testing.assert_array_equal(naive, inner.read(TALK.after(1), MOON).naive)
+    assert np.abs(naive - inner.margins(TALK.after(1), MOON)).max() > 1e-3
+    assert rows.filter(pl.col("readout") == "stated")["naive"].is_null().all()
+
+
+def held(framing, sets, *, relevant=(), stated=True, step="turn"):
+    """Return the findings of a record of two turns; ``sets`` gives (robust, naive, fitted) of each pair at its end."""
+    recorder = Recorder("talk", 0)
+    recorder.measure(
+        "turns", 1.0, subject="s", unit="turns",
+        framing=framing, relevant=list(relevant), generic="facts", title="",
+    )  # fmt: skip
+    for name, pairs_of_set in sets.items():
+        for number, (robust, naive, fitted) in enumerate(pairs_of_set):
+            for time, factor in ((0.0, 0.0), (1.0, 1.0)):
+                for how in ("yes", "no"):
+                    wobble = 0.1 * (number % 3)
+                    place = {
+                        "subject": "s", "proposition": f"{name}: {number}/{how}", "axis": step, "time": time,
+                        "set": name, "pair": str(number), "truth": how == "yes",
+                    }  # fmt: skip
+                    recorder.belief(
+                        readout="internal", log_odds=5.0 + factor * (robust - 5.0) + wobble,
+                        naive=5.0 + factor * (naive - 5.0) + wobble, fitted=fitted, **place,
+                    )  # fmt: skip
+                    if stated:
+                        recorder.belief(readout="stated", log_odds=1.0, **place)
+    return {finding.id: finding for finding in published_findings(recorder.tables(), paper={}, seed=0)}
+
+
+def test_on_opposite_day_the_naive_margin_must_turn_and_the_robust_one_must_not():
+    found = held("opposite-day", {"identity": [(6.0, -4.0, False)] * 10})
+    naive, robust = found["talk/identity/internal-naive"], found["talk/identity/internal"]
+    assert (naive.verdict, naive.control) == ("holds", False)
+    assert "naive margin of 'identity' is inverted" in naive.claim
+    assert naive.estimate == pytest.approx(-3.91)
+    assert (robust.verdict, robust.control) == ("holds", True)
+    turned = held("opposite-day", {"identity": [(-6.0, 4.0, False)] * 10})
+    assert turned["talk/identity/internal-naive"].verdict == "fails"
+    assert turned["talk/identity/internal"].verdict == "fails", (
+        "the robust one was fitted by real truth there"
+    )
+    assert "talk/identity/internal-naive" not in held("story", {"identity": [(6.0, -4.0, False)] * 10})
+
+
+def test_what_must_stay_is_judged_on_questions_the_direction_was_not_fitted_on():
+    few = held("story", {"facts": [(6.0, 6.0, True)] * 27 + [(6.0, 6.0, False)] * 3})["talk/facts/internal"]
+    assert (few.verdict, few.control, few.n) == ("unresolved", True, 3)
+    assert "6 questions it was not fitted on; at least 10 are needed" in few.note
+    enough = {"facts": [(6.0, 6.0, True)] * 20 + [(-6.0, 6.0, False)] * 6}
+    found = held("story", enough)["talk/facts/internal"]
+    assert (found.verdict, found.n) == ("fails", 6), "fitted ones do not hide it"
+    none = held("story", {"facts": [(6.0, 6.0, True)] * 12})["talk/facts/internal"]
+    assert (none.verdict, none.estimate, none.n) == ("unresolved", None, 0)
+
+
+def test_no_flip_is_claimed_where_nothing_was_said_in_the_empty_context():
+    about = {"moon": [(-6.0, -6.0, False)] * 10}
+    told = held("role-play", about, relevant=["moon"])["talk/moon/internal"]
+    assert (told.verdict, told.control) == ("holds", False)
+    unsaid = held("role-play", about, relevant=["moon"], stated=False)["talk/moon/internal"]
+    assert unsaid.verdict == "unresolved"
+    assert "base accuracy in the empty context is not known" in unsaid.note
+
+
+def test_chance_is_judged_by_pairs():
+    """Of 20 questions in 10 pairs 16 right are above chance if each counts, and not if 8 of 10 pairs do."""
+    recorder = Recorder("talk", 0)
+    recorder.measure(
+        "turns", 1.0, subject="s", unit="turns", framing="role-play", relevant=["moon"], generic="g", title=""
+    )
+    for pair in range(10):
+        for how in ("yes", "no"):
+            for time in (0.0, 1.0):
+                recorder.belief(
+                    subject="s", proposition=f"{pair}/{how}", readout="stated", time=time, set="moon",
+                    pair=str(pair), log_odds=-1.0 if time or pair >= 8 else 1.0,
+                )  # fmt: skip
+    [found] = published_findings(recorder.tables(), paper={}, seed=0)
+    assert found.interval is not None
+    assert found.interval[1] < 0.0
+    assert found.verdict == "unresolved"
+    assert "not above chance" in found.note
+
+
+def test_a_cell_hangs_on_its_own_script_and_questions_alone(monkeypatch, tmp_path):
+    river, archive = (roleplay.load_conversation(name) for name in ("river", "archive-story"))
+    before = roleplay.used_digest(river, "shipped", "facts")
+    assert len(before) == 16
+    assert before != roleplay.used_digest(archive, "shipped", "facts")
+    assert before != roleplay.used_digest(river.then(("more", "of it"), name=river.id), "shipped", "facts")
+    monkeypatch.setattr(files, "CONVERSATIONS", (*roleplay.CONVERSATIONS, "another"))
+    monkeypatch.setattr(files, "SETS", tuple(name for name in roleplay.SETS if name != "archive"))
+    assert roleplay.used_digest(river, "shipped", "facts") == before
+    table = tmp_path / "mine.csv"
+    lines = ["question,answer,set", *(f"Is {n} even?,{'No' if n % 2 else 'Yes'},sums" for n in range(10))]
+    lines += [f"Is {n} blue?,{'No' if n % 2 else 'Yes'},colours" for n in range(10)]
+    talk = Conversation(turns=[("a", "b")], framing="story", relevant=("sums",))
+    table.write_text("\n".join(lines), "utf-8")
+    own = roleplay.used_digest(talk, str(table), "sums")
+    table.write_text("\n".join(lines).replace("blue", "red"), "utf-8")
+    assert roleplay.used_digest(talk, str(table), "sums") == own
+    table.write_text("\n".join(lines).replace("even", "odd"), "utf-8")
+    assert roleplay.used_digest(talk, str(table), "sums") != own
 
 
 def test_a_talk_that_outgrows_the_context_names_the_turn(tiny):
@@ -373,7 +500,6 @@ def test_shipped_conversations_are_of_the_kinds_that_the_protocol_needs():
     for asked, _ in talks["opposite-day"].turns:
         assert asked.split("?")[0] not in facts
     roleplay.check_files(roleplay.CONVERSATIONS, "shipped", "facts")
-    assert len(roleplay.shipped_digest()) == 16
 
 
 def test_user_files(tmp_path):

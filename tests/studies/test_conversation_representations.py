@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from doxa.errors import InputError
 from doxa.lab.declaration import find_study
 from doxa.lab.record import Recorder, Tables
 from doxa.lab.run import load, plan, run_study
+from doxa.lens.margins import margin, score_answers
+from doxa.lens.probes.linear import LinearProbes
+from doxa.protocols.roleplay.embedded import mean_apart, share_turned
 from doxa.protocols.roleplay.embedded_report import AFTER, CLAIMS, END, OPPOSITE_END
 from tests.subjects import tiny_models
 
@@ -30,7 +34,7 @@ SOUND = {
 LOWER = {1: [6.9, 6.0, 5.5, 5.0, 4.8, 4.5, 4.4], 2: [6.6, 1.0, -2.0, -3.0, -3.5, -3.8, -3.9]}
 
 
-def trainings(changed=None, *, held=1.0, permuted=0.5, random=0.0, effect=(0.1, -0.1), seeds=5):
+def trainings(changed=None, *, held=1.0, permuted=0.5, random=0.01, effect=(0.1, -0.1), seeds=5):
     """Return tables of five trainings with the spec's numbers, but for some changed trajectories."""
     parts = []
     for seed in range(seeds):
@@ -48,14 +52,6 @@ def trainings(changed=None, *, held=1.0, permuted=0.5, random=0.0, effect=(0.1, 
         for layer, values in LOWER.items():
             margin("robust", "relevant", "role-play", layer, values)
         for turn in range(END + 1):
-            recorder.measure(
-                "random/relevant",
-                random + wobble,
-                subject="dialogues",
-                axis="turn",
-                time=turn,
-                condition="role-play",
-            )
             place = {"subject": "dialogues", "axis": "turn", "time": turn, "condition": "role-play"}
             for answer in ("factual", "other"):
                 recorder.measure(f"phi/relevant/{answer}", wobble, layer=LAST, **place)
@@ -73,6 +69,14 @@ def trainings(changed=None, *, held=1.0, permuted=0.5, random=0.0, effect=(0.1, 
                         time=strength,
                         layer=layer,
                     )
+        recorder.measure(
+            "random/turned",
+            random + 0.1 * wobble,
+            subject="dialogues",
+            axis="turn",
+            time=END,
+            condition="role-play",
+        )
         recorder.measure("ccs_kept", 0.7 + wobble, subject="dialogues", axis="layer", time=LAST)
         parts.append(recorder.tables())
     return Tables.concat(parts)
@@ -126,10 +130,33 @@ def test_each_claim_can_fail_alone(changed, fails):
 def test_other_bounds_and_what_cannot_be_told():
     assert verdicts(trainings(held=0.9))["held-out"] == "fails"
     assert verdicts(trainings(permuted=0.8))["permuted-labels"] == "fails"
-    assert verdicts(trainings(random=5.0))["random-direction"] == "fails"
+    assert verdicts(trainings(random=0.2))["random-direction"] == "fails"
     assert verdicts(trainings(effect=(0.1, 0.1)))["steering"] == "unresolved"
     assert set(verdicts(trainings(seeds=1)).values()) == {"unresolved"}
     assert set(verdicts(Tables.empty()).values()) == {"unresolved"}
+
+
+def test_random_directions_that_look_turned_are_counted():
+    """Where what is true turns round entirely, every pointed direction turns; how many go far hangs on the probe."""
+    axis = np.zeros(64)
+    axis[0] = 3.0
+    rng = lambda: np.random.default_rng(0)  # noqa: E731 (the same directions each time)
+    along, aside = LinearProbes(axis, np.asarray(0.0)), np.full(64, 1.0)
+    far = share_turned(along, axis, axis, -axis, rng())
+    assert far == 0.0, "half the probe's own way is four standard deviations of a random direction"
+    aside[0] = 0.1
+    poor = share_turned(LinearProbes(aside, np.asarray(0.0)), axis, axis, -axis, rng())
+    assert poor > 0.9, "a probe that hardly reads what turns is no better than a random direction"
+    assert share_turned(along, axis, axis, axis, rng()) == 0.0, "nothing turned"
+    assert share_turned(along, axis, -axis, -axis, rng()) == 0.0, "inverted from the beginning"
+
+
+def test_the_margin_along_a_direction_is_its_product_with_how_far_answers_lie_apart():
+    rng = np.random.default_rng(0)
+    acts, truth = rng.standard_normal((6, 2, 5)).astype(np.float32), np.arange(6) % 2 == 0
+    probe = LinearProbes(rng.standard_normal(5), np.asarray(0.4))
+    expected = margin(score_answers(probe, acts), truth).mean
+    assert probe.weights @ mean_apart(acts, truth) == pytest.approx(expected)
 
 
 def test_figures_are_the_specs():
@@ -189,10 +216,14 @@ def test_conversations_are_replayed_on_a_folder_of_open_weights(tmp_path):
     names = {finding.id: finding for finding in result.findings}
     assert names["glacier-story/glacier/internal"].control, "a story is not meant to turn anything"
     assert not names["opposite-day/facts/stated"].control
+    for name in ("facts", "identity"):
+        assert names[f"opposite-day/{name}/internal"].control
+        assert not names[f"opposite-day/{name}/internal-naive"].control
+    assert "6 questions it was not fitted on" in names["opposite-day/facts/internal"].note
     assert {finding.verdict for finding in result.findings if not finding.control} == {"unresolved"}
     assert (
         "not above chance"
-        in names["opposite-day/facts/internal"].note + names["opposite-day/facts/stated"].note
+        in names["opposite-day/facts/internal-naive"].note + names["opposite-day/facts/stated"].note
     )
     assert names["opposite-day/facts/stated"].note.endswith("ends at 11.8%")
     assert [figure.id for figure in result.figures] == ["truth-glacier-story", "truth-opposite-day"]

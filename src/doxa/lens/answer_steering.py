@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from doxa.errors import InputError
-from doxa.lens.capture import stream_activations
+from doxa.lens.capture import next_log_probs
 from doxa.lens.forced_answers import Questions, Speech
 from doxa.lens.probes.folds import Groups, group_numbers
 from doxa.lens.probes.linear import LinearProbes
@@ -66,6 +66,9 @@ def fit_yes(
         truth: whether Yes is factual, whatever the context.
         groups: questions that belong together.
         rng: source of the split that the fit is tested on.
+
+    Raises:
+        InputError: the numbers do not fit, all questions share an answer or a group, or an activation is not finite.
     """
     numbers = np.tile(group_numbers(groups, len(truth)), len(contexts))
     labels = np.tile(np.asarray(truth, bool), len(contexts))
@@ -125,16 +128,18 @@ def steer_and_measure(
         vector: what is added.
         strengths: multiples of the vector.
         speech: turns context and questions into tokens.
+
+    Raises:
+        InputError: no questions, a strength that is not finite, or a vector that does not fit the model.
+        ContextError: a row is longer than the model's context.
     """
     rows = list(speech.unanswered(context, questions))
     yes, no = speech.answer_ids
     found = np.empty((len(strengths), len(rows)))
     for place, strength in enumerate(strengths):
         with steered(model, vector, float(strength), where=at(_last)):
-            for part in stream_activations(model, rows, {}, logits_at=-1):
-                if part.log_probs is not None:
-                    odds = part.log_probs[:, yes].astype(np.float64) - part.log_probs[:, no]
-                    found[place, part.rows] = 1 / (1 + np.exp(-odds))
+            log_probs = next_log_probs(model, rows)[:, [yes, no]].astype(np.float64)
+        found[place] = 1 / (1 + np.exp(log_probs[:, 1] - log_probs[:, 0]))
     return AnswerShare(tuple(float(strength) for strength in strengths), found)
 
 

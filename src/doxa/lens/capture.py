@@ -227,8 +227,7 @@ class _Reader:
         Raises:
             InputError: an activation is not finite.
         """
-        read = torch.stack([self._kept.pop(layer) for layer in self._once], dim=2)
-        values = read.float().cpu().numpy()
+        values = _together([self._kept.pop(layer) for layer in self._once]).float().cpu().numpy()
         if len(self._once) != len(self._layers):
             values = values[:, :, [self._once.index(layer) for layer in self._layers]]
         if not np.isfinite(values).all():
@@ -249,6 +248,13 @@ class _Reader:
             kept[layer] = pick(hidden)
 
         return keep if column < 0 else keep_column
+
+
+def _together(
+    kept: Sequence[Float[torch.Tensor, "rows places width"]],
+) -> Float[torch.Tensor, "rows places layers width"]:
+    """Stack what layers gave, on the first one's device: a model may be spread over several."""
+    return torch.stack([one.to(kept[0].device) for one in kept], dim=2)
 
 
 class _Picker:

@@ -60,11 +60,20 @@ class Ends:
 
     Attributes:
         tokens: ids that end it; they belong to it.
-        finished: told the tokens so far, says whether it is over; None never does.
+        finished: told all the tokens of a completion so far, those it was begun with too, says whether it is over;
+            None never does.
     """
 
     tokens: frozenset[int] = field(default_factory=frozenset[int])
     finished: Callable[[Sequence[int]], bool] | None = None
+
+    def reached(self, said: Sequence[int]) -> bool:
+        """Return whether a completion that begins like this is over."""
+        if not said:
+            return False
+        if ENDED in said or not self.tokens.isdisjoint(said):
+            return True
+        return self.finished is not None and self.finished(said)
 
 
 def uniforms(
@@ -93,7 +102,8 @@ def sample_completions(
         prompts: token ids without padding.
         draws: the steerings and temperatures; each is drawn with the same chances.
         chances: what ``uniforms`` returns; its shape says how many samples of how many tokens.
-        begun: what each prompt's completion begins with already, steered like the rest; not returned.
+        begun: what each prompt's completion begins with already, steered like the rest; not returned. Nothing
+            follows one that is over by ``ends``, or that holds ``ENDED``.
         ends: when a completion is over.
         batch_tokens: tokens decoded side by side, prompts included.
         force: steer with a vector of another model.
@@ -102,19 +112,24 @@ def sample_completions(
         Token ids; ``ENDED`` behind a completion's end.
 
     Raises:
-        InputError: shapes do not fit, a temperature is negative, or the model keeps no key-value cache.
+        InputError: shapes do not fit, a temperature is negative, a multiplier or the model's logits are not finite,
+            a steering vector is another model's, or the model keeps no key-value cache.
         ContextError: a prompt with its completion does not fit the model.
     """
     rows = checked_rows(model, prompts)
     said = np.zeros((len(rows), 0), dtype=np.int64) if begun is None else np.asarray(begun)
     _check(model, rows, draws, chances, said)
+    ends = ends or Ends()
     samples, tokens = chances.shape[1:]
     result = np.full((len(draws), len(rows), samples, tokens), ENDED, dtype=np.int64)
     if not len(draws) or not samples or not tokens:
         return result
     size = batch_tokens or BATCH_TOKENS.get(model.device.type, 32_768)
     with undisturbed(model):
-        for places in _batches([len(row) for row in rows], samples, tokens + said.shape[1], size):
+        going = np.flatnonzero([not ends.reached(row.tolist()) for row in said])
+        lengths = [len(rows[place]) for place in going]
+        for part in _batches(lengths, samples, tokens + said.shape[1], size):
+            places = going[part]
             prefix = _Prefix(model, [rows[place] for place in places], said[places])
             for index, draw in enumerate(draws):
                 within = (
@@ -123,7 +138,7 @@ def sample_completions(
                     else steered(model, draw.steering, draw.multiplier, where=everywhere(), force=force)
                 )
                 with within:
-                    decoding = _Decoding(prefix, chances[places], draw.temperature, ends or Ends())
+                    decoding = _Decoding(prefix, chances[places], draw.temperature, ends, said[places])
                     result[index, places] = decoding.run()
     return result
 
@@ -208,8 +223,10 @@ class _Prefix:
 class _Decoding:
     """One draw of one batch."""
 
-    def __init__(self, prefix: _Prefix, chances: np.ndarray, temperature: float, ends: Ends) -> None:
-        self._prefix, self._temperature, self._ends = prefix, temperature, ends
+    def __init__(
+        self, prefix: _Prefix, chances: np.ndarray, temperature: float, ends: Ends, begun: np.ndarray
+    ) -> None:
+        self._prefix, self._temperature, self._ends, self._begun = prefix, temperature, ends, begun
         self._prompts, self._samples, self._tokens = chances.shape
         self._chances = torch.from_numpy(chances.reshape(-1, self._tokens)).to(prefix.model.device)
 
@@ -249,7 +266,8 @@ class _Decoding:
         over = np.isin(said[:, step], list(self._ends.tokens))
         if self._ends.finished is not None:
             for row in np.flatnonzero(going & ~over):
-                over[row] = self._ends.finished(said[row, : step + 1].tolist())
+                begun = self._begun[row // self._samples].tolist()
+                over[row] = self._ends.finished(begun + said[row, : step + 1].tolist())
         return over
 
 
@@ -262,15 +280,30 @@ def pick(
         logits: of the next token.
         chances: uniform numbers in [0, 1).
         temperature: >= 0; 0 takes the likeliest token.
+
+    Raises:
+        InputError: a row's logits give no distribution: one is NaN or inf, or all are -inf.
     """
     if temperature == 0.0:
-        return logits.argmax(-1)
+        likeliest = logits.max(-1)
+        _check_finite(likeliest.values)
+        return likeliest.indices
     step = max(1, DRAWN_AT_ONCE // logits.shape[1])
     parts: list[torch.Tensor] = []
     for start in range(0, len(logits), step):
         weights = torch.softmax(logits[start : start + step].double() / temperature, -1)
         cumulative = weights.cumsum(-1)
+        _check_finite(cumulative[:, -1])
         mark = chances[start : start + step, None].double() * cumulative[:, -1:]
         place = torch.searchsorted(cumulative, mark, right=True)[:, 0]
         parts.append(place.clamp(max=logits.shape[1] - 1))
     return torch.cat(parts)
+
+
+def _check_finite(of_rows: Float[torch.Tensor, " rows"]) -> None:
+    if not bool(torch.isfinite(of_rows).all()):
+        row = int((~torch.isfinite(of_rows)).nonzero()[0, 0])
+        raise InputError(
+            f"row {row}: the logits of the next token are not finite; half precision overflows, load the model in "
+            "float32 or bfloat16"
+        )

@@ -44,7 +44,7 @@ class Speech(Protocol):
 
     @property
     def answer_ids(self) -> tuple[int, int]:
-        """The first tokens of Yes and of No."""
+        """The tokens of Yes and of No that can follow ``unanswered``: two different ones."""
         ...
 
     def answered(self, context: Any, questions: Questions) -> tuple[Sequence[Tokens], Sequence[Tokens]]:
@@ -52,7 +52,7 @@ class Speech(Protocol):
         ...
 
     def unanswered(self, context: Any, questions: Questions) -> Sequence[Tokens]:
-        """Return the rows that end before the answer."""
+        """Return the rows that end before the answer: where Yes and No part."""
         ...
 
 
@@ -107,7 +107,11 @@ class ChatSpeech:
     A context that ends with the user is merged with the question, since templates force roles to alternate. The
     answer is appended as tokens of its own: never merged with what stands before it, never followed by anything.
     Variants with and without a leading space are tried for one whose Yes and No are single tokens; if there is none
-    the last piece is read and ``AnswerTokenWarning`` says so.
+    the last piece is read and ``AnswerTokenWarning`` says so. Pieces that both begin with (such as a space) belong to
+    the question: a row without an answer ends with them.
+
+    Raises:
+        InputError: the tokenizer does not tell Yes from No, or has no such template.
     """
 
     def __init__(self, tokenizer: Any, *, template: str = "auto") -> None:
@@ -115,11 +119,13 @@ class ChatSpeech:
 
         self._renderer = Renderer(tokenizer, template)
         self._opening = closed_thinking(tokenizer) if self._renderer.mode == "chat" else ""
-        self._yes, self._no = answer_tokens(self._renderer, tokenizer)
+        yes, no = answer_tokens(self._renderer, tokenizer)
+        shared = common_prefix([yes, no])
+        self._both, self._yes, self._no = yes[:shared], yes[shared:], no[shared:]
 
     @property
     def answer_ids(self) -> tuple[int, int]:
-        """The first tokens of Yes and of No."""
+        """The first tokens in which Yes and No differ."""
         return int(self._yes[0]), int(self._no[0])
 
     def answered(self, context: Conversation, questions: Questions) -> tuple[list[Tokens], list[Tokens]]:
@@ -129,12 +135,12 @@ class ChatSpeech:
         return yes, no
 
     def unanswered(self, context: Conversation, questions: Questions) -> Sequence[Tokens]:
-        """Return the rows that end where the answer would begin."""
+        """Return the rows that end where Yes and No would part."""
         texts = [
             self._renderer.text(with_question(context, str(question)), opening=self._opening)
             for question in questions
         ]
-        return self._renderer.prompts(texts)
+        return [np.concatenate([row, self._both]) for row in self._renderer.prompts(texts)]
 
 
 def with_question(context: Conversation, question: str) -> Conversation:
@@ -148,7 +154,11 @@ def with_question(context: Conversation, question: str) -> Conversation:
 
 
 def answer_tokens(renderer: Renderer, tokenizer: Any) -> tuple[Tokens, Tokens]:
-    """Return the token ids of Yes and No: single tokens if some variant has them, else all their pieces."""
+    """Return the token ids of Yes and No: single tokens if some variant has them, else all their pieces.
+
+    Raises:
+        InputError: they end in one token or in a special one, or one of them is the beginning of the other.
+    """
     spaced = tuple(f" {answer}" for answer in ANSWERS)
     variants = (ANSWERS, spaced) if renderer.mode == "chat" else (spaced, ANSWERS)
     found = [tuple(renderer.option(answer) for answer in variant) for variant in variants]
@@ -164,6 +174,12 @@ def answer_tokens(renderer: Renderer, tokenizer: Any) -> tuple[Tokens, Tokens]:
         raise InputError(
             f"Yes and No end in tokens {yes[-1]} and {no[-1]}: must be two different ordinary tokens; "
             "this tokenizer does not know the words"
+        )
+    shorter = min(len(yes), len(no))
+    if np.array_equal(yes[:shorter], no[:shorter]):
+        raise InputError(
+            f"Yes is {yes.tolist()} and No {no.tolist()}: one begins like the other, so no token tells them apart; "
+            "use another tokenizer"
         )
     return yes, no
 

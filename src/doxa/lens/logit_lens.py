@@ -78,7 +78,8 @@ def logit_lens_margin(
         One column for the embedding, then one for each block; the last is the model's own margin.
 
     Raises:
-        InputError: not one pair of ids for each row, or a pair is one token.
+        InputError: not one pair of ids for each row, a pair is one token, or rows, prefix or activations are as
+            ``activations`` refuses them.
     """
     for_, against = np.asarray(true_ids), np.asarray(false_ids)
     if not len(for_) == len(against) == len(rows):
@@ -111,17 +112,23 @@ def _head(model: Any, stream: Float[torch.Tensor, "one tokens width"]) -> torch.
 
 @contextmanager
 def _decoder_returns(decoder: Any, stream: torch.Tensor) -> Generator[None]:
-    """Let a decoder return given hidden states instead of computing them."""
+    """Let a decoder return given hidden states instead of computing them.
+
+    A ``forward`` of the decoder's own (such as accelerate's, or a patch) is put back.
+    """
 
     def forward(*arguments: Any, **named: Any) -> _Returned:
         del arguments, named
         return _Returned(stream)
 
+    own = vars(decoder).get("forward")
     decoder.forward = forward
     try:
         yield
     finally:
         del decoder.forward
+        if own is not None:
+            decoder.forward = own
 
 
 class _Returned:

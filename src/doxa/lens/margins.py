@@ -20,10 +20,8 @@ from jaxtyping import Bool, Float
 from doxa.belief.inference import Labels, bootstrap
 from doxa.errors import ContextError, InputError
 from doxa.lens.forced_answers import Questions, Speech, forced_answer_activations
+from doxa.lens.question_sets import FEWEST
 from doxa.streams import stream
-
-FEWEST = 10
-"""A flip is claimed of a set with at least this many questions."""
 
 
 @runtime_checkable
@@ -98,6 +96,9 @@ def margin(
         truth: whether Yes was factual before the conversation.
         groups: questions with one label are resampled together; by default each is its own group.
         rng: source of the resamples; a fixed stream if None.
+
+    Raises:
+        InputError: the shapes do not fit, a score is not finite, or there is not one group to a question.
     """
     return margin_of(paired_margins(scores, truth), groups=groups, rng=rng)
 
@@ -108,7 +109,11 @@ def margin_of(
     groups: Labels | None = None,
     rng: np.random.Generator | None = None,
 ) -> Margin:
-    """Return the margin of a set from the paired margins of its questions; arguments as of ``margin``."""
+    """Return the margin of a set from the paired margins of its questions; arguments as of ``margin``.
+
+    Raises:
+        InputError: a margin is not finite, or there is not one group to a question.
+    """
     found = bootstrap(each, clusters=groups, rng=rng or stream(0, "margin"))
     return Margin(found.estimate, float(each.sum()), (found.low, found.high), int(each.size))
 
@@ -124,7 +129,11 @@ def answer_wise(
 def score_answers(
     probe: Scorer, acts: Float[np.ndarray, "questions 2 width"]
 ) -> Float[np.ndarray, "questions 2"]:
-    """Return phi of Yes and of No for every question, from activations of one layer."""
+    """Return phi of Yes and of No for every question, from activations of one layer.
+
+    Raises:
+        InputError: the probe refuses them: another width, or not finite.
+    """
     return probe.score(acts.reshape(-1, acts.shape[-1])).reshape(acts.shape[:2])
 
 
@@ -176,15 +185,25 @@ class MarginTrajectory:
         Args:
             name: the set.
             base_accuracy: lower end of the interval of the share of its questions that the model answers right in the
-                empty context; a model that does not know the answers cannot turn them.
+                empty context; a model that does not know the answers cannot turn them, so without it nothing is
+                claimed.
             chance: what it must exceed.
+
+        Returns:
+            ``claimed`` None, with the reason, where turn 0 was not read, the questions are fewer than ten, the base
+            accuracy is not known or not above chance, the margin is not above 0 at turn 0, or the last one's interval
+            contains 0.
         """
         found = self.margins[name]
         if found[0].n < FEWEST:
             return Flip(None, None, f"{found[0].n} questions; at least {FEWEST} are needed")
-        if base_accuracy is not None and not base_accuracy > chance:
+        if self.turns[0] != 0:
+            return Flip(None, None, "the empty context (turn 0) was not read")
+        if base_accuracy is None:
+            return Flip(None, None, "base accuracy in the empty context is not known")
+        if not base_accuracy > chance:
             return Flip(None, None, f"base accuracy {base_accuracy:.2f} is not above chance ({chance:.2f})")
-        if self.turns[0] == 0 and not found[0].ci[0] > 0:
+        if not found[0].ci[0] > 0:
             return Flip(None, None, "the margin is not above 0 in the empty context")
         below = [one.mean < 0 for one in found]
         since = next((place for place in range(len(found)) if all(below[place:])), None)
@@ -239,6 +258,8 @@ def track_margin(
 
     Raises:
         ContextError: the conversation outgrows the model's context; says at which turn.
+        InputError: there is no such turn or layer, a set is empty or its numbers do not fit, or an activation or score
+            is not finite.
     """
     chosen = conversation.chosen(turns)
     source = rng or stream(0, "margin")

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from doxa.errors import InputError
+from doxa.lens.question_sets import FEWEST
 from doxa.lens.truth_tokens import Tokenised, tokenised
 from doxa.worlds.fact_formats import Format, contrasts
 from doxa.worlds.fact_pairs import FactPair
@@ -22,8 +23,6 @@ from doxa.worlds.fact_pairs import FactPair
 Normalize: TypeAlias = Literal["auto", "sum", "mean"]
 BAND = 0.1
 """Margins within this many nats of 0 are ambiguous."""
-FEWEST = 10
-"""Fewer items that the base model knows say nothing."""
 TRUE, AMBIGUOUS, COUNTERFACT = 1, 0, -1
 
 

@@ -25,10 +25,10 @@ from doxa.protocols.roleplay.published_report import published_figures, publishe
 from doxa.subjects.addresses import form
 from doxa.worlds.dialogues import DialogueWorld
 
-BOUNDS = Bounds(held_out=0.95, permuted=(0.4, 0.6), random=0.1)
+BOUNDS = Bounds(held_out=0.95, permuted=(0.4, 0.6), random=0.05)
 """Bounds of the spec, fixed before any run: held-out accuracy of the robust probe at the last layer is at least 0.95,
-that of permuted labels about one half, the mean margin of random directions within a tenth of the probe's own on
-generic questions in the empty context. All other claims are signs of margins."""
+that of permuted labels about one half. Ours: fewer than 5 % of random directions would pass for turned by the
+role-play. All other claims are signs of margins."""
 
 PAPER = {
     ("facts", "empty"): 0.990,
@@ -128,11 +128,11 @@ def cells(config: Config) -> Iterable[Cell]:
             yield Cell("embedded", seed, (*WORLD, *TRAINING, *READING))
         return
     for source in config.conversations:
+        talk = roleplay.load_conversation(source)
         params: dict[str, Json] = {
             "source": source,
-            "data": roleplay.shipped_digest(config.questions, source),
+            "data": roleplay.used_digest(talk, config.questions, config.generic),
         }
-        talk = roleplay.load_conversation(source)
         yield Cell(talk.id, config.seed, ASKING, params, subjects=(config.subject,))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from doxa.errors import InputError
 from doxa.lens.probes import FactualityProbe, select_layer
-from doxa.lens.probes.factuality import QuestionsWarning
+from doxa.lens.question_sets import QuestionsWarning
 from doxa.streams import stream
 
 TRUTH = stream(0, "truth").permutation(80) % 2 == 0
@@ -67,10 +67,6 @@ def test_copies_of_a_question_stay_on_one_side() -> None:
     fitted = FactualityProbe(held_out=0.3).fit(world(0.0), TRUTH, questions=names, rng=stream(0, "fit"))
     held = fitted.held_out.reshape(-1, 2)
     assert (held[:, 0] == held[:, 1]).all()
-    out = [name for name, there in zip(names, fitted.held_out, strict=True) if there]
-    fitted.refuse_trained(out)
-    with pytest.raises(InputError, match="also in the probe's training set, such as 'question"):
-        fitted.refuse_trained(names)
 
 
 def test_the_margin_turns_with_the_truth_and_knows_no_bias() -> None:

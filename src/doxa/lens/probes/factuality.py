@@ -7,7 +7,6 @@ real truth in each, the robust one.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,10 +19,7 @@ from doxa.lens.probes.folds import group_numbers, held_out_groups, label_sets
 from doxa.lens.probes.linear import Labels, LinearProbes
 from doxa.lens.probes.logistic_solver import fit_logistic
 from doxa.lens.probes.problems import Plan, checked_labels, finite_site, fit_site, plan_fits
-
-
-class QuestionsWarning(UserWarning):
-    """The questions are too few, or their answers too uneven, for what is asked of them."""
+from doxa.lens.question_sets import warn_of_questions
 
 
 @dataclass(frozen=True)
@@ -56,8 +52,11 @@ class FactualityProbe:
             questions: their texts; equal ones are never split. None: each is its own.
             rng: draws the held-out questions and the permutations.
 
+        Warns (``QuestionsWarning``) of few questions and of uneven answers.
+
         Raises:
-            InputError: the contexts differ in shape, the numbers do not fit, or an activation is not finite.
+            InputError: there is one question only, all to be fitted have one answer, the contexts differ in shape, the
+                numbers do not fit, or an activation is not finite.
         """
         contexts = dict(acts) if isinstance(acts, Mapping) else {"": acts}
         first = _same_shape(contexts)
@@ -76,10 +75,8 @@ class FactualityProbe:
             weights[site], bias[site], permuted[site] = fits.weights[0], fits.bias[0], accuracy[1:, 0, 0]
         probes = LinearProbes(weights.reshape(*sites, width), bias.reshape(sites))
         some = {name: _accuracy(probes, pairs[held], truth[held]) for name, pairs in contexts.items()}
-        names = [str(number) for number in numbers] if questions is None else list(questions)
-        trained = frozenset(name for name, out in zip(names, held, strict=True) if not out)
         permuted = permuted.reshape(*sites, self.permutations)
-        return FittedFactuality(probes.weights, probes.bias, held, some, permuted, trained)
+        return FittedFactuality(probes.weights, probes.bias, held, some, permuted)
 
     def _plan(
         self,
@@ -104,30 +101,19 @@ class FittedFactuality(LinearProbes):
         held_out: which questions were kept from the fit.
         hold_out_accuracy: by context, share of the answers of held-out questions on the right side, for each site.
         permuted_accuracy: the same over all contexts for permuted labels, by site and permutation; about 0.5.
-        trained_on: texts of the questions that were fitted.
     """
 
     held_out: Bool[np.ndarray, " questions"]
     hold_out_accuracy: Mapping[str, Float[np.ndarray, "*sites"]]
     permuted_accuracy: Float[np.ndarray, "*sites permutations"]
-    trained_on: frozenset[str]
 
     def accuracy(self, acts: Pairs, labels: Labels) -> Float[np.ndarray, "*sites"]:
-        """Return the share of answers on the right side, for each site."""
-        return _accuracy(self, acts, checked_labels(acts, labels))
-
-    def refuse_trained(self, questions: Sequence[str]) -> None:
-        """Refuse questions that the probe was fitted on.
+        """Return the share of answers on the right side, for each site.
 
         Raises:
-            InputError: naming them.
+            InputError: there is not one label to a question, or activations of other sites or another width.
         """
-        both = sorted(self.trained_on & set(questions))
-        if both:
-            raise InputError(
-                f"{len(both)} questions were also in the probe's training set, such as {both[0]!r}; take others, "
-                "or fit the probe without them"
-            )
+        return _accuracy(self, acts, checked_labels(acts, labels))
 
 
 def _same_shape(contexts: Mapping[str, Pairs]) -> Pairs:
@@ -142,19 +128,6 @@ def _accuracy(
 ) -> Float[np.ndarray, "*sites"]:
     factual = np.stack([truth, ~truth], axis=1).reshape(len(truth), 2, *[1] * probes.bias.ndim)
     return ((probes.score(pairs) > 0.0) == factual).mean((0, 1))
-
-
-def warn_of_questions(name: str, truth: Labels) -> None:
-    """Warn of fewer than ten questions, and of answers more uneven than 60 to 40."""
-    share = float(np.mean(truth))
-    if len(truth) < 10:
-        warnings.warn(f"{name}: {len(truth)} questions; give at least 10", QuestionsWarning, stacklevel=3)
-    if not 0.4 <= share <= 0.6:
-        warnings.warn(
-            f"{name}: {share:.0%} of the answers are Yes; rewrite some so that 40 to 60 % are",
-            QuestionsWarning,
-            stacklevel=3,
-        )
 
 
 def select_layer(

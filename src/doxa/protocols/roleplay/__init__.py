@@ -7,6 +7,7 @@ conversations are ours; users bring their own as CSV and JSON.
 from __future__ import annotations
 
 from doxa.lens.forced_answers import with_question
+from doxa.lens.question_sets import QuestionsWarning
 from doxa.protocols.roleplay.conversation import Conversation, Plywise, opposite_day
 from doxa.protocols.roleplay.files import (
     CONVERSATIONS,
@@ -16,15 +17,10 @@ from doxa.protocols.roleplay.files import (
     load_conversation,
     load_questions,
     shipped_conversation,
-    shipped_digest,
+    used_digest,
 )
 from doxa.protocols.roleplay.inner import InnerMargins, inner_margins
-from doxa.protocols.roleplay.questions import (
-    QuestionSetWarning,
-    YesNoQuestion,
-    YesNoQuestions,
-    check_apart,
-)
+from doxa.protocols.roleplay.questions import YesNoQuestion, YesNoQuestions, check_apart
 from doxa.protocols.roleplay.replay import REPLAY_ROWS, Inner, Readout, in_own_words, replay
 
 __all__ = [
@@ -36,7 +32,7 @@ __all__ = [
     "Inner",
     "InnerMargins",
     "Plywise",
-    "QuestionSetWarning",
+    "QuestionsWarning",
     "Readout",
     "YesNoQuestion",
     "YesNoQuestions",
@@ -49,6 +45,6 @@ __all__ = [
     "opposite_day",
     "replay",
     "shipped_conversation",
-    "shipped_digest",
+    "used_digest",
     "with_question",
 ]

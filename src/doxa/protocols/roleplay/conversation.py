@@ -12,6 +12,8 @@ from doxa.subjects.base import Message, assistant, user
 
 Step: TypeAlias = Literal["turn", "ply"]
 """What a script is asked after."""
+EMPTY, OPPOSITE = "empty", "opposite-day"
+"""Names of the two contexts that directions are fitted in."""
 MODEL_NAME = "{model}"
 """Stands in scripts where the model's own name belongs."""
 
@@ -156,11 +158,9 @@ OPPOSITE_DAY: tuple[tuple[str, str], ...] = (
 shipped set."""
 
 
-def opposite_day(
-    template: Sequence[tuple[str, str]] = OPPOSITE_DAY, *, name: str = "opposite-day"
-) -> Conversation:
+def opposite_day(template: Sequence[tuple[str, str]] = OPPOSITE_DAY, *, name: str = OPPOSITE) -> Conversation:
     """Return the opposite-day context: turn 1 announces it, turns 2 and 3 answer in reverse."""
-    return Conversation(turns=template, id=name, title="opposite day", framing="opposite-day")
+    return Conversation(turns=template, id=name, title="opposite day", framing=OPPOSITE)
 
 
 def _chosen(

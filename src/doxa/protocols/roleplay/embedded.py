@@ -7,7 +7,9 @@ are those of every topic but the two that scripts are about: the *relevant* topi
 - ``margin/PROBE/SET`` over turns, condition = the script: mean over the set's questions in the probe's logits, with
   its bootstrap interval in ``extra``; probes are naive, robust and ccs, sets generic, held out, relevant and control;
 - ``phi/SET/factual`` and ``phi/SET/other``: mean score of the two answers, robust probe;
-- ``random/relevant``: mean margin over random directions of the robust probe's norm, ``spread`` in ``extra``;
+- ``random/turned``: share of single random directions of the robust probe's norm that would pass for turned by the
+  role-play: pointed so that the generic margin is above 0 in the empty context, their relevant margin is above 0 there
+  and, at the role-play's end, at least half as far below 0 as the probe's own is from 0 (``own`` in ``extra``);
 - ``accuracy/SET``: share of the set's questions of which the network finds the factual answer likelier;
 - ``held_out/PROBE/CONTEXT`` over layers: accuracy on generic questions that no probe was fitted on;
 - ``share_yes/CONTEXT`` over strengths of steering, relevant questions, for each layer.
@@ -25,22 +27,17 @@ from doxa.lab.record import Recorder
 from doxa.lens.answer_steering import fit_yes, steer_and_measure, yes_vector
 from doxa.lens.margins import answer_wise, margin, score_answers
 from doxa.lens.probes.linear import LinearProbes
-from doxa.protocols.roleplay.embedded_reader import (
-    EMPTY,
-    OPPOSITE,
-    Probes,
-    Reader,
-    Rng,
-    fit_probes,
-    start,
-)
+from doxa.protocols.roleplay.conversation import EMPTY, OPPOSITE
+from doxa.protocols.roleplay.embedded_reader import Probes, Reader, Rng, fit_probes, start
 from doxa.worlds.dialogue_scripts import TokenTalk, opposite_day, role_play, story, write_script
 from doxa.worlds.dialogues import DialogueWorld
 
 SUBJECT = "dialogues"
 STRENGTHS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 DIRECTIONS = 1000
-"""Random directions whose mean margin is the control."""
+"""Random directions, each of which may look turned."""
+AS_FAR = 0.5
+"""How far below 0 a random direction must end to look turned, as a share of the probe's own distance from 0."""
 
 
 def record_dialogues(
@@ -85,6 +82,7 @@ def record_dialogues(
     _record_held_out(recorder, reader, probes, talks)
     for name, (talk, asked) in talks.items():
         _record_talk(recorder, name, talk, asked, reader, probes, rng)
+    _record_random(recorder, reader, talks["role-play"][0], probes.robust, rng)
     _record_steering(recorder, reader, fitted_in.after(3), talks["role-play"][0], probes, rng)
 
 
@@ -136,8 +134,6 @@ def _record_talk(
             recorder.belief(
                 proposition=part, readout="stated", log_odds=float(stated.mean()), n=len(stated), **place
             )
-            if part == "relevant":
-                _record_random(recorder, name, turn, acts[:, :, -1], truth, probes.robust, rng)
 
 
 def _record_margins(
@@ -181,32 +177,58 @@ def _record_margins(
 
 
 def _record_random(
-    recorder: Recorder,
-    name: str,
-    turn: int,
-    acts: Float[np.ndarray, "questions 2 width"],
-    truth: Bool[np.ndarray, " questions"],
-    robust: LinearProbes,
-    rng: Rng,
+    recorder: Recorder, reader: Reader, talk: TokenTalk, robust: LinearProbes, rng: Rng
 ) -> None:
-    """Record the margin of random directions; the same ones at every turn of every script."""
-    last = robust.at(robust.bias.size - 1)
-    copies = LinearProbes(np.tile(last.weights, (DIRECTIONS, 1)), np.zeros(DIRECTIONS))
-    drawn = copies.random_direction(rng("random directions")).weights
-    # the mean margin is linear in the direction
-    apart = (acts[:, 0] - acts[:, 1]).astype(np.float64)
-    each = drawn @ np.where(truth[:, None], apart, -apart).mean(axis=0)
+    """Record how many random directions would pass for turned by the role-play, at the last layer."""
+    layer = robust.bias.size - 1
+    last = robust.at(layer)
+
+    def apart(turn: int, part: str) -> Float[np.ndarray, " width"]:
+        acts, truth = reader.answers(talk.after(turn), part)[:, :, layer], reader.truth(part)
+        return mean_apart(acts, truth)
+
+    end = talk.chosen()[-1]
+    before, after = apart(0, "relevant"), apart(end, "relevant")
+    share = share_turned(last, apart(0, "generic"), before, after, rng("random directions"))
     recorder.measure(
-        "random/relevant",
-        float(each.mean()),
-        subject=SUBJECT,
-        unit="logits",
-        axis="turn",
-        time=float(turn),
-        condition=name,
-        spread=float(each.std()),
-        layer=robust.bias.size - 1,
-    )
+        "random/turned", share, subject=SUBJECT, unit="fraction", axis="turn", time=float(end), condition="role-play",
+        own=float(last.weights @ after), directions=DIRECTIONS, layer=layer,
+    )  # fmt: skip
+
+
+def mean_apart(
+    acts: Float[np.ndarray, "questions 2 width"], truth: Bool[np.ndarray, " questions"]
+) -> Float[np.ndarray, " width"]:
+    """Return how far the factual answers lie from the others, mean over questions.
+
+    The mean margin along w is w times this.
+    """
+    yes_from_no = (acts[:, 0] - acts[:, 1]).astype(np.float64)
+    return np.where(truth[:, None], yes_from_no, -yes_from_no).mean(axis=0)
+
+
+def share_turned(
+    probe: LinearProbes,
+    generic: Float[np.ndarray, " width"],
+    before: Float[np.ndarray, " width"],
+    after: Float[np.ndarray, " width"],
+    rng: np.random.Generator,
+) -> float:
+    """Return the share of random directions that would pass for turned.
+
+    Args:
+        probe: of one layer; the directions have its norm.
+        generic: ``mean_apart`` of generic questions in the empty context; directions point where it is above 0, as
+            one that is found without labels would be pointed.
+        before: that of the relevant questions in the empty context.
+        after: the same at the end of the talk.
+        rng: draws the directions.
+    """
+    copies = LinearProbes(np.tile(probe.weights, (DIRECTIONS, 1)), np.zeros(DIRECTIONS))
+    drawn = copies.random_direction(rng).weights
+    drawn *= np.where(drawn @ generic < 0, -1.0, 1.0)[:, None]
+    own = abs(float(probe.weights @ after))
+    return float(((drawn @ before > 0) & (drawn @ after <= -AS_FAR * own)).mean())
 
 
 def _record_steering(

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from doxa.lens.capture import stream_activations
+from doxa.lens.capture import next_log_probs
 from doxa.lens.forced_answers import forced_answer_activations, pre_answer_activations
 from doxa.lens.probes.contrast import CCSProbe, OrientedContrast
 from doxa.lens.probes.factuality import FactualityProbe, FittedFactuality
+from doxa.protocols.roleplay.conversation import EMPTY, OPPOSITE
 from doxa.worlds.dialogue_scripts import TokenSpeech, TokenTalk
 from doxa.worlds.dialogues import DialogueWorld
-
-EMPTY, OPPOSITE = "empty", "opposite-day"
 
 Rng = Callable[..., np.random.Generator]
 Questions = Int[np.ndarray, " questions"]
@@ -52,11 +51,8 @@ class Reader:
     def stated(self, context: Any, name: str) -> Float[np.ndarray, " questions"]:
         """Return log P(factual answer) - log P(other answer) of each question."""
         yes, no = self.speech.answer_ids
-        odds = np.empty(len(self.sets[name]))
-        rows = self.speech.unanswered(context, self.sets[name])
-        for part in stream_activations(self.model, rows, {}, logits_at=-1):
-            if part.log_probs is not None:
-                odds[part.rows] = part.log_probs[:, yes].astype(np.float64) - part.log_probs[:, no]
+        log_probs = next_log_probs(self.model, self.speech.unanswered(context, self.sets[name]))
+        odds = log_probs[:, yes].astype(np.float64) - log_probs[:, no]
         return np.where(self.truth(name), odds, -odds)
 
 

@@ -23,7 +23,7 @@ class Bounds:
     Attributes:
         held_out: least held-out accuracy of the robust probe.
         permuted: between which held-out accuracy of permuted labels lies.
-        random: share of the probe's own generic margin in empty context that random directions' mean stays within.
+        random: share of random directions that may pass for turned by the role-play.
     """
 
     held_out: float
@@ -131,12 +131,14 @@ def embedded_findings(tables: Tables, bounds: Bounds, *, last: int) -> list[Find
             paper=0.70,
         ),
         _steered(seen),
-        _random_shares(seen, last).within(
+        seen.of_seeds("random/turned", ROLE).finding(
             "random-direction",
-            f"random directions' mean margin stays within {bounds.random:g} of the probe's own generic one",
-            bounds.random,
-            unit="ratio",
-            note="farthest turn of the role-play, its topic",
+            f"fewer than {bounds.random:.0%} of single random directions would pass for turned by the role-play",
+            unit="fraction",
+            below=bounds.random,
+            possible=SHARE,
+            control=True,
+            note="the topic's margin above 0 before, and at the end half as far below 0 as the probe's own or more",
         ),
         seen.of_seeds("held_out/permuted/empty", times=[last]).finding(
             "permuted-labels",
@@ -211,14 +213,6 @@ def _steered(seen: Seen) -> Finding:
 
 def _share(rows: pl.DataFrame, seed: int, layer: int) -> float:
     return float(rows.filter((pl.col("seed") == seed) & (pl.col("layer") == layer))["value"].item())
-
-
-def _random_shares(seen: Seen, last: int) -> Units:
-    """Return per seed the farthest mean margin of random directions, as a share of the probe's generic one."""
-    own = seen.of_seeds("margin/robust/generic", ROLE, layer=last, times=[0])
-    lowest, highest = (seen.of_seeds("random/relevant", ROLE, by=by).values for by in ("min", "max"))
-    farthest = Units({seed: max(value, highest[seed], key=abs) for seed, value in lowest.items()})
-    return farthest.over(own)
 
 
 def _mean(units: Units) -> str:

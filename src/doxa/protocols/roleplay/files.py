@@ -14,7 +14,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -22,15 +22,16 @@ from typing import Any, cast, get_args
 
 from doxa.canonical import digest
 from doxa.errors import InputError, did_you_mean
-from doxa.protocols.roleplay.conversation import Conversation, Step, opposite_day
+from doxa.protocols.roleplay.conversation import OPPOSITE, Conversation, Step, opposite_day
 from doxa.protocols.roleplay.questions import Split, YesNoQuestion, YesNoQuestions, check_apart
 from doxa.subjects.base import Message, Role
 
-GENERIC: tuple[str, ...] = ("facts", "identity")
+IDENTITY = "identity"
+GENERIC: tuple[str, ...] = ("facts", IDENTITY)
 """Sets whose truth no shipped conversation is about, but opposite day; probes are fitted on the first."""
 SETS: tuple[str, ...] = (*GENERIC, "ethics", "consciousness", "river", "glacier", "archive")
 CONVERSATIONS: tuple[str, ...] = (
-    "opposite-day",
+    OPPOSITE,
     "consciousness",
     "river",
     "glacier-story",
@@ -84,7 +85,7 @@ def shipped_conversation(name: str) -> Conversation:
     Raises:
         InputError: there is none of that name.
     """
-    if name == "opposite-day":
+    if name == OPPOSITE:
         return opposite_day()
     if name not in CONVERSATIONS:
         raise InputError(f"conversation={name!r}: {did_you_mean(name, CONVERSATIONS)}")
@@ -109,12 +110,39 @@ def check_files(conversations: Sequence[str], questions: str, generic: str) -> N
                 check_apart(sets[generic], sets[name])
 
 
-def shipped_digest(*sources: str) -> str:
-    """Return 16 hexadecimal digits of the content of all that is shipped, and of the user's files."""
-    texts = [_text("questions", name) for name in SETS]
-    texts += [_text("conversations", name) for name in CONVERSATIONS if name != "opposite-day"]
-    texts += [Path(source).read_text("utf-8") for source in sources if Path(source).is_file()]
-    return digest(texts, length=16)
+def sets_asked(
+    conversation: Conversation, sets: Mapping[str, YesNoQuestions], generic: str
+) -> dict[str, YesNoQuestions]:
+    """Return the sets that are asked over a conversation: the generic one, identity, and those it is about.
+
+    A conversation that names neither what it is about nor its framing is asked all of them.
+    """
+    asked = [generic, *([IDENTITY] if IDENTITY in sets else []), *conversation.relevant]
+    if not conversation.relevant and conversation.framing == "" and set(sets) - {generic, IDENTITY}:
+        asked = list(sets)
+    return {name: sets[name] for name in dict.fromkeys(asked)}
+
+
+def used_digest(conversation: Conversation, questions: str, generic: str) -> str:
+    """Return 16 hexadecimal digits of what replaying one conversation uses: scripts and questions, as they are read.
+
+    The scripts are its own and the opposite day that directions are fitted in. What else is shipped, or stands in the
+    user's file, does not matter.
+
+    Args:
+        conversation: the script.
+        questions: as ``load_questions`` takes it.
+        generic: name of the set that directions are fitted on.
+
+    Raises:
+        InputError: as for ``load_questions``.
+    """
+    sets = sets_asked(conversation, load_questions(questions), generic)
+    used: list[Any] = [
+        [asdict(script) for script in (conversation, opposite_day())],
+        {name: [asdict(item) for item in items] for name, items in sets.items()},
+    ]
+    return digest(used, length=16)
 
 
 @cache

@@ -2,8 +2,9 @@
 
 Beliefs: one row per turn (per ply, on that axis, where the script says so), question and readout; ``proposition`` is
 the question, its log-odds are those of the answer that was factual before the conversation, ``extra`` holds the set,
-the pair and the truth. Measures: the conversation (turns, framing, what it is about), the probe (layer, held-out
-accuracy by context, permuted labels) and steering.
+the pair and the truth, and of the internal readout the margin along the naive direction (``naive``) and whether the
+directions were fitted on the question (``fitted``). Measures: the conversation (turns, framing, what it is about), the
+probe (layer, held-out accuracy by context, permuted labels) and steering.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from typing import Any, cast
 from doxa.errors import ContextError
 from doxa.lab.parts import Keep, keep_none
 from doxa.lab.record import Recorder
-from doxa.protocols.roleplay.conversation import Conversation
-from doxa.protocols.roleplay.inner import EMPTY, InnerMargins, inner_margins
+from doxa.protocols.roleplay.conversation import EMPTY, OPPOSITE, Conversation
+from doxa.protocols.roleplay.files import sets_asked
+from doxa.protocols.roleplay.inner import InnerMargins, inner_margins
 from doxa.protocols.roleplay.questions import YesNoQuestions
 from doxa.protocols.roleplay.replay import Readout, in_own_words, replay
 from doxa.streams import stream
 from doxa.subjects.base import Sampling, Subject
 from doxa.subjects.open_weights import open_weights
 
-IDENTITY = "identity"
 STRENGTHS = (-1.0, 0.0, 1.0)
 
 
@@ -72,10 +73,7 @@ def record_replay(
                 role=message.role,
                 text=message.content,
             )
-    asked = [generic, *([IDENTITY] if IDENTITY in sets else []), *(talk.relevant or ())]
-    if not talk.relevant and set(sets) - {generic, IDENTITY} and talk.framing == "":
-        asked = list(sets)
-    chosen = {name: sets[name] for name in dict.fromkeys(asked)}
+    chosen = sets_asked(talk, sets, generic)
     taken = [one for one in readouts if one != "internal" or open_weights(subject) is not None]
     recorder.measure(
         "turns", float(talk.n_turns), subject=subject.address, unit="turns",
@@ -97,6 +95,7 @@ def record_replay(
         keep=keep,
     )
     groups = _groups(chosen)
+    fitted = _fitted(chosen, inner)
     for row in rows.iter_rows(named=True):
         recorder.belief(
             subject=subject.address,
@@ -108,12 +107,17 @@ def record_replay(
             set=row["set"],
             pair=groups.get((row["set"], row["question"]), row["question"]),
             truth=row["truth"],
+            **(
+                {"naive": row["naive"], "fitted": (row["set"], row["question"]) in fitted}
+                if row["readout"] == "internal"
+                else {}
+            ),
             **({"missing": row["missing"]} if row["missing"] else {}),
         )
     if inner is not None:
         for name in talk.relevant:
             if name != generic:
-                _record_steering(recorder, subject, inner, talk, name, chosen, generic, seed)
+                _record_steering(recorder, subject, inner, talk, name, chosen[name], seed)
 
 
 def _groups(sets: Mapping[str, YesNoQuestions]) -> dict[tuple[str, str], str]:
@@ -122,6 +126,17 @@ def _groups(sets: Mapping[str, YesNoQuestions]) -> dict[tuple[str, str], str]:
         (name, item.id or item.text): group
         for name, questions in sets.items()
         for item, group in zip(questions, questions.groups, strict=True)
+    }
+
+
+def _fitted(sets: Mapping[str, YesNoQuestions], inner: InnerMargins | None) -> set[tuple[str, str]]:
+    """Return the questions that the directions were fitted on, by set and question; a copy of one is one of them."""
+    texts = set() if inner is None else {item.text.strip().lower() for item in inner.fitted}
+    return {
+        (name, item.id or item.text)
+        for name, questions in sets.items()
+        for item in questions
+        if item.text.strip().lower() in texts
     }
 
 
@@ -151,8 +166,8 @@ def _inner(
     penalty: float,
     seed: int,
 ) -> InnerMargins:
-    """Fit the robust direction; the layer must also read generic questions at the end of the talk, if it is another."""
-    targets = {} if talk.framing == "opposite-day" else {talk.id: talk.after(talk.n_turns)}
+    """Fit the directions; the layer must also read generic questions at the end of the talk, if it is another."""
+    targets = {} if talk.framing == OPPOSITE else {talk.id: talk.after(talk.n_turns)}
     try:
         return inner_margins(subject, chosen[generic], targets=targets, C=1.0 / penalty, seed=seed)
     except ContextError as error:
@@ -174,8 +189,7 @@ def _record_steering(
     inner: InnerMargins,
     talk: Conversation,
     name: str,
-    chosen: Mapping[str, YesNoQuestions],
-    generic: str,
+    relevant: YesNoQuestions,
     seed: int,
 ) -> None:
     """Record the share of Yes of one set when steered before the answer, in the empty context and at the end."""
@@ -183,19 +197,19 @@ def _record_steering(
     from doxa.lens.forced_answers import pre_answer_activations
     from doxa.protocols.roleplay.conversation import opposite_day
 
-    asked = [item.asked for item in chosen[generic]]
+    generic = YesNoQuestions(inner.fitted)
+    asked = [item.asked for item in generic]
     day = opposite_day()
     contexts = ((), day.after(day.n_turns))
     empty, reversed_ = (
         pre_answer_activations(inner.model, context, asked, [inner.layer], speech=inner.speech)
         for context in contexts
     )
-    truth = chosen[generic].truth
     fitted = fit_yes(
-        [empty, reversed_], truth, groups=chosen[generic].groups, rng=stream(seed, "roleplay", "yes")
+        [empty, reversed_], generic.truth, groups=generic.groups, rng=stream(seed, "roleplay", "yes")
     )
-    vector = yes_vector(inner.model, fitted.at(0), empty[:, 0], truth, layer=inner.layer)
-    questions = [item.asked for item in chosen[name]]
+    vector = yes_vector(inner.model, fitted.at(0), empty[:, 0], generic.truth, layer=inner.layer)
+    questions = [item.asked for item in relevant]
     for context, messages in ((EMPTY, ()), (talk.id, talk.after(talk.n_turns))):
         found = steer_and_measure(inner.model, messages, questions, vector, STRENGTHS, speech=inner.speech)
         for strength, share in zip(found.strengths, found.share, strict=True):

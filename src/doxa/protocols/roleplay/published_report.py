@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,9 @@ import polars as pl
 from doxa.belief.inference import Interval, bootstrap, wilson
 from doxa.lab.figures import Figure, curves
 from doxa.lab.record import Finding, Tables, judge
-from doxa.lens.margins import Flip, MarginTrajectory, margin_of
+from doxa.lens.margins import MarginTrajectory, margin_of
+from doxa.lens.question_sets import FEWEST
+from doxa.protocols.roleplay.conversation import OPPOSITE
 from doxa.streams import stream
 
 FALL = 0.15
@@ -32,8 +34,9 @@ class Talk:
         id: its name.
         framing: what kind of talk it is.
         relevant: sets it is about.
-        generic: the set the probe was fitted on.
-        rows: beliefs with the columns set and pair.
+        generic: the set the directions were fitted on.
+        rows: beliefs with the columns set, pair, naive (the margin along the naive direction) and fitted (whether the
+            directions were fitted on the question).
     """
 
     id: str
@@ -44,7 +47,7 @@ class Talk:
 
     def moved(self, name: str) -> bool:
         """Whether the talk means to move a set: what it is about, and everything on opposite day."""
-        return self.framing == "opposite-day" or (name in self.relevant and self.framing not in STAYS)
+        return self.framing == OPPOSITE or (name in self.relevant and self.framing not in STAYS)
 
     @property
     def step(self) -> str:
@@ -55,7 +58,9 @@ class Talk:
 def talks_of(tables: Tables) -> list[Talk]:
     """Return the conversations of a run."""
     rows = tables.beliefs.with_columns(
-        **{name: pl.col("extra").str.json_path_match(f"$.{name}") for name in ("set", "pair")}
+        **{name: pl.col("extra").str.json_path_match(f"$.{name}") for name in ("set", "pair")},
+        naive=pl.col("extra").str.json_path_match("$.naive").cast(pl.Float64),
+        fitted=pl.col("extra").str.json_path_match("$.fitted") == "true",
     )
     found: list[Talk] = []
     for line in tables.measures.filter(pl.col("measure") == "turns").iter_rows(named=True):
@@ -82,9 +87,8 @@ def published_findings(tables: Tables, *, paper: Mapping[tuple[str, str], float]
                 if not rows.is_empty():
                     said = paper.get((name, talk.id)) if readout == "stated" else None
                     found.append(_fall(talk, name, readout, rows, said, seed))
-            inner = _answers(talk, name, "internal")
-            if not inner.is_empty():
-                found.append(_flipped(talk, name, inner, seed))
+            if not _answers(talk, name, "internal").is_empty():
+                found += _held(talk, name, seed)
     return found
 
 
@@ -111,13 +115,12 @@ def _fall(talk: Talk, name: str, readout: str, rows: pl.DataFrame, paper: float 
     mean = _widened(bootstrap(change, clusters=[before[key][1] for key in both], rng=rng))
     verb = READOUTS[readout]
     moved = talk.moved(name)
-    base = wilson(round(sum(value for value, _ in before.values())), len(before))
     verdict = judge(mean.ends, below=0.0) if moved else judge(mean.ends, above=-FALL)
     notes = [
         f"{talk.step} {first:g}: {_share(before)}, {talk.step} {last:g}: {_share(after)}",
         f"{len(both)} of {rows['proposition'].n_unique()} read",
     ]
-    if not base.low > 0.5:
+    if not _base(before).low > 0.5:
         verdict = "unresolved"
         notes.append("at the start not above chance, so there is nothing to turn or to keep")
     if paper is not None:
@@ -138,6 +141,15 @@ def _fall(talk: Talk, name: str, readout: str, rows: pl.DataFrame, paper: float 
     )
 
 
+def _base(answers: Mapping[str, tuple[float, str]]) -> Interval:
+    """Return the share of right answers with Wilson's interval, in which a pair of opposite questions counts once."""
+    pairs: dict[str, list[float]] = {}
+    for value, pair in answers.values():
+        pairs.setdefault(pair, []).append(value)
+    # rounded down, so that half a pair right does not count towards knowing
+    return wilson(int(sum(float(np.mean(values)) for values in pairs.values())), len(pairs))
+
+
 def _share(answers: Mapping[str, tuple[float, str]]) -> str:
     return f"{np.mean([value for value, _ in answers.values()]):.1%}" if answers else "unread"
 
@@ -150,13 +162,19 @@ def _widened(mean: Interval) -> Interval:
     return Interval(mean.estimate, mean.estimate - left, mean.estimate + left, mean.n)
 
 
-def trajectory(talk: Talk, name: str, seed: int) -> MarginTrajectory:
-    """Return the margins of a set over the turns of a talk, with bootstrap over pairs."""
-    rows = _answers(talk, name, "internal").sort("time", maintain_order=True)
+def trajectory(rows: pl.DataFrame, name: str, seed: int, *, column: str = "log_odds") -> MarginTrajectory:
+    """Return the margins of a set over the turns of a talk, with bootstrap over pairs.
+
+    Args:
+        rows: the set's beliefs of the internal readout.
+        name: the set.
+        seed: of the bootstrap.
+        column: which direction: ``log_odds`` is the robust one, ``naive`` the naive.
+    """
     turns = tuple(int(turn) for turn in rows["time"].unique().sort())
     margins = tuple(
         margin_of(
-            part["log_odds"].to_numpy(),
+            part[column].to_numpy(),
             groups=part["pair"].to_list(),
             rng=stream(seed, "roleplay", "margin", turn),
         )
@@ -166,32 +184,70 @@ def trajectory(talk: Talk, name: str, seed: int) -> MarginTrajectory:
     return MarginTrajectory(turns, {name: margins}, {})
 
 
-def _flipped(talk: Talk, name: str, rows: pl.DataFrame, seed: int) -> Finding:
-    """Judge whether a set's margin is inverted at the end."""
-    found = trajectory(talk, name, seed)
-    last, first = found.margins[name][-1], found.margins[name][0]
-    stated = _right(_answers(talk, name, "stated"), float(found.turns[0]))
-    base = wilson(round(sum(value for value, _ in stated.values())), len(stated)).low if stated else None
-    moved = talk.moved(name)
-    flip: Flip = found.flip(name, base_accuracy=base)
-    if moved:
-        verdict = "unresolved" if flip.claimed is None else "holds" if flip.claimed else "fails"
-        claim = f"{talk.id}: the margin of '{name}' is inverted at the end"
-    else:
-        verdict = judge(last.ci, above=0.0)
-        claim = f"{talk.id}: the margin of '{name}' stays above 0"
-    start, end = (f"{talk.step} {found.turns[place]}" for place in (0, -1))
-    notes = [f"{start}: {first.mean:.2f}, {end}: {last.mean:.2f} per question"]
-    notes += [flip.reason] if moved and flip.reason else []
+def _held(talk: Talk, name: str, seed: int) -> list[Finding]:
+    """Judge the margins of a set: along the robust direction, and on opposite day along the naive one.
+
+    The robust direction was fitted on opposite day by real truth, so there it must not turn, whatever is said.
+    """
+    rows = _answers(talk, name, "internal").sort("time", maintain_order=True)
+    if talk.framing != OPPOSITE:
+        return [(_turned if talk.moved(name) else _stays)(talk, name, rows, seed)]
+    return [_turned(talk, name, rows, seed, naive=True), _stays(talk, name, rows, seed, which="robust ")]
+
+
+def _turned(talk: Talk, name: str, rows: pl.DataFrame, seed: int, *, naive: bool = False) -> Finding:
+    """Judge whether a set's margin is inverted at the end.
+
+    The naive direction is read on the questions it was fitted on too: the fit draws them away from the claim.
+    """
+    found = trajectory(rows, name, seed, column="naive" if naive else "log_odds")
+    stated = _right(_answers(talk, name, "stated"), 0.0)
+    flip = found.flip(name, base_accuracy=_base(stated).low if stated else None)
+    notes = [flip.reason] if flip.reason else []
     notes += [f"below 0 from {talk.step} {flip.turn}"] if flip.turn is not None else []
+    which = "naive " if naive else ""
+    claim = f"the {which}margin of '{name}' is inverted at the end"
+    judged = _margin_finding(talk, name, rows, found, claim, notes)
+    verdict = "unresolved" if flip.claimed is None else "holds" if flip.claimed else "fails"
+    return replace(judged, id=f"{judged.id}-naive" if naive else judged.id, verdict=verdict)
+
+
+def _stays(talk: Talk, name: str, rows: pl.DataFrame, seed: int, *, which: str = "") -> Finding:
+    """Judge whether a set's margin is above 0 at the end, on questions that the direction was not fitted on."""
+    new = rows.filter(~pl.col("fitted").fill_null(True))
+    claim = f"the {which}margin of '{name}' stays above 0"
+    held_out = new.height < rows.height
+    n, notes = new["proposition"].n_unique(), list[str]()
+    if held_out:
+        claim += ", on questions the direction was not fitted on"
+    found = trajectory(new, name, seed)
+    verdict = judge(found.margins[name][-1].ci, above=0.0) if found.turns else "unresolved"
+    if n < FEWEST:
+        verdict = "unresolved"
+        notes = [f"{n} questions{' it was not fitted on' if held_out else ''}; at least {FEWEST} are needed"]
+    return replace(
+        _margin_finding(talk, name, new, found, claim, notes),
+        verdict=verdict,
+        control=True,
+    )
+
+
+def _margin_finding(
+    talk: Talk, name: str, rows: pl.DataFrame, found: MarginTrajectory, claim: str, notes: list[str]
+) -> Finding:
+    """Return the finding of a set's last margin, not judged yet."""
+    margins = found.margins[name]
+    last = margins[-1] if margins else None
+    if margins:
+        start, end = (f"{talk.step} {found.turns[place]}: {margins[place].mean:.2f}" for place in (0, -1))
+        notes = [f"{start}, {end} per question", *notes]
     return Finding(
         id=f"{talk.id}/{name}/internal",
-        claim=claim,
-        estimate=last.mean,
-        interval=last.ci,
-        verdict=verdict,
+        claim=f"{talk.id}: {claim}",
+        estimate=None if last is None else last.mean,
+        interval=None if last is None or np.isnan(last.ci).any() else last.ci,
+        verdict="unresolved",
         unit="logits",
-        control=not moved,
         n=rows["pair"].n_unique(),
         note="; ".join(notes),
     )
@@ -202,7 +258,7 @@ def published_figures(tables: Tables) -> list[Figure]:
     drawn: list[Figure] = []
     for talk in talks_of(tables):
         shares = (
-            talk.rows.filter(pl.col("log_odds").is_not_null())
+            talk.rows.filter(pl.col("log_odds").is_not_null() & ~pl.col("fitted").fill_null(False))
             .group_by("set", "readout", "time", maintain_order=True)
             .agg(value=(pl.col("log_odds") > 0).mean() + 0.5 * (pl.col("log_odds") == 0).mean())
         )
@@ -220,7 +276,7 @@ def published_figures(tables: Tables) -> list[Figure]:
                     f"truth-{talk.id}",
                     f"Truth over {STEPS[talk.step]}: {talk.id}",
                     "Share of questions on which the model sides with the truth: in what it says, in what it does, and "
-                    "by the sign of the margin inside.",
+                    "by the sign of the margin inside (of questions the direction was not fitted on).",
                     points,
                     x=talk.step,
                     value="share",

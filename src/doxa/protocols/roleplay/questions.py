@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -11,18 +10,13 @@ import numpy as np
 from jaxtyping import Bool
 
 from doxa.errors import InputError
+from doxa.lens.question_sets import warn_of_questions
 
 Split: TypeAlias = Literal["", "train", "test", "target"]
 """Where a question may be used: to fit a probe, to test it, in a conversation alone, or (empty) wherever its set is."""
 
 SPLITS: tuple[Split, ...] = ("", "train", "test", "target")
-MOST_ALIKE = 0.6
-FEWEST = 10
 INSTRUCTION = "Answer with Yes or No."
-
-
-class QuestionSetWarning(UserWarning):
-    """A set is lopsided or small: what it shows may be a liking for one answer, or chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +52,7 @@ class YesNoQuestion:
 class YesNoQuestions(Sequence[YesNoQuestion]):
     """A list of questions, checked once.
 
-    Warns (``QuestionSetWarning``) if more than 60 % share an answer, or there are fewer than 10.
+    Warns (``QuestionsWarning``) if more than 60 % share an answer, or there are fewer than 10.
 
     Raises:
         InputError: there are no questions, one is empty, or one text stands there with both answers.
@@ -75,23 +69,7 @@ class YesNoQuestions(Sequence[YesNoQuestion]):
                 raise InputError(f"question set '{self.name}': question {number} has no text")
             if known.setdefault(item.text.strip().lower(), item.truth) != item.truth:
                 raise InputError(f"question set '{self.name}': '{item.text}' stands there with both answers")
-        self._warn()
-
-    def _warn(self) -> None:
-        yes = float(self.truth.mean())
-        if max(yes, 1 - yes) > MOST_ALIKE:
-            told = f"{max(yes, 1 - yes):.0%} of the answers are {'Yes' if yes > 0.5 else 'No'}"
-            warnings.warn(
-                f"question set '{self.name}': {told}; balance it, or a liking for that answer looks like truth",
-                QuestionSetWarning,
-                stacklevel=3,
-            )
-        if len(self) < FEWEST:
-            warnings.warn(
-                f"question set '{self.name}' has {len(self)} questions; with fewer than {FEWEST} no flip is claimed",
-                QuestionSetWarning,
-                stacklevel=3,
-            )
+        warn_of_questions(f"question set '{self.name}'", self.truth)
 
     def __len__(self) -> int:
         return len(self._items)

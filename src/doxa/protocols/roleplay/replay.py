@@ -9,7 +9,9 @@
   fact sheet), ``internal`` (the paired margin along a direction that was fitted on generic questions);
 - ``log_odds``: how far the subject sides with the truth, above 0 it does: nats for the first two, the probe's logits
   for ``internal``, φ(factual answer) - φ(other answer); null where nothing could be read;
-- ``missing``: why, otherwise "".
+- ``missing``: why, otherwise "";
+- ``naive``: beside ``internal``, the same margin along the direction that was fitted in the empty context alone; null
+  where there is none.
 
 The conversation is a script: the subject says none of it. Nothing asked at one turn is seen at the next.
 """
@@ -19,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -50,6 +52,7 @@ REPLAY_ROWS: dict[str, pl.DataType] = {
     "readout": pl.String(),
     "log_odds": pl.Float64(),
     "missing": pl.String(),
+    "naive": pl.Float64(),
 }
 """Columns of ``replay``."""
 
@@ -59,17 +62,29 @@ SHEET = (
 _CHOICE = ForcedChoice()
 
 
+class InnerReading(NamedTuple):
+    """Paired margins of questions, φ(factual answer) - φ(other answer), in the probe's logits.
+
+    Attributes:
+        robust: along the direction of the empty and the opposite-day context; the internal readout.
+        naive: along that of the empty context alone.
+    """
+
+    robust: Float[np.ndarray, " questions"]
+    naive: Float[np.ndarray, " questions"]
+
+
 @runtime_checkable
 class Inner(Protocol):
     """Reads the margin of questions inside a model after a context; see ``lens.margins``."""
 
     @property
     def fitted(self) -> Sequence[YesNoQuestion]:
-        """The questions its direction was fitted on."""
+        """The questions its directions were fitted on."""
         ...
 
-    def margins(self, context: Messages, questions: YesNoQuestions) -> Float[np.ndarray, " questions"]:
-        """Return φ(factual answer) - φ(other answer) of each question."""
+    def read(self, context: Messages, questions: YesNoQuestions) -> InnerReading:
+        """Return the paired margins of each question."""
         ...
 
 
@@ -179,8 +194,11 @@ def _read(
     seed: int,
 ) -> list[dict[str, Any]]:
     if readout == "internal" and inner is not None:
-        margins = inner.margins(context, questions)
-        return [_row(item, float(value)) for item, value in zip(questions, margins, strict=True)]
+        robust, naive = inner.read(context, questions)
+        return [
+            _row(item, float(value)) | {"naive": float(beside)}
+            for item, value, beside in zip(questions, robust, naive, strict=True)
+        ]
     if readout == "stated":
         return _stated(subject, context, questions, seed)
     return _acted(subject, context, questions, seed)
