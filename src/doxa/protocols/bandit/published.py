@@ -96,7 +96,9 @@ class HeldOut:
         """Return some of them."""
         names = tuple(self.streams.rows[place] for place in places)
         streams = self.streams._replace(rows=names)
-        return HeldOut([self.prompts[place] for place in places], self.runs[np.asarray(places, dtype=np.int64)], streams)
+        return HeldOut(
+            [self.prompts[place] for place in places], self.runs[np.asarray(places, dtype=np.int64)], streams
+        )
 
 
 def record_subject(
