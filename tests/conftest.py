@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-if os.environ.get("PYTEST_XDIST_WORKER"):
-    torch.set_num_threads(1)  # the workers share the cores
+torch.set_num_threads(1)  # networks of tests gain nothing from more, and tests run side by side
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,14 +29,6 @@ from doxa.worlds.bandit_tokens import BanditTokens, Play
 from doxa.worlds.bandits import GaussianBandit
 
 EQUAL = GaussianBandit((100.0, 100.0), (10.0, 10.0), 6, seed=1)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 
 import pytest
-import torch
 
 from doxa.errors import InputError
 from doxa.lab.declaration import find_study
@@ -45,14 +44,6 @@ ASKED = {
     "subject_temperatures": (1.5,),
     "subject_played": 2,
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def recorded(*, gain: float, control: float, heated: float, later: float, kept: float) -> Tables:

@@ -31,7 +31,6 @@ from doxa.worlds import micro
 from doxa.worlds.micro import Attitude, DoesBelieve, HowSure, IsTrue, Report, Stance, Supports, Unread, Vote
 
 TOKENIZER = build()
-torch.set_num_threads(1)
 
 
 def ids(text: str) -> list[int]:

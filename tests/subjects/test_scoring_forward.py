@@ -19,14 +19,6 @@ CUTS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def bushy(seed: int) -> tuple[list[np.ndarray], list[list[np.ndarray]]]:
     """Prompts that share stems of every length, with options that share beginnings."""
     rng = np.random.default_rng(seed)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,14 +10,6 @@ from doxa.subjects.base import Sampling, user
 from doxa.subjects.transformers import TransformersSubject
 from doxa.subjects.transformers_reply import _draw
 from tests.subjects import tiny_models
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("family", sorted(tiny_models.CONFIGS))
