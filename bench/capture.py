@@ -43,7 +43,7 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, object]]:
 def _compare(
     folder: str, count: int, tokens: int, options: argparse.Namespace
 ) -> Iterator[dict[str, object]]:
-    pairs = 6 if options.small else max(10, 160 // count // (tokens // 64 or 1))
+    pairs = 6 if options.small else max(4, 160 // count // (tokens // 64 or 1))
     name = f"{count} row{'s' * (count > 1)} of {tokens} tokens, 12 layers"
     load = {
         "folder": folder,
