@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-AIM = 1e-11
+AIM = 1e-13
 """Estimated nats per example above the least objective at which a problem is done."""
 _MEMORY = 8
 _STEPS = {torch.float32: 150, torch.float64: 500}  # what float32 cannot settle goes on in float64

@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float, Int
 from doxa.lens.probes.descent import Basis, Descent, Part, inverse_curvature
 from doxa.lens.probes.problems import Fits, Problems
 
-GAP = 1e-10
+GAP = 1e-12
 """How far, in nats per example, a fit may be above its least objective."""
 _CHUNK_CELLS = 4_000_000  # problems times examples held at once: 16 MB for each of a dozen arrays
 
