@@ -106,6 +106,7 @@ def test_doxa_data_comes_first_and_gzip_is_held_to_the_inner_bytes(small, monkey
         (b"no gzip", "unreadable"),
         (gzip.compress(b"x" * 99)[:-9], "unreadable"),
     ],
+    ids=["other bytes", "no gzip", "cut short"],
 )
 def test_broken_files_are_named_and_mended(small, content, state):
     folder = data.get("small", fetch=Upstream()).folder
