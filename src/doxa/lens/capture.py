@@ -178,17 +178,18 @@ def _forward(
     model: Any, batch: Batch, prefix: Prefix, places: Int[np.ndarray, " rows"] | None
 ) -> Float[np.ndarray, "rows vocabulary"] | None:
     """Run one pass, without the head unless log-probabilities at a place are asked for."""
-    inputs: dict[str, Any] = {"input_ids": torch.from_numpy(batch.tokens).to(device_of(model))}
+    device = device_of(model)
+    inputs: dict[str, Any] = {"input_ids": torch.from_numpy(batch.tokens).to(device)}
     cache = prefix.cache(len(batch.indices))
     inputs |= {"use_cache": False} if cache is None else {"past_key_values": cache, "use_cache": True}
-    ends = [prefix.length + int(length) for length in batch.lengths]
+    ends = (batch.lengths + prefix.length).tolist()
     with rows_of_pass(RowsOfPass(indices=batch.indices.tolist(), lengths=ends)):
         if places is None:
             model.get_decoder()(**inputs)
             return None
         columns, column = np.unique(places, return_inverse=True)
         if "logits_to_keep" in inspect.signature(model.forward).parameters:
-            inputs["logits_to_keep"] = torch.from_numpy(columns).to(device_of(model))
+            inputs["logits_to_keep"] = torch.from_numpy(columns).to(device)
         else:
             column = places
         logits = model(**inputs).logits
@@ -239,37 +240,29 @@ class _Reader:
         return values
 
     def _keep(self, layer: int, pick: _Picker) -> Any:
-        kept, column = self._kept, pick.column
-
-        def keep_column(hidden: torch.Tensor) -> None:
-            kept[layer] = hidden[:, column : column + 1].clone()
+        kept = self._kept
 
         def keep(hidden: torch.Tensor) -> None:
             kept[layer] = pick(hidden)
 
-        return keep if column < 0 else keep_column
+        return keep
 
 
 def _together(
     kept: Sequence[Float[torch.Tensor, "rows places width"]],
 ) -> Float[torch.Tensor, "rows places layers width"]:
     """Stack what layers gave, on the first one's device: a model may be spread over several."""
-    return torch.stack([one.to(kept[0].device) for one in kept], dim=2)
+    device = kept[0].device
+    return torch.stack([one if one.device == device else one.to(device) for one in kept], dim=2)
 
 
 class _Picker:
-    """Takes places out of hidden states; where they are single positions this copies nothing else.
-
-    Attributes:
-        column: the one position that is wanted of every row, or -1.
-    """
+    """Takes places out of hidden states; where they are single positions this copies nothing else."""
 
     def __init__(self, where: Spans) -> None:
         self._where = where
-        same = bool((where == where[:1]).all())
         self._single = bool((where[..., 1] - where[..., 0] == 1).all())
-        alone = self._single and same and where.shape[1] == 1
-        self.column = int(where[0, 0, 0]) if alone else -1
+        self._alone = self._single and where.shape[1] == 1 and bool((where == where[:1]).all())
         self._device: torch.device | None = None
 
     def __call__(self, hidden: torch.Tensor) -> Float[torch.Tensor, "rows places width"]:
@@ -277,6 +270,9 @@ class _Picker:
             self._device = hidden.device
             self._rows = torch.arange(len(self._where), device=hidden.device)[:, None]
             self._first = torch.from_numpy(np.ascontiguousarray(self._where[..., 0])).to(hidden.device)
+            self._same = self._first[0]
+        if self._alone:  # one operation, which counts on short passes
+            return hidden.index_select(1, self._same)
         if self._single:
             return hidden[self._rows, self._first]
         means = [

@@ -70,10 +70,10 @@ def checked_rows(model: Any, rows: Sequence[Row], prefix: Row | None = None) -> 
         ids = np.asarray(row)
         if ids.ndim != 1 or len(ids) == 0 or ids.dtype.kind not in "iu":
             raise InputError(f"rows[{place}]: must be a sequence of at least one token id, found {row!r:.60}")
-        if ids.min() < 0 or ids.max() >= size:
+        outside = ids[(ids < 0) | (ids >= size)]
+        if len(outside):
             raise InputError(
-                f"rows[{place}]: token id {ids.min() if ids.min() < 0 else ids.max()} is not in the vocabulary "
-                f"of {size}; rows carry no padding"
+                f"rows[{place}]: token id {outside[0]} is not in the vocabulary of {size}; rows carry no padding"
             )
         if isinstance(limit, int) and 0 < limit < len(ids) + before:
             raise ContextError(

@@ -100,8 +100,8 @@ def _training(model: Any) -> list[Any]:
         if module is not None:
             if module.training:
                 found.append(module)
-            if module._modules:
-                left += module._modules.values()
+            if parts := module._modules:
+                left += parts.values()
     return found
 
 
