@@ -40,7 +40,7 @@ def brier_score(credence: Float[np.ndarray, " beliefs"], outcome: Shaped[np.ndar
     >>> brier_score(np.array([1.0, 0.5]), np.array([1, 0]))
     0.125
     """
-    p, o = _credences(credence, outcome)
+    p, o = checked_credences(credence, outcome)
     return float(np.mean((p - o) ** 2))
 
 
@@ -52,7 +52,7 @@ def expected_calibration_error(
     It is biased upwards by sampling noise of order √(bins / n): compare it with that of a calibrated holder
     of the same n, never with 0. (Guo et al. 2017, equation 3.)
     """
-    p, _ = _credences(credence, outcome)
+    p, _ = checked_credences(credence, outcome)
     bins = reliability_curve(credence, outcome, n_bins=n_bins)
     return float(sum(b.n * abs(b.share_true - b.credence) for b in bins) / p.size)
 
@@ -63,7 +63,7 @@ def reliability_curve(
     """Return the bins [k/n, (k+1)/n) that hold at least one belief; a credence of 1 is in the last."""
     if n_bins < 1:
         raise InputError(f"n_bins={n_bins}: must be >= 1")
-    p, o = _credences(credence, outcome)
+    p, o = checked_credences(credence, outcome)
     index = np.minimum((p * n_bins).astype(np.int64), n_bins - 1)
     return [
         Bin(float(p[index == k].mean()), float(o[index == k].mean()), int(np.sum(index == k)))
@@ -136,7 +136,8 @@ def _line(
     return slope, (sy - slope * sx) / n
 
 
-def _credences(credence: np.ndarray, outcome: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def checked_credences(credence: np.ndarray, outcome: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return credences and outcomes as floats, or raise InputError if they do not pair or leave [0, 1]."""
     p, o = np.asarray(credence, dtype=np.float64), np.asarray(outcome, dtype=np.float64)
     if p.shape != o.shape or p.size == 0:
         raise InputError(

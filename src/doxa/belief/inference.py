@@ -70,8 +70,8 @@ def bootstrap(
     Raises:
         InputError: a value is not finite, or the lengths differ.
     """
-    rows = _finite_row("values", values)
-    _check_level(level)
+    rows = finite_row("values", values)
+    check_level(level)
     if rows.size == 0:
         return Interval(math.nan, math.nan, math.nan, 0)
     members = cluster_members(rows.size, clusters)
@@ -101,10 +101,9 @@ def paired_bootstrap(
     Raises:
         InputError: the rows are not paired, or a value is not finite.
     """
-    first, second = _finite_row("a", a), _finite_row("b", b)
-    if first.size != second.size:
-        raise InputError(f"a has {first.size} rows and b {second.size}; pair them first, row by row")
-    return bootstrap(first - second, np.mean, clusters, rng=rng, n_resamples=n_resamples, level=level)
+    return bootstrap(
+        paired_differences(a, b), np.mean, clusters, rng=rng, n_resamples=n_resamples, level=level
+    )
 
 
 def weighted_draws(
@@ -137,11 +136,11 @@ def percentile_interval(
     known shortness of the plain percentile interval at small n (Hesterberg 2015, What teachers should know
     about the bootstrap, 3.3). Draws that are NaN (a resample without a value) are left out.
     """
-    _check_level(level)
+    check_level(level)
     usable = draws[~np.isnan(draws)]
     if n < 2 or usable.size == 0:
         return Interval(estimate, math.nan, math.nan, n)
-    tail = NormalDist().cdf(-_student_quantile(level, n - 1) * math.sqrt(n / (n - 1)))
+    tail = NormalDist().cdf(-student_quantile(level, n - 1) * math.sqrt(n / (n - 1)))
     low, high = np.quantile(usable, [tail, 1.0 - tail])
     return Interval(estimate, float(low), float(high), n)
 
@@ -152,14 +151,14 @@ def mean_t_interval(values: Numbers, level: float = 0.95) -> Interval:
     >>> [round(number, 3) for number in mean_t_interval([1.0, 2.0, 3.0])]
     [2.0, -0.484, 4.484, 3]
     """
-    rows = _finite_row("values", values)
-    _check_level(level)
+    rows = finite_row("values", values)
+    check_level(level)
     if rows.size == 0:
         return Interval(math.nan, math.nan, math.nan, 0)
     mean = float(rows.mean())
     if rows.size == 1:
         return Interval(mean, math.nan, math.nan, 1)
-    half = _student_quantile(level, rows.size - 1) * float(rows.std(ddof=1)) / math.sqrt(rows.size)
+    half = student_quantile(level, rows.size - 1) * float(rows.std(ddof=1)) / math.sqrt(rows.size)
     return Interval(mean, mean - half, mean + half, int(rows.size))
 
 
@@ -171,7 +170,7 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
     """
     if not 0 <= successes <= n:
         raise InputError(f"successes={successes} of n={n}: must be 0 <= successes <= n")
-    _check_level(level)
+    check_level(level)
     if n == 0:
         return Interval(math.nan, 0.0, 1.0, 0)
     z2 = NormalDist().inv_cdf(0.5 + level / 2.0) ** 2
@@ -262,13 +261,27 @@ def _statistic_draws(
     return np.concatenate(parts).astype(np.float64)
 
 
-def _student_quantile(level: float, degrees: int) -> float:
+def paired_differences(a: Numbers, b: Numbers) -> Float[np.ndarray, " rows"]:
+    """Return a - b row by row.
+
+    Raises:
+        InputError: the rows are not paired, or a value is not finite.
+    """
+    first, second = finite_row("a", a), finite_row("b", b)
+    if first.size != second.size:
+        raise InputError(f"a has {first.size} rows and b {second.size}; pair them first, row by row")
+    return first - second
+
+
+def student_quantile(level: float, degrees: float) -> float:
+    """Return the t beyond which (1 - level)/2 lies on either side, at its degrees of freedom."""
     from scipy.special import stdtrit
 
     return float(stdtrit(degrees, 0.5 + level / 2.0))
 
 
-def _finite_row(name: str, values: Numbers) -> Float[np.ndarray, " rows"]:
+def finite_row(name: str, values: Numbers) -> Float[np.ndarray, " rows"]:
+    """Return the values as a row of finite floats, or raise InputError naming them."""
     rows = np.asarray(values, dtype=np.float64)
     if rows.ndim != 1:
         raise InputError(f"{name} has shape {rows.shape}; give one row of numbers")
@@ -277,6 +290,7 @@ def _finite_row(name: str, values: Numbers) -> Float[np.ndarray, " rows"]:
     return rows
 
 
-def _check_level(level: float) -> None:
+def check_level(level: float) -> None:
+    """Raise InputError unless a level of coverage is in (0, 1)."""
     if not 0.0 < level < 1.0:
         raise InputError(f"level={level}: must be in (0, 1), for example 0.95")
