@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
@@ -97,6 +98,12 @@ class CachedSubject:
         self.run = run
         self.elicitor = elicitor
         self.hits = self.misses = self.faults = 0
+        self._counting = threading.Lock()
+
+    @property
+    def remote(self) -> bool:
+        """Whether the subject answers from elsewhere, so that several threads may ask it at once."""
+        return bool(getattr(self.subject, "remote", False))
 
     @property
     def address(self) -> str:
@@ -170,7 +177,8 @@ class CachedSubject:
         ]
         numbers = self.journal.begin(self.run, log)
         asked = sorted(first[key] for key in stood)
-        self.hits += len(keys) - len(asked)
+        with self._counting:
+            self.hits += len(keys) - len(asked)
         return _Plan(keys, known, {i: numbers[i] for i in asked}, stood)
 
     def _ask(
@@ -223,8 +231,9 @@ class CachedSubject:
         return out
 
     def _settle(self, answers: list[Answer], refused: list[tuple[int, str]]) -> list[Json]:
-        self.misses += len(answers) + len(refused)
-        self.faults += len(refused)
+        with self._counting:
+            self.misses += len(answers) + len(refused)
+            self.faults += len(refused)
         return self.journal.settle(answers, refused)
 
 

@@ -53,6 +53,8 @@ class EndpointSubject:
     framing = "chat"
     context_tokens: int | None = None
     batch_independent = True
+    remote = True
+    """Several threads may ask at once."""
 
     def __init__(
         self,

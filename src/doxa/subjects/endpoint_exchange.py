@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -88,6 +89,7 @@ class Exchange:
         self.patience = patience
         self.pace = pace or Pace()
         self.tally = Tally()
+        self._spending = threading.Lock()
         self.dead: FaultError | None = None
         self._gates: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
 
@@ -121,10 +123,11 @@ class Exchange:
         raise AssertionError("the last attempt returns or raises")
 
     def spend(self, answers: Iterable[Costs]) -> None:
-        """Count what answers cost."""
-        for one in answers:
-            self.tally.tokens_in += one.tokens_in
-            self.tally.tokens_out += one.tokens_out
+        """Count what answers cost; any thread may say so."""
+        with self._spending:
+            for one in answers:
+                self.tally.tokens_in += one.tokens_in
+                self.tally.tokens_out += one.tokens_out
 
     async def _try(
         self, request: Request, read: Callable[[Response], T], sent: float

@@ -1,0 +1,103 @@
+"""Asking: calls of many scenes on their way to the subjects, one batch for each subject and way of drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+from doxa.canonical import Json, digest
+from doxa.lab.parts import Keep
+from doxa.protocols.dialogue.scene import Scene
+from doxa.protocols.dialogue.script import Turn
+from doxa.subjects.base import Conversation, Reply, Sampling, Subject, ToolCall
+
+
+@dataclass(frozen=True)
+class Call:
+    """One question to a subject on its way to becoming an utterance.
+
+    Attributes:
+        scene: number of the scene.
+        turn: what is asked for.
+        stage: number of the stage.
+        prompt: the instruction.
+        conversation: what the subject is shown.
+        sampling: how the reply is drawn.
+        repeat: which of the turn's independent replies.
+    """
+
+    scene: int
+    turn: Turn
+    stage: int
+    prompt: str
+    conversation: Conversation
+    sampling: Sampling
+    repeat: int
+
+
+Answers: TypeAlias = Callable[[Sequence[Call]], list[Reply]]
+
+
+def asked_digest(conversation: Conversation) -> str:
+    """Return the digest of the messages a subject is shown."""
+    return digest([message.as_json() for message in conversation], length=16)
+
+
+class Asking:
+    """Sends calls to the subjects in the seats: one batch for each subject and way of drawing, together."""
+
+    def __init__(self, scenes: Sequence[Scene], keep: Keep) -> None:
+        self._scenes = scenes
+        self._keep = keep
+
+    def __call__(self, calls: Sequence[Call]) -> list[Reply]:
+        """Return the replies in the order of the calls."""
+        groups: dict[tuple[int, Sampling], list[int]] = {}
+        for number, call in enumerate(calls):
+            subject = self._scenes[call.scene].seats[call.turn.role].subject
+            groups.setdefault((id(subject), call.sampling), []).append(number)
+        replies: dict[int, Reply] = {}
+        remote = [
+            numbers
+            for numbers in groups.values()
+            if getattr(self._subject(calls[numbers[0]]), "remote", False)
+        ]
+        with ThreadPoolExecutor(max_workers=max(1, len(remote))) as pool:
+            waiting = [(numbers, pool.submit(self._ask, calls, numbers)) for numbers in remote]
+            for numbers in groups.values():
+                if numbers not in remote:  # models on this machine take turns: each has all cores
+                    replies.update(zip(numbers, self._ask_and_keep(calls, numbers), strict=True))
+            for numbers, answer in waiting:
+                replies.update(zip(numbers, answer.result(), strict=True))
+        return [replies[number] for number in range(len(calls))]
+
+    def _subject(self, call: Call) -> Subject:
+        return self._scenes[call.scene].seats[call.turn.role].subject
+
+    def _ask(self, calls: Sequence[Call], numbers: Sequence[int]) -> list[Reply]:
+        first = calls[numbers[0]]
+        return self._subject(first).reply(
+            [calls[number].conversation for number in numbers], sampling=first.sampling
+        )
+
+    def _ask_and_keep(self, calls: Sequence[Call], numbers: Sequence[int]) -> list[Reply]:
+        first = calls[numbers[0]]
+        name: Json = {
+            "subject": self._subject(first).identity,
+            "sampling": first.sampling.as_json(),
+            "asked": [asked_digest(calls[number].conversation) for number in numbers],
+        }
+        kept = self._keep(name, lambda: [_reply_json(reply) for reply in self._ask(calls, numbers)])
+        return [_reply(held) for held in kept]
+
+
+def _reply_json(reply: Reply) -> dict[str, Json]:
+    held: dict[str, Json] = asdict(reply)
+    return held
+
+
+def _reply(held: Mapping[str, Any]) -> Reply:
+    fields: dict[str, Any] = {**held, "tool_calls": tuple(ToolCall(**call) for call in held["tool_calls"])}
+    return Reply(**fields)
