@@ -20,7 +20,9 @@ from doxa.protocols.debate.measures import (
 from doxa.protocols.debate.verdicts import calibration, movement, verdict_of
 
 
-def debate(name, proposition, opposition, *, condition="cross_model", models=("m", "n"), motion="x", stages=STAGES):
+def debate(
+    name, proposition, opposition, *, condition="cross_model", models=("m", "n"), motion="x", stages=STAGES
+):
     """Return rows of one debate from three bets a side."""
     return [
         {
@@ -212,7 +214,9 @@ def csv(path, lines):
     return file
 
 
-def published(name="x", label="Cross-model", bets=((60, 70, 80), (50, 60, 70)), models=("m", "n"), motion="y"):
+def published(
+    name="x", label="Cross-model", bets=((60, 70, 80), (50, 60, 70)), models=("m", "n"), motion="y"
+):
     return [
         f'{name},{label},{models[place]},{models[0]},{models[1]},{side},{stage},{bet},"{motion}","because {bet}, so"'
         for place, side in enumerate(SIDES)
@@ -265,7 +269,10 @@ def test_an_id_for_several_debates_is_told_apart_by_order_with_a_warning(tmp_pat
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (published(bets=((60, 70, 101), (50, 60, 70))), "proposition, closing: bet '101' must be a number from 0"),
+        (
+            published(bets=((60, 70, 101), (50, 60, 70))),
+            "proposition, closing: bet '101' must be a number from 0",
+        ),
         (published(bets=((60, 70, -1), (50, 60, 70))), "bet '-1'"),
         (published(bets=((60, 70, "high"), (50, 60, 70))), "bet 'high'"),
         (published(bets=((60, 70, 0.8), (50, 60, 70))), "looks like a share of 1"),
@@ -273,13 +280,19 @@ def test_an_id_for_several_debates_is_told_apart_by_order_with_a_warning(tmp_pat
         (published(bets=((6, 7, 8), (5, 6, 10)), models=("m", "m")), "as on a scale to 10; .* rescale"),
         (published()[:-1], "debate 'x' .*: the opposition has no bet after its closing"),
         (published()[:3], "the opposition has no bet after its opening"),
-        (published() + [published()[0].replace("because 60", "again")], "2 rows for the proposition's opening"),
+        (
+            [*published(), published()[0].replace("because 60", "again")],
+            "2 rows for the proposition's opening",
+        ),
         (published() * 2, "the same row stands there twice"),
         (published(label="cros_model"), "did you mean 'cross_model'"),
         (published(label="unheard of"), "known: cross_model"),
         ([line.replace("opposition", "middle") for line in published()], "side 'middle'"),
         ([line.replace("rebuttal", "interlude") for line in published()], "stage 'interlude'"),
-        ([line.replace("x,Cross-model,m,", "x,Cross-model,other,") for line in published()], "whose model is"),
+        (
+            [line.replace("x,Cross-model,m,", "x,Cross-model,other,") for line in published()],
+            "whose model is",
+        ),
         ([], "no bets"),
     ],
 )

@@ -182,7 +182,9 @@ def best_nodes(n_arguments: int, order: int = 40) -> tuple[np.ndarray, np.ndarra
     for step in range(order):
         product = nodes * basis[-1]
         alpha[step] = basis[-1] @ product
-        for known in basis:  # full orthogonalisation, twice: the plain recurrence loses it after some ten steps
+        for (
+            known
+        ) in basis:  # full orthogonalisation, twice: the plain recurrence loses it after some ten steps
             product = product - (known @ product) * known
         for known in basis:
             product = product - (known @ product) * known

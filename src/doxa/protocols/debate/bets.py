@@ -90,7 +90,9 @@ class BetTable:
             raise InputError(f"{path}: cannot be read as CSV ({error})") from error
         lacking = [name for name in PUBLISHED if name not in frame.columns]
         if lacking:
-            raise InputError(f"{path}: has no column {', '.join(lacking)}; it must have {', '.join(PUBLISHED)}")
+            raise InputError(
+                f"{path}: has no column {', '.join(lacking)}; it must have {', '.join(PUBLISHED)}"
+            )
         frame = frame.select(pl.col(given).alias(name) for given, name in PUBLISHED.items())
         return cls.from_rows(frame, conditions=conditions)
 
@@ -111,6 +113,11 @@ class BetTable:
         frame = frame.with_columns(pl.col("condition").cast(pl.String).replace(labels))
         good, warnings = checked(frame.select(*ROWS), SIDES, STAGES)
         return cls(good.cast(pl.Schema(ROWS)), warnings)
+
+    @classmethod
+    def from_own(cls, rows: Sequence[Mapping[str, Any]]) -> BetTable:
+        """Return the table of bets that were read here, with the columns of ``ROWS``: a number says what it is."""
+        return cls(pl.DataFrame(rows, schema=pl.Schema(ROWS)))
 
     @property
     def missing(self) -> int:

@@ -78,9 +78,7 @@ def _numbered_rebuttals(rows: pl.DataFrame) -> pl.DataFrame:
     second = multi & (turn == 1)
     if rows.filter(pl.col("stage") == "rebuttal 2").height:  # already named
         return rows
-    return rows.with_columns(
-        stage=pl.when(second).then(pl.lit("rebuttal 2")).otherwise(pl.col("stage"))
-    )
+    return rows.with_columns(stage=pl.when(second).then(pl.lit("rebuttal 2")).otherwise(pl.col("stage")))
 
 
 def _one_debate_each(rows: pl.DataFrame, sides: Sequence[str]) -> Checked:
@@ -120,7 +118,12 @@ def _times(part: pl.DataFrame, sides: Sequence[str]) -> int:
     """Return how many debates a group of rows holds: as many as each side has bets at each stage."""
     one = part.row(0, named=True)
     where = f"debate {one['debate']!r} ({one['condition']})"
-    expected = ["opening", "rebuttal", *(["rebuttal 2"] if one["condition"] == "multi_round" else []), "closing"]
+    expected = [
+        "opening",
+        "rebuttal",
+        *(["rebuttal 2"] if one["condition"] == "multi_round" else []),
+        "closing",
+    ]
     counts = {
         (side, stage): part.filter(pl.col("side") == side, pl.col("stage") == stage).height
         for side in sides

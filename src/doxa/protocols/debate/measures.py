@@ -92,7 +92,9 @@ def escalation(
         for first, last in STEPS:
             rows = wide.drop_nulls([first, last])
             change = (rows[last] - rows[first]).to_numpy()
-            steps[first, last] = tested(change, rows["debate"] if clustered else None, wide.height - rows.height)
+            steps[first, last] = tested(
+                change, rows["debate"] if clustered else None, wide.height - rows.height
+            )
         found[name] = steps
     return found
 

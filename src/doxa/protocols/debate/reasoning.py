@@ -44,7 +44,8 @@ _ABOUT = re.compile(
 )
 _END = re.compile(r"[.!?](?=\s|$)|\n")
 _OPPONENT = re.compile(
-    r"\b(?:opponent|opposition|proposition|they|other side)(?:'s)?\s+(?:has|have|chances?|winning)\b", re.IGNORECASE
+    r"\b(?:opponent|opposition|proposition|they|other side)(?:'s)?\s+(?:has|have|chances?|winning)\b",
+    re.IGNORECASE,
 )
 
 

@@ -79,7 +79,9 @@ def verdict_of(debate: str, votes: Iterable[str | None], margins: Iterable[float
         raise InputError(f"debate {debate!r}: vote {strange[0]!r} must be one of {', '.join(SIDES)}")
     counts = [cast.count(side) for side in SIDES]
     winner = None if counts[0] == counts[1] else SIDES[int(np.argmax(counts))]
-    read = [margin for vote, margin in zip(cast, margins, strict=False) if vote == winner and margin is not None]
+    read = [
+        margin for vote, margin in zip(cast, margins, strict=False) if vote == winner and margin is not None
+    ]
     return Verdict(debate, cast, winner, float(np.mean(read)) if read and winner else None)
 
 
