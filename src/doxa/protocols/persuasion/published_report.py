@@ -1,0 +1,213 @@
+"""The findings of a real model: what convinced it, whether opinions changed, and what could not be read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from doxa.belief.inference import Interval, percentile_interval, wilson
+from doxa.belief.rank_correlation import mean_pairwise_spearman
+from doxa.belief.shares import homogeneity
+from doxa.lab import Finding, judge
+from doxa.protocols.persuasion.asking import ODD, asked_readings, verdict_arrays
+from doxa.protocols.persuasion.bank import SKEPTICS, Readings
+from doxa.protocols.persuasion.dimensions import DIMENSIONS
+from doxa.protocols.persuasion.replay import warmth
+
+MOST_UNREAD = 0.5
+"""From this share of unread verdicts on every claim is unresolved: what is left may not be like the rest."""
+
+
+def published_findings(
+    beliefs: pl.DataFrame,
+    measures: pl.DataFrame,
+    rng: np.random.Generator,
+    *,
+    fractions: Mapping[str, float],
+    permutations: int,
+) -> list[Finding]:
+    """Judge the recorded dialogues of a real model.
+
+    Args:
+        beliefs: as recorded by :mod:`doxa.protocols.persuasion.asking`.
+        measures: as recorded there.
+        rng: source of resamples and permutations.
+        fractions: the paper's fraction convinced by each style, baseline skeptic.
+        permutations: of the styles' names.
+    """
+    asked = asked_readings(beliefs)
+    readings = verdict_arrays(asked)
+    after = asked.filter(pl.col("dimension") != "", ~pl.col("empty"), pl.col("round") == asked["round"].max())
+    unread = after["convinced"].null_count()
+    label = ""
+    if after.height == 0 or unread >= MOST_UNREAD * after.height:
+        label = f"{unread} of {after.height} verdicts could not be read"
+    warm = warmth(readings, rng, 2000)
+    odd = _odd(measures)
+    return [
+        _finding(
+            "warmth",
+            "trust and support convince the model more often than knowledge",
+            warm,
+            above=0.0,
+            paper=min(fractions["trust"], fractions["support"]) - fractions["knowledge"],
+            note="lower of the two minus knowledge, baseline skeptic",
+            label=label,
+        ),
+        _finding(
+            "ladder",
+            "the harder the skeptic, the less often it is convinced",
+            _ladder(readings, rng),
+            above=0.0,
+            note="smaller step between two skeptics, all styles together",
+            label=label,
+        ),
+        _finding(
+            "change",
+            "arguments raise the credence that the claim is wrong",
+            _change(asked, rng),
+            above=0.0,
+            note="after minus before, mean over skeptics; it tells of both, who convinces and who is convinced",
+            label=label,
+        ),
+        _alike(readings, fractions, rng, label),
+        _permuted(readings, rng, permutations, label),
+        _finding(
+            "unread",
+            "verdicts can be read",
+            wilson(unread, after.height),
+            below=0.1,
+            note=f"share that begin with neither Yes nor No; {odd}",
+        ),
+    ]
+
+
+def _ladder(readings: Readings, rng: np.random.Generator) -> Interval:
+    parts = [
+        readings.convinced[readings.difficulty == SKEPTICS.index(name)].astype(np.float64)
+        for name in ("hard", "baseline", "easy")
+    ]
+    if any(part.size == 0 for part in parts):
+        return Interval(math.nan, math.nan, math.nan, 0)
+    draws = np.stack([rng.binomial(part.size, part.mean(), size=2000) / part.size for part in parts])
+    steps = np.diff([part.mean() for part in parts])
+    return percentile_interval(float(steps.min()), np.diff(draws, axis=0).min(axis=0), min(map(len, parts)))
+
+
+def _change(asked: pl.DataFrame, rng: np.random.Generator) -> Interval:
+    """Return the mean change of credence over skeptics; arguments and askings before are both resampled."""
+    last = asked["round"].max()
+    changes: list[Interval] = []
+    draws: list[np.ndarray] = []
+    for difficulty in SKEPTICS:
+        own = asked.filter(pl.col("difficulty") == difficulty, pl.col("credence").is_not_null())
+        before = own.filter(pl.col("round") == 0)["credence"].to_numpy()
+        after = own.filter(pl.col("round") == last, pl.col("dimension") != "", ~pl.col("empty"))["credence"]
+        late = after.to_numpy()
+        if before.size == 0 or late.size == 0 or last == 0:
+            continue
+        changes.append(Interval(float(late.mean() - before.mean()), math.nan, math.nan, int(late.size)))
+        drawn = [
+            part[rng.integers(part.size, size=(1000, part.size))].mean(axis=1) for part in (late, before)
+        ]
+        draws.append(drawn[0] - drawn[1])
+    if not changes:
+        return Interval(math.nan, math.nan, math.nan, 0)
+    mean = float(np.mean([one.estimate for one in changes]))
+    return percentile_interval(mean, np.mean(draws, axis=0), min(one.n for one in changes))
+
+
+def _alike(
+    readings: Readings, fractions: Mapping[str, float], rng: np.random.Generator, label: str
+) -> Finding:
+    """Judge whether the styles are ordered as in the paper; the verdicts of each style are resampled."""
+    own = readings.difficulty == SKEPTICS.index("baseline")
+    names = [name for place, name in enumerate(DIMENSIONS) if np.any(own & (readings.dimension == place))]
+    found = Interval(math.nan, math.nan, math.nan, len(names))
+    if len(names) > 2:
+        sizes = [int(np.sum(own & (readings.dimension == list(DIMENSIONS).index(name)))) for name in names]
+        shares = np.array(
+            [
+                readings.convinced[own & (readings.dimension == list(DIMENSIONS).index(name))].mean()
+                for name in names
+            ]
+        )
+        paper = [fractions[name] for name in names]
+        draws = rng.binomial(sizes, shares, size=(500, len(names))) / sizes
+        estimate = mean_pairwise_spearman([shares, paper]).estimate
+        values = np.array([mean_pairwise_spearman([row, paper]).estimate for row in draws])
+        found = percentile_interval(estimate, values, len(names))
+    return _finding(
+        "order",
+        "styles convince in the order they convinced Llama-2-70b-chat",
+        found,
+        above=0.0,
+        note="Spearman of fractions with the paper's, baseline skeptic",
+        label=label,
+        paper=1.0,
+    )
+
+
+def _permuted(readings: Readings, rng: np.random.Generator, permutations: int, label: str) -> Finding:
+    own = readings.difficulty == SKEPTICS.index("baseline")
+    style, yes = readings.dimension[own], readings.convinced[own]
+    present = np.unique(style)
+    found, p = Interval(math.nan, math.nan, math.nan, 0), math.nan
+    if present.size > 1 and 0 < yes.sum() < yes.size:
+        place = np.searchsorted(present, style)
+        n = np.bincount(place)
+        p = homogeneity(np.bincount(place, yes), n).p
+        rejected = [
+            homogeneity(np.bincount(rng.permutation(place), yes, minlength=n.size), n).p < 0.05
+            for _ in range(permutations)
+        ]
+        found = wilson(int(np.sum(rejected)), permutations)
+    return _finding(
+        "names-dealt-out",
+        "with the styles' names dealt out anew the fractions differ as chance lets them",
+        found,
+        above=0.03,
+        below=0.07,
+        note=f"share of tests that reject at 5 %; with the true names p = {p:.2g}",
+        control=True,
+        label=label,
+    )
+
+
+def _odd(measures: pl.DataFrame) -> str:
+    counts = {
+        name: int(measures.filter(pl.col("measure") == name)["value"].sum() or 0)
+        for name in (*ODD, "arguments-asked-again")
+    }
+    return ", ".join(f"{name.replace('_', ' ').replace('-', ' ')}: {count}" for name, count in counts.items())
+
+
+def _finding(
+    name: str,
+    claim: str,
+    found: Interval,
+    *,
+    above: float | None = None,
+    below: float | None = None,
+    paper: float | None = None,
+    control: bool = False,
+    note: str = "",
+    label: str = "",
+) -> Finding:
+    ends = found.ends if found.n else None
+    known = not math.isnan(found.estimate)
+    reason = "" if known and ends else "too few verdicts could be read"
+    return Finding(
+        id=name,
+        claim=claim,
+        estimate=found.estimate if known else None,
+        interval=ends,
+        verdict="unresolved" if label else judge(ends, above=above, below=below),
+        control=control,
+        paper=paper,
+        n=found.n,
+        note="; ".join(part for part in (label, reason, note) if part),
+    )
