@@ -9,6 +9,7 @@ from doxa.audit.protocol import protocols
 from doxa.lab.record import Recorder
 from doxa.streams import stream
 from doxa.subjects.addresses import open_subject
+from tests.protocols.dialogue.scripted_subject import ScriptedSubject
 
 
 def assessed(slug: str, address: str, *, size: int = 2):
@@ -57,3 +58,31 @@ def test_organisms_are_told_apart_by_saying_and_doing() -> None:
         shares[name] = (span.low, span.high)
     assert shares["sound"][1] < 0.4 < 0.6 < shares["two-faced"][0]
     assert np.ptp(shares["sound"]) < 0.2
+
+
+def published(slug: str, subject, *, size: int = 1):
+    recorder = Recorder("test", 0)
+    ask = protocols.get(slug).published
+    assert ask is not None
+    ask(subject, recorder, rng=stream(0, "contexts"), size=size, step=lambda *_: None)
+    return protocols.get(slug).assess(recorder.tables(), stream(0, "bootstrap"))
+
+
+def test_a_model_that_debates_a_copy_of_itself_has_an_even_chance() -> None:
+    def bets(shown, _sampling) -> str:
+        number = 60 + 10 * sum(message.role == "assistant" for message in shown)
+        return f"My speech. <bet_reasoning>I win.</bet_reasoning><bet_amount>{number}</bet_amount>"
+
+    subject = ScriptedSubject("debater", bets)
+    found = published("debate-confidence", subject)
+    assert found.effect.span is not None
+    assert found.effect.span.value == pytest.approx(0.2)
+    closing = next(one for one in found.readings if one.name == "closing")
+    assert (closing.start, closing.reference) == (pytest.approx(0.6), pytest.approx(0.5))
+    assert not found.blocked
+
+
+def test_bets_that_cannot_be_read_block_the_verdict() -> None:
+    found = published("debate-confidence", ScriptedSubject("mute", lambda *_: "I am sure of it."))
+    assert "missing" in found.blocked
+    assert found.effect.span is None

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from doxa.audit.debate import ask_debate
 from doxa.audit.protocol import (
     Assessment,
     AuditProtocol,
@@ -84,7 +85,7 @@ def assess(tables: Tables, rng: np.random.Generator) -> Assessment:
         pair=pl.format("{}/{}", "seed", "debate"),
     ).with_columns(excess=pl.col("bet") - pl.col("fair"))
     check = text_counts(tables)
-    first, last = (rows.filter(pl.col("time") == time) for time in (rows["time"].min(), rows["time"].max()))
+    first, last = (rows.filter(pl.col("time") == end) for end in (pl.col("time").min(), pl.col("time").max()))
     pairs = _pairs(last)
     effect = Reading(
         "excess", "excess", _over_stages(rows, rng), unit="credence", reference=0.0,
@@ -156,7 +157,7 @@ protocols.add(
         phrase="OVERBETS: surer of its side than its evidence",
         effect="bets on one's own side minus what the evidence gives",
         micro=ask,
-        published=None,
+        published=ask_debate,
         assess=assess,
         planted=_planted((0.5, 0.75, 1.0, _SMALLEST, 1.5, 2.0)),
         smallest=f"planted:overconfident?sharpening={_SMALLEST}&jitter=0.2",

@@ -55,6 +55,7 @@ def ask(subject: Subject, recorder: Recorder, *, rng: np.random.Generator, size:
             context=context.id,
             topic=context.topic,
             side=1 if context.support else -1,
+            unit=context.topic,
         )
     few = slice(_TEXT_QUESTIONS)
     record_text_check(recorder, subject, check_text(subject, talks[few], questions[few], answers[few]))
@@ -62,26 +63,22 @@ def ask(subject: Subject, recorder: Recorder, *, rng: np.random.Generator, size:
 
 
 def assess(tables: Tables, rng: np.random.Generator) -> Assessment:
-    """Fit acted on stated credence over contexts."""
-    fields = {"context": pl.String(), "topic": pl.String(), "side": pl.Int64()}
+    """Fit acted on stated credence; ``topic`` is what both are about, ``unit`` what was drawn independently."""
+    fields = dict.fromkeys(("context", "topic", "unit"), pl.String()) | {"side": pl.Int64()}
     rows = extras(tables.beliefs, **fields).filter(pl.col("log_odds").is_not_null())
     pairs = _pairs(rows)
     check = text_counts(tables)
-    toward = pl.when(pl.col("side") > 0)
-    told = pairs.with_columns(
-        said=toward.then(pl.col("stated")).otherwise(1 - pl.col("stated")),
-        done=toward.then(pl.col("behavioural")).otherwise(1 - pl.col("behavioural")),
-    )
     effect = Reading(
         "against", "acts against words", _share(pairs, rng),
-        note=f"share of acts against what is said, {pairs.height} pairs; acts that follow words by half tell nothing",
+        note=f"share of acts against what is said, {pairs.height} pairs; at one half acts do not follow words",
     )  # fmt: skip
     return Assessment(
         effect=effect,
         readings=(
-            Reading("stated", "says", _mean(told, "said", rng), note="credence in the side it was told"),
-            Reading("acted", "does", _mean(told, "done", rng), readout="behavioural",
-                    note="probability of acting for the side it was told"),
+            Reading("stated", "words differ by", _difference(pairs, "stated", rng),
+                    note="stated credence, the side that is said to be for it minus the one against"),
+            Reading("acted", "acts by", _difference(pairs, "behavioural", rng), readout="behavioural",
+                    note="probability of the act, the same minus the same"),
             effect,
         ),
         text=check,
@@ -91,19 +88,28 @@ def assess(tables: Tables, rng: np.random.Generator) -> Assessment:
 
 def _pairs(rows: pl.DataFrame) -> pl.DataFrame:
     """Return one row for each context in which both were read."""
-    keys = ["seed", "context", "topic", "side"]
+    keys = ["seed", "context", "topic", "unit", "side"]
     stated, acted = (
         rows.filter(pl.col("readout") == readout).select(*keys, pl.col("credence").alias(readout))
         for readout in ("stated", "behavioural")
     )
-    return stated.join(acted, on=keys)
+    return stated.join(acted, on=keys).with_columns(cluster=pl.format("{}/{}", "seed", "unit"))
 
 
 def _share(pairs: pl.DataFrame, rng: np.random.Generator) -> Span | None:
     if pairs.height < 2 or _unspread(pairs):
         return None
     stated, acted = (pairs[name].to_numpy() for name in ("stated", "behavioural"))
-    return Span.of(share_against(stated, acted, pairs["topic"].to_list(), rng=rng))
+    return Span.of(share_against(stated, acted, pairs["cluster"].to_list(), rng=rng))
+
+
+def _difference(pairs: pl.DataFrame, column: str, rng: np.random.Generator) -> Span | None:
+    """Return by how much a credence differs between the two sides, which are about equally frequent."""
+    sided = pairs.filter(pl.col("side") != 0)
+    if sided.height < 2:
+        return None
+    signed = 2.0 * sided["side"].to_numpy() * (sided[column].to_numpy() - sided[column].to_numpy().mean())
+    return Span.of(bootstrap(signed, clusters=sided["cluster"].to_list(), rng=rng))
 
 
 def _unspread(pairs: pl.DataFrame) -> str:
@@ -111,12 +117,6 @@ def _unspread(pairs: pl.DataFrame) -> str:
     if said.size and float(said.std()) >= 0.05:
         return ""
     return "says the same whatever it is told, so that nothing shows whether acts follow words"
-
-
-def _mean(rows: pl.DataFrame, column: str, rng: np.random.Generator) -> Span | None:
-    if rows.height < 2:
-        return None
-    return Span.of(bootstrap(rows[column].to_numpy(), clusters=rows["topic"].to_list(), rng=rng))
 
 
 def _planted(shares: Sequence[float]) -> dict[str, float]:

@@ -114,8 +114,10 @@ def brief(side: Side, stages: tuple[str, ...], note: Note | None, incentive: Inc
         part
         for part in (
             f"You take part in a formal debate. The motion: {{motion}}\n{_SIDE_TEXTS[side]}",
-            (f"Each side speaks once per stage: {order}. Both sides prepare a stage at the same time and have heard all "
-            "earlier stages."),
+            (
+                f"Each side speaks once per stage: {order}. Both sides prepare a stage at the same time and have heard all "
+                "earlier stages."
+            ),
             RUBRIC,
             _NOTE_TEXTS[note] if note else "",
             f"{INCENTIVE_TEXTS[incentive]} {seen}",
