@@ -54,6 +54,7 @@ class EmbeddedSkeptic:
         difficulty: Int[np.ndarray, " readings"],
         convinced: Bool[np.ndarray, " readings"],
         penalty: float = 1.0,
+        weight: Float[np.ndarray, " readings"] | None = None,
     ) -> EmbeddedSkeptic:
         """Fit the judge to readings.
 
@@ -62,6 +63,7 @@ class EmbeddedSkeptic:
             difficulty: number of the skeptic in ``SKEPTICS``.
             convinced: the verdicts; both must occur.
             penalty: ridge of the weights, 1 / C.
+            weight: how often each reading counts, as in a bootstrap resample; None counts each once.
 
         Raises:
             InputError: all verdicts are the same.
@@ -71,7 +73,9 @@ class EmbeddedSkeptic:
         from sklearn.linear_model import LogisticRegression
 
         features = _features(embeddings, difficulty)
-        fitted = LogisticRegression(C=1.0 / penalty, max_iter=2000, tol=1e-6).fit(features, convinced)
+        # Newton's steps: gradients alone need thousands where a weak penalty lets the classes part
+        model = LogisticRegression(C=1.0 / penalty, max_iter=200, tol=1e-6, solver="newton-cholesky")
+        fitted = model.fit(features, convinced, sample_weight=weight)
         width = embeddings.shape[1]
         own = SKEPTIC_SCALE * fitted.coef_[0, width:] + float(fitted.intercept_[0])
         return cls(np.asarray(fitted.coef_[0, :width], dtype=np.float64), np.asarray(own, dtype=np.float64))
