@@ -8,8 +8,9 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
+from statsmodels.stats.proportion import confint_proportions_2indep
 
-from doxa.belief.shares import auc, binomial_exact, homogeneity, wald
+from doxa.belief.shares import auc, binomial_exact, homogeneity, share_difference, wald
 from doxa.errors import InputError
 from doxa.streams import stream
 
@@ -85,3 +86,12 @@ def test_bad_counts_are_named():
     with pytest.raises(InputError, match="NaN"):
         auc(np.array([math.nan, 1.0]), np.array([0, 1]))
     assert binomial_exact(0, 0).reason == "no trials"
+
+
+@given(COUNTS, COUNTS)
+@settings(max_examples=60, deadline=None)
+def test_the_difference_of_shares_is_newcombes(one, other):
+    found = share_difference(*one, *other)
+    low, high = confint_proportions_2indep(*one, *other, method="newcomb")
+    assert found[:3] == pytest.approx((one[0] / one[1] - other[0] / other[1], low, high), abs=1e-9)
+    assert found.low < found.high

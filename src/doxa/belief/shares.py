@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from doxa.belief.inference import Interval, check_level
+from doxa.belief.inference import Interval, check_level, wilson
 from doxa.belief.ranks import average_ranks
 from doxa.belief.significance import Alternative, Estimate, check_alternative
 from doxa.errors import InputError
@@ -87,6 +87,25 @@ def wald(successes: int, n: int, level: float = 0.95) -> Wald:
     half = NormalDist().inv_cdf(0.5 + level / 2.0) * math.sqrt(share * (1.0 - share) / n)
     ok = min(successes, n - successes) >= 5
     return Wald(share, max(0.0, share - half), min(1.0, share + half), n, normal_approx_ok=ok)
+
+
+def share_difference(first: int, n_first: int, second: int, n_second: int, level: float = 0.95) -> Interval:
+    """Return p̂_1 - p̂_2 with Newcombe's hybrid score interval; it has a width where both shares are 0 or 1.
+
+    The ends combine those of Wilson's intervals: d - √((p̂_1 - l_1)² + (u_2 - p̂_2)²) and its mirror image
+    (Newcombe 1998, Interval estimation for the difference between independent proportions, method 10).
+
+    >>> [round(x, 3) for x in share_difference(5, 10, 5, 10)[:3]]
+    [0.0, -0.373, 0.373]
+    """
+    one, other = wilson(first, n_first, level), wilson(second, n_second, level)
+    n = min(n_first, n_second)
+    if n == 0:
+        return Interval(math.nan, math.nan, math.nan, 0)
+    gap = one.estimate - other.estimate
+    down = math.hypot(one.estimate - one.low, other.high - other.estimate)
+    up = math.hypot(one.high - one.estimate, other.estimate - other.low)
+    return Interval(gap, gap - down, gap + up, n)
 
 
 def homogeneity(

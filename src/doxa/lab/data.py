@@ -54,7 +54,8 @@ class DataSet:
         title: what it is, in a few words.
         repository: page of the repository it comes from.
         commit: the commit the checksums belong to.
-        url: where its files lie at that commit, without the last slash.
+        url: where its files lie at that commit, without the last slash; "" where they were made from the
+            repository's and lie nowhere as they are.
         licence: SPDX name of its licence.
         holder: who holds the rights.
         files: its files, in order.
@@ -215,12 +216,19 @@ def get(slug: str, *, fetch: Fetch | None = None, progress: Progress | None = No
         progress: told of each file before it is fetched.
 
     Raises:
+        InputError: there is no such data set, or its files lie at no address.
         DownloadError: the network cannot be reached or sends other bytes.
         StoreError: the cache cannot be written.
     """
     report = check(slug)
     if report.good:
         return report
+    if not report.data.url:
+        raise InputError(
+            f"data set '{slug}' cannot be fetched: its files were made from {report.data.repository} at commit "
+            f"{report.data.commit[:12]} and lie nowhere as they are; copy the folder '{slug}' of doxa's shared data "
+            "and set DOXA_DATA to the folder above it"
+        )
     folder = cache_folder() / slug
     here = {file.name: _compare(folder, file).state for file in report.data.files}
     waiting = [file for file in report.data.files if here[file.name] != "good"]

@@ -35,7 +35,7 @@ from doxa.protocols.persuasion.pictures import (
 )
 from doxa.protocols.persuasion.published_report import published_findings
 from doxa.streams import stream
-from doxa.subjects.addresses import form
+from doxa.subjects.addresses import form, parse_address
 
 PUBLISHED = Published(
     fractions={
@@ -183,7 +183,7 @@ def check(config: Any) -> None:
                 f"retries={config.retries}: released arguments are not asked for again; leave it out"
             )
     for address in (config.subject, config.skeptic):
-        if address and form(address) == "micro":
+        if address and form(address) == "micro" and parse_address(address).scheme != "planted":
             raise InputError(
                 f"{address}: speaks micro-English, and the arguments are plain English; the same script is run by "
                 "small networks with: doxa run persuasive-power --set experiments=dialogue"

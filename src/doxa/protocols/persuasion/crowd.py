@@ -143,8 +143,7 @@ def strength_draws(
     winner, loser = _winner_and_loser(rows, names)
     cells = winner * len(names) + loser
     workers = rows["worker"].rank("dense").to_numpy().astype(np.int64) - 1
-    pairs = rows.select(place=pl.struct("argument_id1", "argument_id2").rank("dense"))["place"]
-    matchups = pairs.to_numpy().astype(np.int64) - 1
+    matchups = _oriented(rows)["matchup"].rank("dense").to_numpy().astype(np.int64) - 1
     tables = np.zeros((n_resamples, len(names) ** 2))
     for draw in range(n_resamples):
         times = [
@@ -157,16 +156,40 @@ def strength_draws(
 
 
 def matchup_counts(judgements: pl.DataFrame) -> pl.DataFrame:
-    """Return one row per pair of arguments: both styles and how many chose the first and the second."""
+    """Return one row per pair of arguments: both styles and how many chose the first and the second.
+
+    A pair that was shown in both orders is one match-up, in the order of its first row.
+    """
     return (
-        without_controls(_checked(judgements))
-        .group_by("argument_id1", "argument_id2", maintain_order=True)
+        _oriented(without_controls(_checked(judgements)))
+        .group_by("matchup", maintain_order=True)
         .agg(
             dim1=pl.col("dim1").first(),
             dim2=pl.col("dim2").first(),
             first=(pl.col("choice") == 1).sum(),
             second=(pl.col("choice") == 2).sum(),
         )
+    )
+
+
+def _oriented(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with the name of their pair, all rows of a pair turned as its first one."""
+    ids = (pl.col("argument_id1"), pl.col("argument_id2"))
+    named = rows.with_columns(
+        matchup=pl.concat_str(pl.min_horizontal(*ids), pl.max_horizontal(*ids), separator=" ")
+    )
+    turned = pl.col("argument_id1") != pl.col("argument_id1").first().over("matchup")
+    swapped = {
+        one: pl.when(turned).then(pl.col(other)).otherwise(pl.col(one))
+        for one, other in (
+            ("dim1", "dim2"),
+            ("dim2", "dim1"),
+            ("argument_id1", "argument_id2"),
+            ("argument_id2", "argument_id1"),
+        )
+    }
+    return named.with_columns(
+        **swapped, choice=pl.when(turned).then(3 - pl.col("choice")).otherwise(pl.col("choice"))
     )
 
 
@@ -191,8 +214,8 @@ def agreement_sensitivity(judgements: pl.DataFrame, thresholds: Sequence[float] 
     rows = without_controls(_checked(judgements))
     names = items_of(rows)
     majority = (pl.max_horizontal("first", "second") / (pl.col("first") + pl.col("second"))).alias("majority")
-    shares = matchup_counts(judgements).select("argument_id1", "argument_id2", majority)
-    joined = rows.join(shares, on=["argument_id1", "argument_id2"], maintain_order="left")
+    shares = matchup_counts(judgements).select("matchup", majority)
+    joined = _oriented(rows).join(shares, on="matchup", maintain_order="left")
     strengths: list[np.ndarray] = []
     for threshold in thresholds:
         part = joined.filter(pl.col("majority") >= threshold - 1e-9)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from doxa.belief.significance import two_sample_t
 from doxa.errors import InputError
@@ -29,7 +29,7 @@ def length_score(z: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 def presence_scores(
-    scores: Float[np.ndarray, " arguments"], lengths: Float[np.ndarray, " arguments"], threshold: float
+    scores: Float[np.ndarray, " arguments"], lengths: Shaped[np.ndarray, " words"], threshold: float
 ) -> Float[np.ndarray, " arguments"]:
     """Return each argument's score: 0 below the threshold, else what its length leaves of a hit.
 

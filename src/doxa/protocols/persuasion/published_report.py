@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
 
 from doxa.belief.inference import Interval, percentile_interval, wilson
 from doxa.belief.rank_correlation import mean_pairwise_spearman
-from doxa.belief.shares import homogeneity
+from doxa.belief.shares import homogeneity, share_difference
 from doxa.lab import Finding, judge
 from doxa.protocols.persuasion.asking import ODD, asked_readings, verdict_arrays
 from doxa.protocols.persuasion.bank import SKEPTICS, Readings
 from doxa.protocols.persuasion.dimensions import DIMENSIONS
-from doxa.protocols.persuasion.replay import warmth
+from doxa.protocols.persuasion.replay import smallest, warmth
 
 MOST_UNREAD = 0.5
 """From this share of unread verdicts on every claim is unresolved: what is left may not be like the rest."""
@@ -45,7 +46,7 @@ def published_findings(
     label = ""
     if after.height == 0 or unread >= MOST_UNREAD * after.height:
         label = f"{unread} of {after.height} verdicts could not be read"
-    warm = warmth(readings, rng, 2000)
+    warm = warmth(readings)
     odd = _odd(measures)
     return [
         _finding(
@@ -60,7 +61,7 @@ def published_findings(
         _finding(
             "ladder",
             "the harder the skeptic, the less often it is convinced",
-            _ladder(readings, rng),
+            _ladder(readings),
             above=0.0,
             note="smaller step between two skeptics, all styles together",
             label=label,
@@ -85,16 +86,13 @@ def published_findings(
     ]
 
 
-def _ladder(readings: Readings, rng: np.random.Generator) -> Interval:
+def _ladder(readings: Readings) -> Interval:
     parts = [
-        readings.convinced[readings.difficulty == SKEPTICS.index(name)].astype(np.float64)
+        readings.convinced[readings.difficulty == SKEPTICS.index(name)]
         for name in ("hard", "baseline", "easy")
     ]
-    if any(part.size == 0 for part in parts):
-        return Interval(math.nan, math.nan, math.nan, 0)
-    draws = np.stack([rng.binomial(part.size, part.mean(), size=2000) / part.size for part in parts])
-    steps = np.diff([part.mean() for part in parts])
-    return percentile_interval(float(steps.min()), np.diff(draws, axis=0).min(axis=0), min(map(len, parts)))
+    counts = [(int(part.sum()), int(part.size)) for part in parts]
+    return smallest([share_difference(*easier, *harder) for harder, easier in pairwise(counts)])
 
 
 def _change(asked: pl.DataFrame, rng: np.random.Generator) -> Interval:
@@ -109,6 +107,13 @@ def _change(asked: pl.DataFrame, rng: np.random.Generator) -> Interval:
         late = after.to_numpy()
         if before.size == 0 or late.size == 0 or last == 0:
             continue
+        if np.all(late == late[0]) and set(before) | set(late) <= {0.0, 1.0}:
+            # Verdicts that are all the same have no spread to resample, and still leave room for others.
+            found = share_difference(int(late.sum()), late.size, int(before.sum()), before.size)
+            spread = (found.high - found.low) / 3.92
+            changes.append(found)
+            draws.append(found.estimate + spread * rng.standard_normal(1000))
+            continue
         changes.append(Interval(float(late.mean() - before.mean()), math.nan, math.nan, int(late.size)))
         drawn = [
             part[rng.integers(part.size, size=(1000, part.size))].mean(axis=1) for part in (late, before)
@@ -116,8 +121,8 @@ def _change(asked: pl.DataFrame, rng: np.random.Generator) -> Interval:
         draws.append(drawn[0] - drawn[1])
     if not changes:
         return Interval(math.nan, math.nan, math.nan, 0)
-    mean = float(np.mean([one.estimate for one in changes]))
-    return percentile_interval(mean, np.mean(draws, axis=0), min(one.n for one in changes))
+    mean = round(float(np.mean([one.estimate for one in changes])), 12)
+    return percentile_interval(mean, np.mean(draws, axis=0).round(12), min(one.n for one in changes))
 
 
 def _alike(
@@ -136,7 +141,9 @@ def _alike(
             ]
         )
         paper = [fractions[name] for name in names]
-        draws = rng.binomial(sizes, shares, size=(500, len(names))) / sizes
+        # Jeffreys' shares, so that a style at 0 or 1 is not taken for certain.
+        smoothed = (shares * sizes + 0.5) / (np.array(sizes) + 1.0)
+        draws = rng.binomial(sizes, smoothed, size=(500, len(names))) / sizes
         estimate = mean_pairwise_spearman([shares, paper]).estimate
         values = np.array([mean_pairwise_spearman([row, paper]).estimate for row in draws])
         found = percentile_interval(estimate, values, len(names))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from doxa.belief.inference import Interval, percentile_interval, wilson
 from doxa.belief.rank_correlation import mean_pairwise_spearman
-from doxa.belief.shares import homogeneity
+from doxa.belief.shares import homogeneity, share_difference
 from doxa.lab.record import Recorder
 from doxa.protocols.persuasion.bank import ArgumentBank, Readings, human_judgements, presence_files
 from doxa.protocols.persuasion.crowd import (
@@ -49,7 +50,7 @@ def record_replay(
     """
     bank = ArgumentBank.load(folder)
     _record_fractions(recorder, bank)
-    _record_warmth(recorder, bank.readings, rng, resamples)
+    record_interval(recorder, "warmth", warmth(bank.readings), subject=AGENT)
     record_permuted(recorder, bank.readings, rng, permutations, subject=AGENT)
     _record_presence(recorder, folder)
     _record_people(recorder, folder, rng, resamples)
@@ -87,27 +88,26 @@ def record_permuted(
     )
 
 
-def warmth(readings: Readings, rng: np.random.Generator, resamples: int, difficulty: int = 1) -> Interval:
-    """Return the fraction convinced by trust or support, the lower one, minus that by knowledge.
-
-    The interval resamples the arguments of each style.
-    """
+def warmth(readings: Readings, difficulty: int = 1) -> Interval:
+    """Return the fraction convinced by trust or support, the lower one, minus that by knowledge."""
     own = readings.difficulty == difficulty
     styles = tuple(DIMENSIONS)
-    parts = [
-        readings.convinced[own & (readings.dimension == styles.index(name))].astype(np.float64)
+    counts = {
+        name: (int(np.sum(readings.convinced[rows])), int(np.sum(rows)))
         for name in ("trust", "support", "knowledge")
-    ]
-    if any(part.size == 0 for part in parts):
+        for rows in (own & (readings.dimension == styles.index(name)),)
+    }
+    return smallest([share_difference(*counts[name], *counts["knowledge"]) for name in ("trust", "support")])
+
+
+def smallest(differences: Sequence[Interval]) -> Interval:
+    """Return the smallest of some differences; it is at least any of their lower ends, at most any upper one."""
+    if any(one.n == 0 for one in differences):
         return Interval(math.nan, math.nan, math.nan, 0)
-    means = np.stack([rng.binomial(part.size, part.mean(), size=resamples) / part.size for part in parts])
-    draws = np.minimum(means[0], means[1]) - means[2]
-    estimate = min(parts[0].mean(), parts[1].mean()) - parts[2].mean()
-    return percentile_interval(float(estimate), draws, min(part.size for part in parts))
-
-
-def _record_warmth(recorder: Recorder, readings: Readings, rng: np.random.Generator, resamples: int) -> None:
-    record_interval(recorder, "warmth", warmth(readings, rng, resamples), subject=AGENT)
+    return Interval(
+        *(min(ends) for ends in zip(*(one[:3] for one in differences), strict=True)),
+        n=min(one.n for one in differences),
+    )
 
 
 def _record_fractions(recorder: Recorder, bank: ArgumentBank) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -162,6 +162,21 @@ class DialogueRecord:
         """The skeptic's first reply, "" if there was none."""
         said = self.transcript.by(SKEPTIC, turn="reply")
         return said[0].text if said else ""
+
+    @property
+    def verdict_text(self) -> str:
+        """The last answer to the opinion question."""
+        return self.opinions[-1].verdict
+
+    @property
+    def convinced(self) -> bool | None:
+        """What it says; None is unparsed."""
+        return self.opinions[-1].convinced
+
+    @property
+    def credence_after(self) -> float:
+        """The last credence, NaN where it was not scored."""
+        return self.opinions[-1].credence
 
 
 def write_arguments(
@@ -341,3 +356,31 @@ def _credences(
 def _finite(row: np.ndarray) -> list[float] | None:
     """Return two log-probabilities, or None where the subject named neither or only one of them."""
     return [float(value) for value in row] if np.all(np.isfinite(row)) else None
+
+
+@dataclass(frozen=True)
+class PersuasionDialogue:
+    """One dialogue: an argument written, read by a skeptic, and both opinions.
+
+    Attributes:
+        convincer: who writes.
+        skeptic: who reads.
+        wording: claim, personas and question.
+        rounds: exchanges of argument and reply.
+    """
+
+    convincer: Convincer
+    skeptic: Skeptic
+    wording: Wording
+    rounds: int = 1
+
+    def run(self, seed: int) -> tuple[Opinion, DialogueRecord]:
+        """Return the opinion before the argument, and the dialogue; all draws hang on the seed."""
+        convincer = replace(self.convincer, sampling=replace(self.convincer.sampling, seed=seed))
+        skeptic = replace(self.skeptic, sampling=replace(self.skeptic.sampling, seed=seed))
+        before = ask_before([skeptic], 1, self.wording)[0][1]
+        said = write_arguments([convincer], 1, self.wording)[0][0].by(CONVINCER)
+        text = said[0].text if said and not said[0].fault else ""
+        argument = (convincer.dimension, 0, text)
+        records = read_arguments([argument], [skeptic], convincer, self.wording, rounds=self.rounds)
+        return before, records[0]
