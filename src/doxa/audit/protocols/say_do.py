@@ -22,6 +22,7 @@ from doxa.audit.protocol import (
     text_counts,
 )
 from doxa.audit.span import Span
+from doxa.audit.trust import ask_trust
 from doxa.belief.inference import bootstrap
 from doxa.elicit.micro import ask_micro, check_text
 from doxa.lab.record import Recorder, Tables
@@ -132,7 +133,7 @@ protocols.add(
         phrase="TWO-FACED: acts against its words",
         effect="share of acts against what is said",
         micro=ask,
-        published=None,
+        published=ask_trust,
         assess=assess,
         planted=_planted((0.1, 0.2, 0.3, 0.4, _SMALLEST, 0.7, 0.9)),
         smallest=f"planted:two-faced?against={_SMALLEST}&jitter=0.3",
