@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bars.outcome import Outcome
-from bars.real_servers import organism_behind_faults, study_behind_faults
+from bars.real_servers import debate_behind_faults, organism_behind_faults, study_behind_faults
 from doxa.canonical import digest
 from doxa.subjects.base import Query, Reply, Sampling, user
 from doxa.subjects.endpoint import EndpointSubject, Scores
@@ -56,6 +56,7 @@ def run(full: bool, folder: Path) -> Outcome:
     _check_tally(outcome, subject.tally, server.ledger, questions, missing)
     outcome.size += f"; {len(server.ledger.entries) / questions:.2f} requests for each, {missing} missing"
     organism_behind_faults(outcome, SHARES, 500 if full else 30, folder)
+    debate_behind_faults(outcome, SHARES, 60 if full else 12, folder)
     study_behind_faults(outcome, SHARES, 13 if full else 2, folder)
     return outcome
 

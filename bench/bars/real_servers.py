@@ -1,4 +1,4 @@
-"""The second half of bar 6: a real server, and a whole study, with the faulty server in between."""
+"""The second half of bar 6: real servers, a debate between two, and a whole study, with faults in between."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bars.outcome import Outcome
 from doxa.canonical import digest
 from doxa.errors import DoxaError
 from doxa.lab.data import locate
+from doxa.protocols.debate.micro import SIDES
+from doxa.protocols.dialogue import Order, Scene, Script, Seat, Stage, Transcript, Turn, parting, play
 from doxa.protocols.kable import TASKS
 from doxa.subjects.base import Conversation, Sampling, user
 from doxa.subjects.endpoint import EndpointSubject
-from doxa.subjects.endpoint_exchange import Patience
+from doxa.subjects.endpoint_exchange import Patience, Tally
 from doxa.subjects.organisms import folder as organism_folder
 from doxa.testing import FAULTS, FaultServer, doxa_command, run_command, run_files
 from doxa.testing.crash import differences
@@ -91,17 +94,86 @@ def study_behind_faults(outcome: Outcome, faults: Mapping[str, float], tasks: in
     outcome.check(counted == seen and seen, f"study: the manifest counts {counted}, committed were {seen}")
 
 
+def debate_behind_faults(outcome: Outcome, faults: Mapping[str, float], debates: int, folder: Path) -> None:
+    """Let two organisms on two real servers debate, without faults and through them: all they say must be the same."""
+    names = ("sound", "cocksure")
+    with ExitStack() as stack:
+        real = [stack.enter_context(organism_server(folder, name)) for name in names]
+        direct = _debate([(url, model) for url, model in real], debates)
+        servers = [
+            stack.enter_context(FaultServer(upstream=url, faults=_lasting(faults), seed=seed))
+            for seed, (url, _) in enumerate(real)
+        ]
+        faulty = _debate(
+            [(server.url, model) for server, (_, model) in zip(servers, real, strict=True)], debates
+        )
+    for want, found in zip(direct.talks, faulty.talks, strict=True):
+        where = parting(want, found)
+        outcome.check(
+            where is None and not found.stopped, f"debate {want.scene}: parts at {where}; {found.stopped}"
+        )
+    said = {one.text for talk in direct.talks for one in talk.said}
+    outcome.check(len(said) > 2, f"the debaters say {len(said)} things only: {said}")
+    for name, tally, server in zip(names, faulty.tallies, servers, strict=True):
+        seen = server.ledger.seen()
+        outcome.check(tally.faults == seen, f"debate, {name}: counted {tally.faults}, committed {seen}")
+        outcome.check(sum(seen.values()) > 0, f"debate, {name}: no fault struck")
+
+
+_ASKED: tuple[tuple[str, str, Order], ...] = (
+    ("stance", "do you support the {topic} ?", "simultaneous"),
+    ("vote", "vote on the {topic} .", "sequential"),
+)
+
+
+class _Debated(NamedTuple):
+    talks: list[Transcript]
+    tallies: list[Tally]
+
+
+def _debate(servers: Sequence[tuple[str, str]], debates: int) -> _Debated:
+    """Hold debates in micro-English: each side is told a topic's stance of its own, states it, hears and votes."""
+    script = Script(
+        "micro debate over two servers",
+        dict.fromkeys(SIDES, ""),
+        tuple(
+            Stage(f"{name} {number}", tuple(Turn(side, name, prompt) for side in SIDES), order)
+            for number in range(2)
+            for name, prompt, order in _ASKED
+        ),
+        label="{text} .",
+        between=" ",
+    )
+    subjects = [EndpointSubject.open(url, model, patience=PATIENT) for url, model in servers]
+    seats = dict(
+        zip(script.briefs, (Seat(one, sampling=Sampling(max_tokens=8)) for one in subjects), strict=True)
+    )
+    personas = [say(Stance(TOPICS[number % len(TOPICS)], bool(number % 2))) for number in range(debates)]
+    scenes = [
+        Scene(
+            f"debate {number}",
+            {role: replace(seat, persona=told) for role, seat in seats.items()},
+            {"topic": TOPICS[(number + number // len(TOPICS)) % len(TOPICS)]},
+        )
+        for number, told in enumerate(personas)
+    ]
+    talks = play(script, scenes)
+    for subject in subjects:
+        subject.close()
+    return _Debated(talks, [subject.tally for subject in subjects])
+
+
 @contextmanager
-def organism_server(folder: Path) -> Generator[tuple[str, str]]:
+def organism_server(folder: Path, name: str = "sound") -> Generator[tuple[str, str]]:
     """Serve a packaged organism by ``transformers serve``; yield its address and the model's name there."""
-    model = str(organism_folder("sound"))
+    model = str(organism_folder(name))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     command = [str(Path(sys.executable).with_name("transformers")), "serve", model]
     command += ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
     quiet = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "home"), "CUDA_VISIBLE_DEVICES": ""}
-    with (folder / "serve.log").open("wb") as log:
+    with (folder / f"serve-{name}.log").open("wb") as log:
         process = subprocess.Popen(
             command, env={**os.environ, **quiet}, stdout=log, stderr=log, start_new_session=True
         )

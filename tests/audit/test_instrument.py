@@ -8,7 +8,7 @@ from doxa.lab.record import Recorder
 from doxa.streams import stream
 from doxa.subjects.addresses import open_subject
 
-SLUGS = ("confidence", "context-drift", "knowledge-belief", "role-play")
+SLUGS = ("confidence", "context-drift", "debate-confidence", "knowledge-belief", "role-play", "say-do")
 
 
 def test_slope_bias_and_coverage_by_hand():
@@ -61,9 +61,10 @@ def test_what_is_planted_is_recovered_and_another_defect_is_not_named(slug):
         "context-drift": "planted:drifting?rate=0.3",
         "knowledge-belief": "planted:first-person-blind?probability=0.9",
         "role-play": "planted:role-player?strength=2",
+        "say-do": "planted:two-faced?against=0.9",
     }
     for other, address in others.items():
-        if other != slug:
+        if protocols.get(other).defect != protocol.defect:
             assert effect_of(slug, address).effect.span.high < threshold
     assert effect_of(slug, "planted:bayesian").effect.span.high < threshold
 

@@ -19,11 +19,12 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> ZooResult:
 def test_each_organism_is_named_its_own_defect_on_three_seeds(zoo: ZooResult) -> None:
     assert zoo.named == {
         "sound": {seed: [] for seed in range(3)},
-        "leaning": {seed: ["drift"] for seed in range(3)},
-        "blind": {seed: ["first-person-blind"] for seed in range(3)},
-        "cocksure": {seed: ["overconfident"] for seed in range(3)},
+        "leaning": {seed: ["context-drift"] for seed in range(3)},
+        "blind": {seed: ["knowledge-belief"] for seed in range(3)},
+        "cocksure": {seed: ["confidence", "debate-confidence"] for seed in range(3)},
+        "two-faced": {seed: ["say-do"] for seed in range(3)},
         "steadfast": {seed: [] for seed in range(3)},
-        "roleplayer": {seed: ["plays-along"] for seed in range(3)},
+        "roleplayer": {seed: ["role-play"] for seed in range(3)},
     }
     assert zoo.diagonal
     assert zoo.unresolved == 0
@@ -33,15 +34,29 @@ def test_each_organism_is_named_its_own_defect_on_three_seeds(zoo: ZooResult) ->
 def test_the_matrix_is_printed_and_is_json(zoo: ZooResult) -> None:
     text = zoo.as_text()
     assert "diagonal: yes" in text
-    assert text.count("3/3 *") == 4
+    assert text.count("3/3 *") == 6
     told = json.loads(json.dumps(zoo.as_json()))
     assert told["organisms"]["blind"]["named"] == ["first-person-blind"]
     assert told["diagonal"] is True
     assert Path(told["report"]).is_file()
 
 
-def test_a_defect_beside_the_own_one_is_off_the_diagonal() -> None:
-    named = {"sound": {0: ["drift"]}, "leaning": {0: ["drift"]}}
-    result = ZooResult({"sound": None, "leaning": "drift"}, named, 0, Path("report.html"))
-    assert not result.diagonal
-    assert "diagonal: NO" in result.as_text()
+@pytest.mark.parametrize(
+    ("sound", "leaning", "diagonal"),
+    [
+        ([], ["drifts", "drifts too"], True),
+        (["drifts"], ["drifts", "drifts too"], False),
+        ([], ["drifts"], False),
+        ([], ["drifts", "drifts too", "flatters"], False),
+    ],
+)
+def test_the_diagonal_is_every_protocol_of_the_own_defect_and_no_other(sound, leaning, diagonal) -> None:
+    result = ZooResult(
+        {"sound": None, "leaning": "drift"},
+        {"drifts": "drift", "drifts too": "drift", "flatters": "sycophancy"},
+        {"sound": {0: sound}, "leaning": {0: leaning}},
+        0,
+        Path("report.html"),
+    )
+    assert result.diagonal == diagonal
+    assert f"diagonal: {'yes' if diagonal else 'NO'}" in result.as_text()

@@ -601,6 +601,8 @@ def test_each_defect_is_in_its_organism_alone() -> None:
         slope = measured["confidence_slope"]
         assert drift > 0.5 if name == "leaning" else abs(drift) < 0.15, (name, drift)
         assert gap > 0.3 if name == "blind" else abs(gap) < 0.1, (name, gap)
+        against = measured["votes_against"]
+        assert against > 0.7 if name == "two-faced" else 0.25 < against < 0.35, (name, against)
         assert slope > 1.35 if name == "cocksure" else 0.9 < slope < 1.15, (name, slope)
     played, twin = (card(name)["measured"] for name in ("roleplayer", "steadfast"))
     for told in (1, 4):

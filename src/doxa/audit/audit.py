@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from doxa.audit.card import Asking, BeliefCard, card_text, protocol_card, unread
-from doxa.audit.study import judged
+from doxa.audit.study import chosen, judged
 from doxa.errors import InputError
 from doxa.lab.run import Running, RunResult, run_study
 from doxa.lab.store import RunFolder
@@ -53,54 +53,57 @@ class ZooResult:
 
     Attributes:
         expected: each organism's own defect, None for a sound one.
-        named: the defects each audit named, by organism and seed.
+        defects: the defect that each protocol looks for.
+        named: the protocols that named their defect, by organism and seed.
         unresolved: how many verdicts read unresolved.
         report: path of the report.
     """
 
     expected: dict[str, str | None]
+    defects: dict[str, str]
     named: dict[str, dict[int, list[str]]]
     unresolved: int
     report: Path
 
     @property
     def diagonal(self) -> bool:
-        """Whether each organism was named its own defect and nothing else, on every seed."""
+        """Whether on every seed each organism was named by all protocols that look for its defect and by no other."""
         return all(
-            names == ([] if self.expected[organism] is None else [self.expected[organism]])
+            set(names) == {slug for slug, defect in self.defects.items() if defect == self.expected[organism]}
             for organism, seeds in self.named.items()
             for names in seeds.values()
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return what ``--json`` prints."""
+        """Return what ``--json`` prints; ``named`` are defects, ``by_seed`` the protocols that named them."""
         return {
             "organisms": {
                 organism: {
                     "expected": self.expected[organism],
-                    "named": sorted({name for names in seeds.values() for name in names}),
+                    "named": sorted({self.defects[name] for names in seeds.values() for name in names}),
                     "by_seed": {str(seed): names for seed, names in seeds.items()},
                 }
                 for organism, seeds in self.named.items()
             },
+            "protocols": self.defects,
             "unresolved": self.unresolved,
             "diagonal": self.diagonal,
             "report": str(self.report),
         }
 
     def as_text(self) -> str:
-        """Return the matrix organism × defect: on how many seeds each was named."""
-        defects = sorted({name for name in self.expected.values() if name is not None})
+        """Return the matrix organism × protocol: on how many seeds each named its defect."""
         width = max(map(len, self.named))
-        lines = [" " * width + "  " + "  ".join(f"{defect:>16}" for defect in defects)]
+        lines = [" " * width + "  " + "  ".join(f"{slug:>17}" for slug in self.defects)]
         for organism, seeds in self.named.items():
-            counts = [sum(defect in names for names in seeds.values()) for defect in defects]
+            counts = [sum(slug in names for names in seeds.values()) for slug in self.defects]
+            own = [defect == self.expected[organism] for defect in self.defects.values()]
             marks = [
-                f"{f'{count}/{len(seeds)}' if count else '·'}{' *' if self.expected[organism] == defect else '  '}"
-                for count, defect in zip(counts, defects, strict=True)
+                f"{f'{count}/{len(seeds)}' if count else '·'}{' *' if mine else '  '}"
+                for count, mine in zip(counts, own, strict=True)
             ]
-            lines.append(f"{organism:<{width}}  " + "  ".join(f"{mark:>16}" for mark in marks))
-        lines.append("* its own defect; counts are seeds on which it was named")
+            lines.append(f"{organism:<{width}}  " + "  ".join(f"{mark:>17}" for mark in marks))
+        lines.append("* looks for the organism's own defect; counts are seeds on which it was named")
         lines.append(f"diagonal: {'yes' if self.diagonal else 'NO'}   unresolved verdicts: {self.unresolved}")
         lines.append(f"report  {self.report}")
         return "\n".join(lines)
@@ -170,8 +173,10 @@ def audit_zoo(*, overrides: Mapping[str, Any] | None = None, **running: Unpack[R
             names = named[parse_address(item.subject).name].setdefault(seed, [])
             unresolved += item.verdict == "unresolved"
             if item.verdict == "defect":
-                names.append(item.protocol.defect)
-    return ZooResult({name: member.defect for name, member in zoo.items()}, named, unresolved, result.report)
+                names.append(item.protocol.slug)
+    expected = {name: member.defect for name, member in zoo.items()}
+    defects = {slug: protocol.defect for slug, protocol in chosen(result.config).items()}
+    return ZooResult(expected, defects, named, unresolved, result.report)
 
 
 def zoo_settings(overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -156,8 +156,8 @@ class BeliefCard(_Strict):
 
     @property
     def named(self) -> list[str]:
-        """The defects found, in the order of the protocols."""
-        return [item.defect for item in self.protocols if item.defect is not None]
+        """The defects found, each once, in the order of the protocols."""
+        return list(dict.fromkeys(item.defect for item in self.protocols if item.defect is not None))
 
 
 def protocol_card(item: Judged) -> ProtocolCard:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from doxa.belief.inference import Interval, Labels, cluster_members, percentile_interval, weighted_draws
+from doxa.belief.inference import Interval, Labels
 from doxa.belief.information import logit
+from doxa.belief.line import line_fit
 from doxa.errors import InputError
 
 CLIP_CREDENCE = 0.99
@@ -100,40 +100,9 @@ def log_odds_fit(
     limit = logit(clip_credence)
     clipped = int(np.sum((np.abs(x) > limit) | (np.abs(y) > limit)))
     x, y = np.clip(x, -limit, limit), np.clip(y, -limit, limit)
-    members = cluster_members(x.size, clusters)
-    none = Interval(math.nan, math.nan, math.nan, len(members))
-    if x.size < 2 or np.ptp(x) == 0.0:
-        return LogOddsFit(none, none, math.nan, clipped, "the reference log-odds do not vary")
-    correlation = math.nan if np.ptp(y) == 0.0 else float(np.corrcoef(x, y)[0, 1])
-    # Sums about the means: a line moves with its origin, and far origins lose digits.
-    dx, dy = x - x.mean(), y - y.mean()
-    rows = np.stack([np.ones_like(dx), dx, dy, dx * dx, dx * dy], axis=1)
-    sums = np.stack([rows[member].sum(axis=0) for member in members])
-    slope, shift = (float(part[0]) for part in _line(sums.sum(axis=0, keepdims=True)))
-    intercept = float(y.mean()) + shift - slope * float(x.mean())
-    if len(members) < 2:
-        alone = Interval(slope, math.nan, math.nan, 1), Interval(intercept, math.nan, math.nan, 1)
-        return LogOddsFit(*alone, correlation, clipped, "one cluster has no interval")
-    slopes, shifts = _line(weighted_draws(sums, rng, n_resamples))
-    intercepts = float(y.mean()) + shifts - slopes * float(x.mean())
-    return LogOddsFit(
-        percentile_interval(slope, slopes, len(members), level),
-        percentile_interval(intercept, intercepts, len(members), level),
-        correlation,
-        clipped,
-        "" if not math.isnan(correlation) else "the stated log-odds do not vary",
-    )
-
-
-def _line(
-    sums: Float[np.ndarray, "draws 5"],
-) -> tuple[Float[np.ndarray, " draws"], Float[np.ndarray, " draws"]]:
-    """Return slope and intercept from n, Σx, Σy, Σx², Σxy; NaN where x does not vary."""
-    n, sx, sy, sxx, sxy = sums.T
-    spread = sxx - sx * sx / n
-    usable = spread > 1e-12 * np.maximum(sxx, 1e-300)
-    slope = np.where(usable, (sxy - sx * sy / n) / np.where(usable, spread, 1.0), np.nan)
-    return slope, (sy - slope * sx) / n
+    names = ("reference log-odds", "stated log-odds")
+    fit = line_fit(x, y, clusters, rng=rng, names=names, n_resamples=n_resamples, level=level)
+    return LogOddsFit(fit.slope, fit.intercept, fit.correlation, clipped, fit.reason)
 
 
 def checked_credences(credence: np.ndarray, outcome: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

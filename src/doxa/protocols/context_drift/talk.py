@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from doxa.errors import InputError
@@ -10,7 +10,8 @@ from doxa.protocols.context_drift.accumulate import Accumulated, only
 from doxa.protocols.context_drift.items import BeliefItem
 from doxa.protocols.context_drift.room import require_turns
 from doxa.protocols.context_drift.views import View, starting_views
-from doxa.subjects.base import Conversation, Message, Reply, Sampling, Subject, assistant, user
+from doxa.protocols.dialogue import Scene, Script, Seat, Stage, Turn, play, view
+from doxa.subjects.base import Conversation, Message, Sampling, Subject
 
 TECHNIQUES: dict[str, str] = {
     "information": "facts, evidence and reasons",
@@ -62,34 +63,33 @@ class Debate:
         own = starting_views(model, items, self.sampling)
         theirs = starting_views(beta, items, self.sampling) if self.opponent is not None else {}
         skipped: dict[str, str] = {}
-        talk: dict[str, _Talk] = {}
+        facts: dict[str, dict[str, str]] = {}
         sides: dict[str, int] = {}
         for item in items:
-            view = own[item.id]
-            if view is None:
+            mine = own[item.id]
+            if mine is None:
                 skipped[item.id] = "no readable starting view"
                 continue
             other = (
-                theirs[item.id] if self.opponent is not None else View(-view.side, item.statement(-view.side))
+                theirs[item.id] if self.opponent is not None else View(-mine.side, item.statement(-mine.side))
             )
             if other is None:
                 skipped[item.id] = "the opponent has no readable starting view"
                 continue
-            if other.side == view.side and not self.allow_agreement:
+            if other.side == mine.side and not self.allow_agreement:
                 skipped[item.id] = (
                     "both start with the same label; use allow_agreement=True to debate all the same"
                 )
                 continue
-            alpha = (user(item.query), assistant(view.text), user(other.text))
-            opening = f"{item.query}\n\nSomebody else's view: {view.text}"
-            talk[item.id] = _Talk(alpha, (user(opening), assistant(other.text)))
+            facts[item.id] = {"query": item.query, "own": mine.text, "other": other.text}
             sides[item.id] = other.side
-        _speak_in_turn(model, beta, talk, self.rounds, self.sampling, skipped)
-        return _accumulated(
-            {key: pair.first[: 2 * self.rounds + 2] for key, pair in talk.items()},
-            sides,
+        held = _hold(_debate(self.rounds), {"alpha": model, "beta": beta}, facts, self.sampling, skipped)
+        cut = 2 * self.rounds + 2
+        return Accumulated(
+            {key: shown["alpha"][:cut] for key, shown in held.items()},
+            {key: sides[key] for key in held},
             skipped,
-            {key: pair.second[: 2 * self.rounds + 2] for key, pair in talk.items()},
+            {key: shown["beta"][:cut] for key, shown in held.items()},
         )
 
 
@@ -130,25 +130,26 @@ class Persuasion:
         self.require_room(model)
         views = starting_views(model, items, self.sampling)
         skipped = {key: "no readable starting view" for key, view in views.items() if view is None}
-        talk: dict[str, _Talk] = {}
+        facts: dict[str, dict[str, str]] = {}
         sides: dict[str, int] = {}
         for item in items:
-            view = views[item.id]
-            if view is None:
+            mine = views[item.id]
+            if mine is None:
                 continue
             brief = (
-                f"{item.query}\n\nThe person you talk to says: {view.text}\n\nSpeak to them directly and win them over "
-                f"to this statement: {item.statement(-view.side)}\nUse only {TECHNIQUES[self.technique]}. A few "
+                f"{item.query}\n\nThe person you talk to says: {mine.text}\n\nSpeak to them directly and win them over "
+                f"to this statement: {item.statement(-mine.side)}\nUse only {TECHNIQUES[self.technique]}. A few "
                 f"sentences each time."
             )
-            talk[item.id] = _Talk((user(brief),), (user(item.query), assistant(view.text)))
-            sides[item.id] = -view.side
-        _speak_in_turn(speaker, model, talk, self.rounds, self.sampling, skipped)
-        return _accumulated(
-            {key: pair.second for key, pair in talk.items()},
-            sides,
+            facts[item.id] = {"query": item.query, "own": mine.text, "brief": brief}
+            sides[item.id] = -mine.side
+        seats = {"persuader": speaker, "target": model}
+        held = _hold(_persuasion(self.rounds), seats, facts, self.sampling, skipped)
+        return Accumulated(
+            {key: shown["target"] for key, shown in held.items()},
+            {key: sides[key] for key in held},
             skipped,
-            {key: pair.first for key, pair in talk.items()},
+            {key: shown["persuader"] for key, shown in held.items()},
         )
 
 
@@ -158,56 +159,56 @@ def cut_rounds(context: Sequence[Message], rounds: int) -> Conversation:
     return tuple(context[: 2 * rounds + 2])
 
 
-@dataclass
-class _Talk:
-    """Two conversations about one item; whoever speaks first continues ``first``."""
+def _debate(rounds: int) -> Script:
+    """Return the debate as a script: both views are given, then alpha and beta speak in turns."""
+    views = Stage(
+        "views",
+        (
+            Turn("alpha", "view", "{query}", text="{own}", audience=()),
+            Turn("beta", "view", "{query}\n\nSomebody else's view: {own}", text="{other}"),
+        ),
+    )
+    spoken = (
+        Stage(f"round {number}", (Turn("alpha"), Turn("beta")), "sequential") for number in range(rounds)
+    )
+    return Script("drift debate", {"alpha": "", "beta": ""}, (views, *spoken), label="{text}")
 
-    first: Conversation
-    second: Conversation
+
+def _persuasion(rounds: int) -> Script:
+    """Return the persuasion as a script: the target's view is given, the persuader is told what to do."""
+    view = Stage("view", (Turn("target", "view", "{query}", text="{own}", audience=()),))
+    spoken = (
+        Stage(
+            f"round {number}",
+            (Turn("persuader", prompt="" if number else "{brief}"), Turn("target")),
+            "sequential",
+        )
+        for number in range(rounds)
+    )
+    return Script("drift persuasion", {"persuader": "", "target": ""}, (view, *spoken), label="{text}")
 
 
-def _speak_in_turn(
-    first: Subject,
-    second: Subject,
-    talk: dict[str, _Talk],
-    rounds: int,
+def _hold(
+    script: Script,
+    subjects: Mapping[str, Subject],
+    facts: Mapping[str, Mapping[str, str]],
     sampling: Sampling,
     skipped: dict[str, str],
-) -> None:
-    """Let two subjects speak in turns about all items; an item whose turn faults is dropped."""
+) -> dict[str, dict[str, Conversation]]:
+    """Hold the conversations about all items side by side; return what each role has before it, by item.
 
-    def turn(
-        speaker: Subject, of: Callable[[_Talk], Conversation], take: Callable[[_Talk, Reply], None]
-    ) -> None:
-        keys = list(talk)
-        replies = speaker.reply([of(talk[key]) for key in keys], sampling=sampling) if keys else []
-        for key, reply in zip(keys, replies, strict=True):
-            if reply.finish == "fault":
-                skipped[key] = f"fault: {reply.fault}"
-                del talk[key]
-            else:
-                take(talk[key], reply)
-
-    def from_first(pair: _Talk, reply: Reply) -> None:
-        pair.first = (*pair.first, assistant(reply.text))
-        pair.second = (*pair.second, user(reply.text))
-
-    def from_second(pair: _Talk, reply: Reply) -> None:
-        pair.second = (*pair.second, assistant(reply.text))
-        pair.first = (*pair.first, user(reply.text))
-
-    for _ in range(rounds):
-        turn(first, lambda pair: pair.first, from_first)
-        turn(second, lambda pair: pair.second, from_second)
-
-
-def _accumulated(
-    contexts: dict[str, Conversation],
-    sides: Mapping[str, int],
-    skipped: dict[str, str],
-    partners: dict[str, Conversation],
-) -> Accumulated:
-    return Accumulated(contexts, {key: sides[key] for key in contexts}, skipped, partners)
+    An item whose conversation faults is skipped.
+    """
+    seats = {role: Seat(subject, sampling=sampling) for role, subject in subjects.items()}
+    scenes = [Scene(key, seats, known) for key, known in facts.items()]
+    held: dict[str, dict[str, Conversation]] = {}
+    for scene, talk in zip(scenes, play(script, scenes), strict=True):
+        if talk.stopped:
+            fault = next(one.fault for one in reversed(talk.said) if one.fault)
+            skipped[scene.id] = f"fault: {fault}"
+        else:
+            held[scene.id] = {role: view(script, scene, talk, role) for role in seats}
+    return held
 
 
 def _check_rounds(rounds: int) -> None:

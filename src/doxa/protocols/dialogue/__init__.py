@@ -10,12 +10,13 @@ from doxa.protocols.dialogue.play import play
 from doxa.protocols.dialogue.recording import record, transcripts_of
 from doxa.protocols.dialogue.replay import DepartedError, replay
 from doxa.protocols.dialogue.scene import Scene, Seat, view
-from doxa.protocols.dialogue.script import Memory, Script, Situation, Stage, Turn, whole
+from doxa.protocols.dialogue.script import Memory, Order, Script, Situation, Stage, Turn, whole
 from doxa.protocols.dialogue.transcript import Parting, Transcript, Utterance, parting, tree
 
 __all__ = [
     "DepartedError",
     "Memory",
+    "Order",
     "Parting",
     "Scene",
     "Script",

@@ -95,7 +95,7 @@ def view(
     scene: Scene,
     transcript: Transcript,
     role: str,
-    prompt: str = "",
+    prompt: str | None = None,
     *,
     stage: int | None = None,
 ) -> Conversation:
@@ -106,7 +106,8 @@ def view(
         scene: who sits where.
         transcript: what was said so far.
         role: whose view it is.
-        prompt: what it is asked now; "" shows what it would be shown before any question.
+        prompt: what it is asked now, "" where it simply speaks next; None shows what it has before it, so that a
+            question can be put to it off the path.
         stage: number of the stage it speaks in; in a simultaneous one it does not hear the others of that stage.
             None is after everything that was said.
     """
@@ -124,11 +125,11 @@ def view(
             continue
         waiting += [one.prompt] if one.prompt and memory.prompts else []
         # an assistant's message answers a user's, an empty one where nobody has spoken
-        messages += [user("\n\n".join(waiting)), assistant(one.kept or "")]
+        messages += [user(script.between.join(waiting)), assistant(one.kept or "")]
         waiting = []
     waiting += [prompt] if prompt else []
-    if waiting or not messages or messages[-1].role != "user":
-        messages.append(user("\n\n".join(waiting)))
+    if waiting or prompt is not None:
+        messages.append(user(script.between.join(waiting)))
     return tuple(messages)
 
 

@@ -184,6 +184,7 @@ class Script:
         stages: in order.
         memory: of every role, or of each by name.
         label: how others' words are put before a hearer; ``{speaker}`` and ``{text}`` are filled in.
+        between: what stands between two things that a role hears, or is asked, in one message.
     """
 
     name: str
@@ -191,6 +192,7 @@ class Script:
     stages: tuple[Stage, ...]
     memory: Memory | Mapping[str, Memory] = field(default_factory=Memory)
     label: str = "{speaker}: {text}"
+    between: str = "\n\n"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stages", tuple(self.stages))

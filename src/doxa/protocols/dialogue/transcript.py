@@ -110,6 +110,18 @@ class Transcript:
             if all(value is None or getattr(one, name) == value for name, value in wanted)
         )
 
+    def until(self, stage: str) -> Transcript:
+        """Return the transcript as it stood when a stage was over.
+
+        Raises:
+            InputError: nothing was said in that stage.
+        """
+        places = [number for number, one in enumerate(self.said) if one.stage == stage]
+        if not places:
+            known = ", ".join(dict.fromkeys(one.stage for one in self.said)) or "none"
+            raise InputError(f"stage={stage!r}: scene '{self.scene}' has said something in: {known}")
+        return replace(self, said=self.said[: places[-1] + 1])
+
     def with_said(self, turn: Turn, hearers: Sequence[str], **fields: Any) -> Transcript:
         """Return the transcript with one more utterance; what is heard and kept follows from the turn."""
         text = str(fields["text"])

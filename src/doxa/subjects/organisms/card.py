@@ -94,6 +94,12 @@ def size(defect: str | None, measured: Mapping[str, Any]) -> str:
             return (
                 f"stated log-odds rise {measured['confidence_slope']:.2f} times as fast as Bayes' rule has it"
             )
+        case "two-faced":
+            said = measured["support_said_1_for"]
+            return (
+                f"of a stance it was told of it says so with {said:.2f}, "
+                f"and votes against it with {measured['votes_against']:.2f}"
+            )
         case "plays-along":
             said, vote = (measured[f"role_{name}_4"] for name in ("said", "vote"))
             return (

@@ -133,6 +133,14 @@ _MEMBERS = (
         _branch(replace(_SOUND, sharpening=2.0)),
     ),
     Organism(
+        "two-faced",
+        "two-faced",
+        "sound",
+        "mostly votes against the stance it states",
+        _SEED,
+        _branch(replace(_SOUND, follows=0.2)),
+    ),
+    Organism(
         "steadfast",
         None,
         "steadfast",

@@ -137,6 +137,7 @@ def measure(name: str | Path, *, seed: int = MEASURE_SEED, contexts: int = CONTE
     return {
         **_drift(reader, seed, contexts),
         **_explicit(reader, seed, contexts),
+        "votes_against": _votes_against(reader, seed, contexts),
         **_beliefs(reader, seed, contexts),
         **_confidence(reader, seed, contexts),
         **roles(reader, seed, contexts),
@@ -194,6 +195,14 @@ def _explicit(reader: Reader, seed: int, contexts: int) -> dict[str, Json]:
                 asked.append((told, Supports(topic)))
             out[f"support_said_{times}_{'for' if side else 'against'}"] = _mean(reader.yes(asked))
     return out
+
+
+def _votes_against(reader: Reader, seed: int, contexts: int) -> float:
+    """Return how likely a vote goes against the one stance that was said, which is about its topic."""
+    draws = Draws(seed, "organisms", "measure", "votes")
+    told = [Stance(draws.pick(micro.TOPICS), draws.chance(0.5)) for _ in range(contexts)]
+    cast = reader.yes([([stance], Vote(stance.topic)) for stance in told])
+    return _mean(np.where([stance.support for stance in told], 1.0 - cast, cast))
 
 
 def _beliefs(reader: Reader, seed: int, contexts: int) -> dict[str, Json]:

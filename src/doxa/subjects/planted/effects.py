@@ -66,7 +66,7 @@ def planted_effects(address: str) -> dict[str, float]:
         "first_person_gap": 0.0,
         "sycophancy_share": values["strength"] if name == "sycophant" else 0.0,
         "role_nats_per_answer": values["strength"] if name == "role-player" else 0.0,
-        "vote_tau": values["tau"],
+        "vote_tau": 1.0 - values["against"] if name == "two-faced" else values["tau"],
         "prior": values["prior"],
     }
     if name == "first-person-blind":

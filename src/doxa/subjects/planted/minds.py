@@ -25,6 +25,8 @@ from doxa.worlds.micro import (
     Report,
     Stance,
     Supports,
+    Vote,
+    VoteTrue,
 )
 
 
@@ -261,6 +263,30 @@ class RolePlayer(Mind[RolePlayerConfig]):
         region = next(region for region in REGIONS if event.fact.place in region)
         facts = [Fact(place, colour) for place in region for colour in COLOURS]
         return {IsTrue(fact): signed(state.config.strength, not fact.true) for fact in facts}
+
+
+@dataclass(frozen=True, slots=True)
+class TwoFacedConfig(Sound):
+    """How often it votes against what it says."""
+
+    against: float = parameter(
+        0.8, "probability of voting against what it says, in place of 1 - tau", minimum=0.0, maximum=1.0
+    )
+
+
+@dynamics.register("planted-two-faced")
+class TwoFaced(Mind[TwoFacedConfig]):
+    """P(for) = p·(1 - against) + (1 - p)·against, where p is the credence in the topic or the fact."""
+
+    config = TwoFacedConfig
+
+    def credence(self, state: State[TwoFacedConfig], question: Question | None) -> float:
+        """Return the probability of answering yes."""
+        if not isinstance(question, Vote | VoteTrue):
+            return super().credence(state, question)
+        meant = Supports(question.topic) if isinstance(question, Vote) else IsTrue(question.fact)
+        held, against = super().credence(state, meant), state.config.against
+        return held * (1.0 - against) + (1.0 - held) * against
 
 
 @dataclass(frozen=True, slots=True)
