@@ -62,9 +62,7 @@ def test_a_set_that_lies_at_no_address_says_where_it_is_from(small, monkeypatch)
     made = data.named("persuasive-power")
     assert made.url == ""
     assert made.licence == "Apache-2.0"
-    with pytest.raises(
-        InputError, match="cannot be fetched: its files were made from https://github.com/Anders"
-    ):
+    with pytest.raises(InputError, match="cannot be fetched: its files were made"):
         data.get("persuasive-power", fetch=Upstream())
     with pytest.raises(InputError, match="set DOXA_DATA"):
         data.locate("persuasive-power")
