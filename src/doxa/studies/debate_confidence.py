@@ -2,9 +2,9 @@
 
 Pradyumna Shyama Prasad and Minh Nhat Nguyen, When Two LLMs Debate, Both Think They'll Win (arXiv:2505.19184).
 
-Embedded: debates of numbers, and of real arguments before learned readers (``doxa data get persuasive-power``), in which
-the excess comes from choosing a speech and judging it with one noisy reading; a small language model plays both sides
-of the full protocol. With ``subject``, real models debate; with ``bets``, a table of bets is read from a path.
+Embedded: debates of numbers, and of real arguments before learned readers (``doxa data get persuasive-power``), in
+which the excess comes from choosing a speech and judging it with one noisy reading; a small language model plays both
+sides of the full protocol. With ``subject``, real models debate; with ``bets``, a table of bets is read from a path.
 """
 
 from __future__ import annotations
