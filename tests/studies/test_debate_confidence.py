@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -22,8 +24,16 @@ CONTROLS = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def data():
+    beside = Path(__file__).parents[3] / "shared" / "data"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOXA_DATA", os.environ.get("DOXA_DATA") or str(beside))
+        yield
+
+
 @pytest.fixture(scope="module")
-def quick(quick_runs):
+def quick(quick_runs, data):
     return run_study("debate-confidence", preset="quick", out=quick_runs)
 
 
@@ -246,6 +256,17 @@ def test_what_will_be_asked_is_counted_before(tmp_path):
     assert calls.pop("http://localhost:9/v1#j") == 5 * 12 * 2
     assert sum(calls.values()) == 5 * 12 * 6
     assert set(calls.values()) == {120}
+
+
+def test_without_the_arguments_all_else_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOXA_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    overrides = {"seeds": 2, "debates": 200, "sweep_arguments": "1,8", "sweep_sigma": "0,1", "organism": ""}
+    result = run_study("debate-confidence", overrides=overrides, out=tmp_path / "runs")
+    assert result.cells == 2
+    texts = [finding for finding in result.findings if finding.id.startswith("texts")]
+    assert {finding.verdict for finding in texts} == {"unresolved"}
+    assert all("doxa data get persuasive-power" in finding.note for finding in texts)
 
 
 def test_one_cell_to_a_replicate_and_kind():
