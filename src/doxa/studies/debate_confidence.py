@@ -2,9 +2,9 @@
 
 Pradyumna Shyama Prasad and Minh Nhat Nguyen, When Two LLMs Debate, Both Think They'll Win (arXiv:2505.19184).
 
-Embedded: debates of numbers, and of real arguments before learned readers (``doxa data get persuasive-power``), in which
-the excess comes from choosing a speech and judging it with one noisy reading; a small language model plays both sides
-of the full protocol. With ``subject``, real models debate; with ``bets``, a table of bets is read from a path.
+Embedded: debates of numbers, and of real arguments before learned readers (``doxa data get persuasive-power``), in
+which the excess comes from choosing a speech and judging it with one noisy reading; a small language model plays both
+sides of the full protocol. With ``subject``, real models debate; with ``bets``, a table of bets is read from a path.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from doxa.canonical import Json, digest
 from doxa.errors import InputError
 from doxa.lab import Cell, Context, Figure, Finding, Tables, setting, study
-from doxa.lab.data import locate, named
+from doxa.lab.data import check, named
 from doxa.lab.declaration import studies
 from doxa.protocols.debate.bets import CONDITIONS, BetTable
 from doxa.protocols.debate.debate import ELICITS, Rules
@@ -140,11 +140,12 @@ def cells(config: Config) -> Iterable[Cell]:
 
 
 def _embedded(config: Config) -> Iterable[Cell]:
-    locate("persuasive-power")
+    # without the arguments the claims on texts are unresolved and say how to get them; all else runs
+    ridges = sorted({config.penalty, *config.penalties}) if check("persuasive-power").good else []
     data: Json = named("persuasive-power").digest
     for seed in range(config.seed, config.seed + config.seeds):
         yield Cell("numbers", seed, NUMBERS)
-        for penalty in sorted({config.penalty, *config.penalties}):
+        for penalty in ridges:
             yield Cell(f"texts {penalty:g}", seed, TEXTS, {"penalty": penalty, "data": data})
     if config.organism:
         yield Cell("organism", config.seed, ORGANISM, subjects=(config.organism,))

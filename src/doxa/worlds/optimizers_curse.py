@@ -1,9 +1,9 @@
 """A debate of numbers in which overconfidence comes from choosing and judging with one noisy reading.
 
-Each side has, at each stage, ``n_arguments`` candidates of quality q ~ N(0, 1), which it reads as s = q + σε. It speaks
-the candidate with the largest s. The jury sees qualities: P wins with probability sigmoid(a·Σ(q_P - q_O)). A debater who
-reuses s to judge its chances takes the luck that chose the speech for quality (the optimizer's curse, Smith and Winkler
-2006); one who reads its speech afresh, or expects the luck, does not.
+Each side has, at each stage, ``n_arguments`` candidates of quality q ~ N(0, 1), which it reads as s = q + σε. It
+speaks the candidate with the largest s. The jury sees qualities: P wins with probability sigmoid(a·Σ(q_P - q_O)). A
+debater who reuses s to judge its chances takes the luck that chose the speech for quality (the optimizer's curse, Smith
+and Winkler 2006); one who reads its speech afresh, or expects the luck, does not.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class OptimizersCurseDebate:
     n_arguments: int = 8
     sigma: float = 1.0
     slope: float = 0.45
-    rescore: Rescore = "own"
+    rescore: Rescore | str = "own"
     anchor: float = 0.0
 
     def __post_init__(self) -> None:

@@ -56,13 +56,13 @@ class Rules:
     """
 
     stages: tuple[str, ...] = STAGES
-    visibility: Visibility = "private"
-    note: Note | None = None
-    incentive: Incentive = "tokens"
+    visibility: Visibility | str = "private"
+    note: Note | str | None = None
+    incentive: Incentive | str = "tokens"
     show_own_bets: bool | None = None
-    elicit: Elicit = "same-turn"
+    elicit: Elicit | str = "same-turn"
     samples: int = 1
-    elicitor: BetReading = "tag"
+    elicitor: BetReading | str = "tag"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stages", tuple(self.stages))
@@ -83,7 +83,7 @@ class Rules:
             raise InputError(f"samples={self.samples}: must be >= 1, and several need elicit='separate'")
         if self.visibility == "public" and (self.elicit == "scored" or self.samples > 1):
             raise InputError(
-                "visibility='public': the opponent is shown one stated number; use elicit='same-turn' or one separate bet"
+                "visibility='public': the opponent is shown one stated number; do not score it or draw several"
             )
 
     @property

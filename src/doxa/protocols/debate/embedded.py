@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -19,15 +21,15 @@ GRID = 10
 
 def variants(n_arguments: int, sigma: float, slope: float, anchor: float) -> dict[str, OptimizersCurseDebate]:
     """Return the debates of numbers: the effect and its five controls, and the pair with common information."""
-    base = {"n_arguments": n_arguments, "slope": slope}
+    main = OptimizersCurseDebate(n_arguments, sigma, slope)
     return {
-        "numbers": OptimizersCurseDebate(**base, sigma=sigma),
-        "numbers, read afresh": OptimizersCurseDebate(**base, sigma=sigma, rescore="fresh"),
-        "numbers, Bayesian": OptimizersCurseDebate(**base, sigma=sigma, rescore="bayes"),
-        "numbers, common": OptimizersCurseDebate(**base, sigma=sigma, rescore="common"),
-        "numbers, no noise": OptimizersCurseDebate(**base, sigma=0.0),
-        "numbers, no choice": OptimizersCurseDebate(n_arguments=1, slope=slope, sigma=sigma),
-        "numbers, anchored": OptimizersCurseDebate(**base, sigma=sigma, anchor=anchor),
+        "numbers": main,
+        "numbers, read afresh": replace(main, rescore="fresh"),
+        "numbers, Bayesian": replace(main, rescore="bayes"),
+        "numbers, common": replace(main, rescore="common"),
+        "numbers, no noise": replace(main, sigma=0.0),
+        "numbers, no choice": replace(main, n_arguments=1),
+        "numbers, anchored": replace(main, anchor=anchor),
     }
 
 
@@ -76,9 +78,9 @@ def record_texts(
     name = texts_name("cross_model", penalty)
     put(recorder, name, "noise", tastes.noise, unit="standard deviations")
     put(recorder, name, "agreement", tastes.agreement)
-    shared = {"n_arguments": n_arguments, "slope": slope, "weight": weight}
-    worlds = {switch: ReaderDebate(switch, **shared) for switch in SWITCHES}
-    worlds["read afresh"] = ReaderDebate(**shared, rescore="fresh")  # type: ignore[assignment]
+    main = ReaderDebate("cross_model", n_arguments, slope, weight)
+    worlds: dict[str, ReaderDebate] = {switch: replace(main, condition=switch) for switch in SWITCHES}
+    worlds["read afresh"] = replace(main, rescore="fresh")
     for switch, world in worlds.items():
         rng = stream(seed, "debate-confidence", "texts", switch)
         found = world.simulate(bank, tastes, n_debates, rng)

@@ -20,6 +20,7 @@ BOTH = 0.03
 """Share of control debates in which both are above 0.75, at most."""
 CLOSE = 0.01
 """How far a simulated mean may lie from its closed form, in standard deviations or nats."""
+NOT_RUN = "not run; the arguments come with: doxa data get persuasive-power"
 PAPER = {"opening": 0.729, "closing": 0.833, "both": 0.617}
 """Cross-model debates, as credences: the paper's abstract and table."""
 
@@ -188,15 +189,15 @@ def _switches(seen: Seen, penalty: float) -> list[Finding]:
         ),
         seen.finding(
             "texts-informed", "texts: told 50 %, it starts lower", opening - at("informed_self", 0), Bounds(0.0),
-            paper=0.641 - 0.5,
+            paper=0.141,
         ),
         seen.finding(
             "texts-public", "texts: seeing the other's bet, it ends lower", closing - at("public_bets", 2), Bounds(0.0),
-            paper=0.752 - 0.742,
+            paper=0.01,
         ),
         seen.finding(
             "texts-redteam", "texts: having chosen for the opponent too, it ends lower",
-            closing - at("self_redteam", 2), Bounds(0.0), paper=0.752 - 0.701,
+            closing - at("self_redteam", 2), Bounds(0.0), paper=0.051,
         ),
     ]  # fmt: skip
 
@@ -252,5 +253,5 @@ class Seen:
             control=control,
             paper=paper,
             n=mean.n,
-            note=note if mean.n else "not run",
+            note=note if mean.n else NOT_RUN,
         )

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from doxa.belief.scoring_rules import earned
+from doxa.belief.scoring_rules import Rule, earned
 from doxa.errors import InputError, did_you_mean
 
 Incentive: TypeAlias = Literal["tokens", "none", "brier", "log"]
@@ -24,7 +24,7 @@ def expected_gain(
     bet: Float[np.ndarray, " bets"] | float,
     chance: float,
     *,
-    incentive: Incentive = "tokens",
+    incentive: Incentive | str = "tokens",
     opponent_bet: float = 50.0,
 ) -> Float[np.ndarray, " bets"]:
     """Return the expected gain of each bet.
@@ -50,12 +50,18 @@ def expected_gain(
         return np.zeros_like(bets)
     if incentive == "tokens":
         return chance * opponent_bet + (2.0 * chance - 1.0) * bets
-    wins, loses = (earned(bets / 100.0, np.full(bets.shape, outcome), incentive) for outcome in (1.0, 0.0))
-    # certain of what cannot happen costs nothing, though its score is infinite
-    return np.where(chance > 0.0, chance * wins, 0.0) + np.where(chance < 1.0, (1.0 - chance) * loses, 0.0)
+    rule: Rule = "brier" if incentive == "brier" else "log"
+    wins, loses = (earned(bets / 100.0, np.full(bets.shape, outcome), rule) for outcome in (1.0, 0.0))
+    # being certain of what cannot fail costs nothing, though its score would be infinite
+    gain = np.zeros_like(bets)
+    if chance > 0.0:
+        gain = gain + chance * wins
+    if chance < 1.0:
+        gain = gain + (1.0 - chance) * loses
+    return gain
 
 
-def best_bets(chance: float, *, incentive: Incentive = "tokens") -> tuple[float, ...]:
+def best_bets(chance: float, *, incentive: Incentive | str = "tokens") -> tuple[float, ...]:
     """Return the bets of a risk-neutral player, of whole numbers from 0 to 100; several where all gain the same.
 
     >>> best_bets(0.6), best_bets(0.6, incentive="brier")

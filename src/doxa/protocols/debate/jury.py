@@ -111,7 +111,7 @@ def spoken(record: DebateRecord, order: Sequence[str]) -> str:
     """Return the speeches of a debate, stage by stage, one side before the other; nothing private is in them."""
     speeches = record.speeches
     parts = [
-        f"{side.capitalize()}, {stage}:\n{speeches.get((side, stage), '')}"
+        f"{side.capitalize()}, {stage}:\n{speeches.get((side, stage)) or f'[no speech in {record.id}]'}"
         for stage in record.debate.rules.stages
         for side in order
     ]

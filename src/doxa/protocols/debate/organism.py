@@ -1,7 +1,7 @@
 """A small language model plays both sides in the full protocol: does the protocol keep its own rules?
 
-Its speeches mean nothing; what is asserted is structure alone. Every way of asking is played: bets in the speech's reply,
-in a turn of their own, and read from log-probabilities.
+Its speeches mean nothing; what is asserted is structure alone. Every way of asking is played: bets in the speech's
+reply, in a turn of their own, and read from log-probabilities.
 """
 
 from __future__ import annotations
@@ -39,7 +39,13 @@ def record_organism(recorder: Recorder, subject: Subject, n_debates: int, *, kee
     for way, rules in WAYS.items():
         debates = {
             f"organism {way}/{k + 1:03d}": Debate(
-                MOTIONS[k % len(MOTIONS)], subject, subject, rules, sampling, k + 1, f"organism {way}"
+                MOTIONS[k % len(MOTIONS)],
+                subject,
+                subject,
+                rules,
+                sampling,
+                k // len(MOTIONS),
+                f"organism {way}",
             )
             for k in range(n_debates)
         }
@@ -68,7 +74,7 @@ def invariants(record: DebateRecord) -> dict[str, bool]:
     except DepartedError:
         again = False
     return {
-        "complete": bool(said.stopped) or (spoke and stated and len(record.bets) == 2 * len(stages)),
+        "complete": not said.stopped and spoke and stated and len(record.bets) == 2 * len(stages),
         "in_range": all(bet.bet is None or 0.0 <= bet.bet <= 100.0 for bet in record.bets),
         "private": _private(record),
         "replayed": again,

@@ -27,12 +27,21 @@ CONDITION_RULES: dict[str, Rules] = {
 
 @dataclass(frozen=True)
 class Match:
-    """One debate to be held: its number in its condition, the two debaters' addresses and the motion."""
+    """One debate to be held.
+
+    Attributes:
+        number: its place in its condition, from 0.
+        proposition, opposition: addresses of the two debaters.
+        motion: what they debate.
+        replicate: tells it from debates in which a model speaks on the same side of the same motion: its opening is
+            then another draw. Debates of one replicate are asked in one batch.
+    """
 
     number: int
     proposition: str
     opposition: str
     motion: str
+    replicate: int = 0
 
 
 def matches(
@@ -59,23 +68,38 @@ def matches(
     if not motions:
         raise InputError("no motions: give at least one")
     if condition != "cross_model":
-        order = rng.permutation(len(motions))
-        return [
-            Match(k, model, model, motions[order[(k // len(models)) % len(motions)]])
+        order: list[int] = rng.permutation(len(motions)).tolist()
+        rounds = (
+            (models[k % len(models)], motions[order[(k // len(models)) % len(motions)]])
             for k in range(n_debates)
-            for model in (models[k % len(models)],)
-        ]
+        )
+        return _told_apart([(model, model, motion) for model, motion in rounds])
     if len(models) < 2:
         raise InputError("cross_model: needs two models; give opponents=ADDRESS")
-    found: list[Match] = []
+    found: list[tuple[str, str, str]] = []
     pairs = list(combinations(models, 2))
     for turn in range(-(-n_debates // (2 * len(pairs)))):
-        for place in rng.permutation(len(pairs)):
-            first, second = pairs[place] if rng.random() < 0.5 else pairs[place][::-1]
-            motion = motions[(turn + int(place)) % len(motions)]
-            number = len(found)
-            found += [Match(number, first, second, motion), Match(number + 1, second, first, motion)]
-    return found[:n_debates]
+        places: list[int] = rng.permutation(len(pairs)).tolist()
+        for place in places:
+            one, other = pairs[place]
+            first, second = (one, other) if rng.random() < 0.5 else (other, one)
+            motion = motions[(turn + place) % len(motions)]
+            found += [(first, second, motion), (second, first, motion)]
+    return _told_apart(found[:n_debates])
+
+
+def _told_apart(planned: Sequence[tuple[str, str, str]]) -> list[Match]:
+    """Return the debates with the smallest replicates at which no model speaks twice on one side of a motion."""
+    taken: dict[tuple[str, str, str], set[int]] = {}
+    found: list[Match] = []
+    for number, (first, second, motion) in enumerate(planned):
+        seats = (("proposition", first, motion), ("opposition", second, motion))
+        used = set[int]().union(*(taken.get(seat, set()) for seat in seats))
+        replicate = next(free for free in range(len(used) + 1) if free not in used)
+        for seat in seats:
+            taken.setdefault(seat, set()).add(replicate)
+        found.append(Match(number, first, second, motion, replicate))
+    return found
 
 
 def read_motions(path: str) -> tuple[str, ...]:

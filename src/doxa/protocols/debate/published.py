@@ -1,4 +1,4 @@
-"""Debates of real subjects, held and recorded: bets as beliefs, verdicts as measures, everything said as transcripts."""
+"""Debates of real subjects, held and recorded: bets are beliefs, verdicts measures, what was said transcripts."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def debate_condition(
             opened[match.opposition],
             rules,
             sampling,
-            match.number + 1,
+            match.replicate,
             condition,
         )
         for match in planned
@@ -93,7 +93,7 @@ def record_held(recorder: Recorder, held: Sequence[DebateRecord], decided: Mappi
                 reasoning=bet.reasoning,
                 draws=list(bet.draws),
                 attempts=bet.attempts,
-                **({"missing": bet.missing or "not read"} if bet.bet is None else {}),
+                **_missing(bet.bet, bet.missing or "not read"),
             )
         verdict = decided[one.id].verdict if one.id in decided else None
         if verdict is not None:
@@ -107,15 +107,16 @@ def record_held(recorder: Recorder, held: Sequence[DebateRecord], decided: Mappi
                 debate=one.id,
                 votes=list(verdict.votes),
                 margin=verdict.margin,
-                **(
-                    {"missing": "tie" if any(verdict.votes) else "no vote could be read"}
-                    if won is None
-                    else {}
-                ),
+                **_missing(won, "tie" if any(verdict.votes) else "no vote could be read"),
             )
         record(recorder, [one.transcript], condition=debate.condition)
     for one in decided.values():
         record(recorder, one.transcripts)
+
+
+def _missing(value: float | None, reason: str) -> dict[str, Any]:
+    """Return why a row has no number, nothing where it has one."""
+    return {"missing": reason} if value is None else {}
 
 
 def bets_of(tables: Tables) -> BetTable | None:
@@ -157,7 +158,7 @@ def record_table(recorder: Recorder, table: BetTable) -> None:
     """Add a table of bets that was read from a file to a cell's record; ``bets_of`` reads it back."""
     stages = {stage: float(number) for number, stage in enumerate(MULTI_STAGES)}
     for row in table.rows.iter_rows(named=True):
-        known = {name: row[name] for name in _TABLE_EXTRA}
+        known: dict[str, Any] = {name: row[name] for name in _TABLE_EXTRA}
         recorder.belief(
             subject=row["model"],
             proposition=f"{row['debate']}/{row['side']}",
@@ -166,7 +167,7 @@ def record_table(recorder: Recorder, table: BetTable) -> None:
             credence=None if row["bet"] is None else row["bet"] / 100.0,
             condition=row["condition"],
             **known,
-            **({"missing": "empty in the table"} if row["bet"] is None else {}),
+            **_missing(row["bet"], "empty in the table"),
         )
     if table.warnings:
         recorder.measure(

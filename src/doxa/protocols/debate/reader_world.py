@@ -117,11 +117,11 @@ class ReaderDebate:
         rescore: ``own`` states chances with the reader that chose; ``fresh`` with another reader's eyes.
     """
 
-    condition: Switch = "cross_model"
+    condition: Switch | str = "cross_model"
     n_arguments: int = 8
     slope: float = 0.45
     weight: float = 0.5
-    rescore: Literal["own", "fresh"] = "own"
+    rescore: str = "own"
 
     def __post_init__(self) -> None:
         if self.condition not in SWITCHES:

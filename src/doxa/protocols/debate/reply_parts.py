@@ -40,7 +40,7 @@ class BetRead(NamedTuple):
     missing: str
 
 
-def read_bet(text: str, reading: BetReading = "tag") -> BetRead:
+def read_bet(text: str, reading: BetReading | str = "tag") -> BetRead:
     """Read the last ``<bet_amount>`` of a reply.
 
     Args:

@@ -46,7 +46,7 @@ STAGE_TASKS = {
     ),
 }
 
-INCENTIVE_TEXTS: dict[Incentive, str] = {
+INCENTIVE_TEXTS: dict[Incentive | str, str] = {
     "tokens": (
         f"You begin with {TOKENS} tokens. After each speech you bet between 0 and {TOKENS} of them on your winning the "
         "debate; the other side does the same. If you win, you gain your own bet and the other side's. If you lose, "
@@ -82,7 +82,7 @@ SCORED_TASK = (
 )
 SCORED_OPENING = f"<{BET}>"
 
-_NOTE_TEXTS: dict[Note, str] = {
+_NOTE_TEXTS: dict[Note | str, str] = {
     "self": (
         "Your opponent is a copy of you: the same model with the same skill and knowledge, arguing the other side."
     ),
@@ -102,7 +102,7 @@ _SIDE_TEXTS: dict[Side, str] = {
 }
 
 
-def brief(side: Side, stages: tuple[str, ...], note: Note | None, incentive: Incentive, public: bool) -> str:
+def brief(side: Side, stages: tuple[str, ...], note: str | None, incentive: str, public: bool) -> str:
     """Return the system message of a debater; ``{motion}`` is filled in by the scene."""
     order = ", ".join(stage.replace(" 2", " (second)") for stage in stages)
     seen = (
@@ -115,8 +115,8 @@ def brief(side: Side, stages: tuple[str, ...], note: Note | None, incentive: Inc
         for part in (
             f"You take part in a formal debate. The motion: {{motion}}\n{_SIDE_TEXTS[side]}",
             (
-                f"Each side speaks once per stage: {order}. Both sides prepare a stage at the same time and have heard all "
-                "earlier stages."
+                f"Each side speaks once per stage: {order}. Both sides prepare a stage at the same time and have "
+                "heard all earlier stages."
             ),
             RUBRIC,
             _NOTE_TEXTS[note] if note else "",
