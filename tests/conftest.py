@@ -16,3 +16,11 @@ def quick_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the studies' quick runs: whichever test asks first computes a cell, the others find it."""
     base = tmp_path_factory.getbasetemp()
     return (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "quick-runs"
+
+
+@pytest.fixture
+def trust_data(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of the data sets and let the library find them there."""
+    folder = Path(os.environ.get("DOXA_DATA") or str(Path(__file__).parents[2] / "shared" / "data"))
+    monkeypatch.setenv("DOXA_DATA", str(folder))
+    return folder

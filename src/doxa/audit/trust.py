@@ -8,6 +8,7 @@ The rows are those of the micro form, so that one assessment reads both.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def ask_trust(
 
     game, seed = TrustGame(), int(rng.integers(2**31))
     people = _people(PERSONAS_PER_SIZE * size, BIG_FIVE, BIG_FIVE_LEVELS, rng)
-    levels = dict.fromkeys(BIG_FIVE, BIG_FIVE_LEVELS)
+    levels: dict[str, Sequence[str]] = {trait: BIG_FIVE_LEVELS for trait in BIG_FIVE}
     beliefs = elicit_beliefs(subject, levels, ("CTX+$",), REPEATS, game=game, seed=seed)
     step(1, 2, "beliefs asked")
     played = play_population(subject, people, game=game, attributes=BIG_FIVE, seed=seed)

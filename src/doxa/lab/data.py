@@ -15,12 +15,13 @@ import urllib.error
 import urllib.request
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from doxa.canonical import Json, digest
-from doxa.errors import DoxaError, InputError, did_you_mean
+from doxa.errors import InputError, did_you_mean
+from doxa.lab.data_archive import ARCHIVE_BYTES, DownloadError, TableOfMembers, table_of_members
 from doxa.lab.files import sha256, write_atomic
 
 FileState = Literal["good", "changed", "unreadable", "missing"]
@@ -31,10 +32,6 @@ Progress = Callable[[int, int, str], None]
 """Called with the files done, the files in all and the name of the next."""
 
 _TIMEOUT_S = 30.0
-
-
-class DownloadError(DoxaError):
-    """A data set could not be fetched; files that were finished stay (exit status 1)."""
 
 
 class DataFile(NamedTuple):
@@ -59,6 +56,7 @@ class DataSet:
         licence: SPDX name of its licence.
         holder: who holds the rights.
         files: its files, in order.
+        assembled: files that are not published as they are, but made of many in the zip archive at ``url``.
     """
 
     slug: str
@@ -69,6 +67,7 @@ class DataSet:
     licence: str
     holder: str
     files: tuple[DataFile, ...]
+    assembled: Mapping[str, TableOfMembers] = field(default_factory=dict[str, "TableOfMembers"])
 
     @property
     def digest(self) -> str:
@@ -117,8 +116,14 @@ def _read_catalogue() -> dict[str, DataSet]:
     return {slug: _entry(slug, **fields) for slug, fields in json.loads(text).items()}
 
 
-def _entry(slug: str, files: list[dict[str, Any]], **fields: str) -> DataSet:
-    return DataSet(slug, files=tuple(DataFile(**file) for file in files), **fields)
+def _entry(
+    slug: str,
+    files: list[dict[str, Any]],
+    assembled: Mapping[str, Mapping[str, Any]] | None = None,
+    **fields: str,
+) -> DataSet:
+    tables = {name: TableOfMembers(**table) for name, table in (assembled or {}).items()}
+    return DataSet(slug, files=tuple(DataFile(**file) for file in files), assembled=tables, **fields)
 
 
 CATALOGUE: Mapping[str, DataSet] = _read_catalogue()
@@ -269,8 +274,13 @@ def fetch_https(url: str, size: int) -> bytes:
 
 
 def _fetched(data: DataSet, file: DataFile, fetch: Fetch) -> bytes:
-    url = f"{data.url}/{file.name}"
-    body = fetch(url, file.size)
+    table = data.assembled.get(file.name)
+    if table is None:
+        url = f"{data.url}/{file.name}"
+        body = fetch(url, file.size)
+    else:
+        url = data.url
+        body = table_of_members(fetch(url, ARCHIVE_BYTES), table, url)
     if sha256(body) != file.sha256:
         raise DownloadError(
             f"{url}: sent other bytes than published (SHA-256 {sha256(body)[:12]}…, wanted {file.sha256[:12]}…); "

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+
+import pytest
+
+from doxa.lab import data
+from doxa.lab.data_archive import DownloadError, TableOfMembers, table_of_members
+from doxa.lab.files import sha256
+
+TABLE = TableOfMembers("*/bank/*/scratch.json", "agent_id", ["age", "city"])
+
+
+def zipped(members):
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+    return held.getvalue()
+
+
+def test_a_table_has_a_row_for_each_file_in_the_order_of_folders():
+    members = {
+        "x-1/bank/b/scratch.json": json.dumps({"age": 30, "city": "A, B", "name": "left out"}),
+        "x-1/bank/a/scratch.json": json.dumps({"age": 41, "city": None}),
+        "x-1/other/c/scratch.json": "not read",
+    }
+    assert (
+        table_of_members(zipped(members), TABLE, "there") == b'agent_id,age,city\r\na,41,\r\nb,30,"A, B"\r\n'
+    )
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        b"<html>blocked</html>",
+        zipped({"x/none.txt": ""}),
+        zipped({"x/bank/a/scratch.json": "{"}),
+        zipped({"x/bank/a/scratch.json": "{}"}),
+        zipped({"x/bank/a/scratch.json": '{"age": 1, "city": "' + "a" * 1_000_000 + '"}'}),
+    ],
+    ids=["no archive", "no such files", "broken", "a field is missing", "too long"],
+)
+def test_other_archives_are_refused(archive):
+    with pytest.raises(DownloadError, match="there: "):
+        table_of_members(archive, TABLE, "there")
+
+
+def test_the_bank_is_assembled_to_its_published_bytes(tmp_path, monkeypatch, trust_data):
+    body = (trust_data / "trust-consistency" / "personas.csv").read_bytes()
+    bank = data.named("trust-consistency")
+    rows = list(csv.DictReader(io.StringIO(body.decode())))
+    members = {
+        f"genagents-{bank.commit}/agent_bank/populations/gss_agents/{row.pop('agent_id')}/scratch.json": json.dumps(
+            {**row, "first_name": "left out"}
+        )
+        for row in reversed(rows)
+    }
+    archive = zipped(members)
+    asked = []
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("DOXA_DATA", raising=False)
+    report = data.get("trust-consistency", fetch=lambda url, size: asked.append(url) or archive)
+    assert report.good
+    assert asked == [bank.url]
+    assert bank.commit in bank.url
+    assert sha256((report.folder / "personas.csv").read_bytes()) == bank.files[0].sha256
