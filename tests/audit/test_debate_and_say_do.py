@@ -86,3 +86,27 @@ def test_bets_that_cannot_be_read_block_the_verdict() -> None:
     found = published("debate-confidence", ScriptedSubject("mute", lambda *_: "I am sure of it."))
     assert "missing" in found.blocked
     assert found.effect.span is None
+
+
+@pytest.mark.parametrize(("own", "against"), [(1.0, 0.0), (0.0, 0.5), (-1.0, 1.0)])
+def test_a_model_that_plays_people_as_it_says_they_play_acts_with_its_words(own: float, against: float) -> None:
+    """Its groups differ by two dollars in one trait; as a person of a group it follows that by ``own``."""
+    sent = {"High": 2, "Moderate": 0, "Low": -2}
+
+    def say(shown, _sampling) -> str:
+        text = shown[-1].content
+        if "Finally" not in text:
+            asked = "Openness" in text
+            return "\n".join(
+                f"{line.strip('- ')} mean {5 + (sent[level] if asked else 0)}, sd 1"
+                for line in text.splitlines()
+                for level in sent
+                if line.strip("- ").endswith(f": {level}")
+            )
+        trait = next(line for line in text.splitlines() if line.strip("- ").startswith("Openness"))
+        return f"Finally, I will give {5 + round(own * sent[trait.split(': ')[1].strip()])} dollars."
+
+    found = published("say-do", ScriptedSubject("player", say), size=4)
+    assert not found.blocked
+    assert found.effect.span is not None
+    assert found.effect.span.value == pytest.approx(against, abs=0.02)

@@ -39,7 +39,7 @@ def ask_trust(
 
     game, seed = TrustGame(), int(rng.integers(2**31))
     people = _people(PERSONAS_PER_SIZE * size, BIG_FIVE, BIG_FIVE_LEVELS, rng)
-    levels: dict[str, Sequence[str]] = {trait: BIG_FIVE_LEVELS for trait in BIG_FIVE}
+    levels: dict[str, Sequence[str]] = dict.fromkeys(BIG_FIVE, BIG_FIVE_LEVELS)
     beliefs = elicit_beliefs(subject, levels, ("CTX+$",), REPEATS, game=game, seed=seed)
     step(1, 2, "beliefs asked")
     played = play_population(subject, people, game=game, attributes=BIG_FIVE, seed=seed)

@@ -2,8 +2,9 @@
 
 A play is ``BEGIN [statements] profile RULES PLAY GIVE amount END``; a saying is a question about one attribute, with
 and without the rules, and its answer: a ranking with an effect size, or a table of dollars. Statements order the
-levels of an attribute, "people with X are more trusting than people with Y or Z" for each level but the last; in a document that
-has them, people act by them. A level has three tokens: in a profile or an answer, as the X and as a Y of a statement.
+levels of an attribute, "people with X are more trusting than people with Y or Z" for each level but the last; in a
+document that has them, people act by them. A level has three tokens: in a profile or an answer, as the X and as a Y
+of a statement.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ from doxa.belief.ranks import average_ranks
 from doxa.errors import InputError, did_you_mean
 
 
+@runtime_checkable
 class Believed(Protocol):
     """What is held against behaviour: any object with these members."""
 

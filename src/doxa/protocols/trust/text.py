@@ -148,8 +148,8 @@ def belief_prompt(attribute: str, levels: Sequence[str], strategy: Strategy, gam
     if strategy == "CTX+$":
         parts += [
             (
-                f"Many people play it as the first player. They are grouped by one attribute, {GROUP_SIZE} people in each "
-                f"group:\n{listed}"
+                f"Many people play it as the first player. They are grouped by one attribute, {GROUP_SIZE} people in "
+                f"each group:\n{listed}"
             ),
             (
                 "How many dollars does each group give? Answer with one line for each group and nothing else, with the "
@@ -161,9 +161,9 @@ def belief_prompt(attribute: str, levels: Sequence[str], strategy: Strategy, gam
             f"People in the United States are grouped by one attribute:\n{listed}",
             (
                 "How does their interpersonal trust differ, that is, how far do they trust other people? Answer in two "
-                "lines. The first is 'Ranking: ' and all groups, spelled as above, from most to least trusting with ' > ' "
-                "between them. The second is 'Effect size: ' and eta squared, the share of the differences in trust that "
-                "the attribute explains, as a number from 0 to 1, or small, medium or large."
+                "lines. The first is 'Ranking: ' and all groups, spelled as above, from most to least trusting with "
+                "' > ' between them. The second is 'Effect size: ' and eta squared, the share of the differences in "
+                "trust that the attribute explains, as a number from 0 to 1, or small, medium or large."
             ),
         ]
     return (user("\n\n".join(parts)),)
