@@ -122,7 +122,7 @@ def test_both_above_seventy_five_is_strict_or_not():
     }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(st.tuples(*[st.integers(11, 100)] * 6), min_size=2, max_size=8),
     st.randoms(use_true_random=False),

@@ -60,6 +60,7 @@ def test_the_quick_run_has_the_effect_and_its_controls(quick):
 def test_the_quick_runs_figures(quick):
     assert [figure.id for figure in quick.figures] == [
         *("numbers-stages", "texts-stages", "numbers-joint", "texts-joint", "reliability", "excess"),
+        "texts-noise",
     ]
     shares = [row["share"] for row in quick.figures[2].spec["data"]["values"]]
     assert sum(abs(share) for share in shares) == pytest.approx(1.0, abs=1e-3)
@@ -84,13 +85,13 @@ def simulated(**shift):
         "numbers": (0.61, 0.69, 0.75),
         "numbers, anchored": (0.56, 0.61, 0.65),
         "texts 0.01, cross_model": (0.6, 0.66, 0.72),
-        "texts 1, cross_model": (0.53, 0.55, 0.57),
+        "texts 25, cross_model": (0.53, 0.55, 0.57),
         "texts 0.01, self_debate": (0.58, 0.58, 0.58),
         "texts 0.01, public_bets": (0.58, 0.5, 0.54),
     }
     names = [
         *("numbers", "numbers, read afresh", "numbers, Bayesian", "numbers, common", "numbers, no noise"),
-        *("numbers, no choice", "numbers, anchored", "texts 1, cross_model"),
+        *("numbers, no choice", "numbers, anchored", "texts 25, cross_model"),
         *(f"texts 0.01, {name}" for name in (*CONDITIONS[:5], "read afresh")),
     ]
     parts = []
@@ -271,7 +272,14 @@ def test_without_the_arguments_all_else_runs(tmp_path, monkeypatch):
 
 def test_one_cell_to_a_replicate_and_kind():
     cells = plan("debate-confidence").cells.values()
-    assert {cell.condition for cell in cells} == {"numbers", "texts 0.01", "texts 0.1", "texts 1", "organism"}
+    assert {cell.condition for cell in cells} == {
+        "numbers",
+        "texts 0.01",
+        "texts 0.1",
+        "texts 1",
+        "texts 25",
+        "organism",
+    }
     few, more = plan("debate-confidence"), plan("debate-confidence", overrides={"seeds": 6})
     assert set(few.cells) < set(more.cells)
 

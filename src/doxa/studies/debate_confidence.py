@@ -87,7 +87,7 @@ class Config:
         minimum=1e-4,
     )
     penalties: tuple[float, ...] = setting(
-        (0.01, 0.1, 1.0), "ridges of readers, the largest with the least private tastes", minimum=1e-4
+        (0.01, 0.1, 1.0, 25.0), "ridges of readers, the largest with the least private tastes", minimum=1e-4
     )
     organism: str = setting("organism:sound", "small language model that plays both sides; empty for none")
     organism_debates: int = setting(2, "debates of the small model per way of asking", minimum=1)

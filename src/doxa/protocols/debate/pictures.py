@@ -37,6 +37,7 @@ def embedded_figures(tables: Tables, *, penalty: float) -> list[Figure]:
         _reliability(measures, {"numbers": "numbers", "numbers, Bayesian": "numbers, Bayesian",
                                 "texts": texts["cross_model"], "texts, read afresh": texts["read afresh"]}),
         *_excess(measures),
+        _by_noise(measures),
     ]  # fmt: skip
 
 
@@ -214,3 +215,30 @@ def _excess(measures: pl.DataFrame) -> list[Figure]:
             value="excess",
         )
     ]
+
+
+def _by_noise(measures: pl.DataFrame) -> Figure:
+    """Draw the excess of readers by how private their tastes are, one point to a split and ridge."""
+    cross = measures.filter(pl.col("condition").str.ends_with(", cross_model"))
+    keys = ["condition", "seed"]
+    closing = cross.filter(pl.col("measure") == "credence", pl.col("time") == 2)
+    points = closing.select(*keys, excess=pl.col("value") - 0.5).join(
+        cross.filter(pl.col("measure") == "noise").select(*keys, noise="value"), on=keys
+    )
+    ridge = pl.format("ridge {}", pl.col("condition").str.extract(r"texts ([^,]+),"))
+    rows = (
+        points.with_columns(ridge=ridge).sort("noise").select("noise", "excess", "ridge", "seed").to_dicts()
+    )
+    return scatter(
+        "texts-noise",
+        "Closing credence above 1/2 by noise, real arguments",
+        "Noise is what a reader has alone over what readers share; one point to a split of the arguments and a ridge.",
+        rows,
+        x="noise",
+        y="excess",
+        group="ridge",
+        label="seed",
+        x_title="noise",
+        y_title="excess",
+        references={"even": 0.0},
+    )
