@@ -94,11 +94,12 @@ def test_settings_without_effect_and_missing_files_are_refused(monkeypatch, tmp_
 
 def test_calls_are_counted_before_anybody_is_asked(tmp_path):
     address = "http://localhost:1/v1#model"
-    todo = plan(SLUG, overrides={"subject": address, "n": 3})
+    some = ("fun", "trust")
+    todo = plan(SLUG, overrides={"subject": address, "n": 3, "dimensions": some})
     expected = expect_missing(todo, tmp_path).subjects[address]
-    assert expected.calls == 11 * 3 * (1 + 3 * 2) + 3 * 3
-    read = plan(SLUG, overrides={"subject": address, "n": 3, "source": "released"})
-    assert expect_missing(read, tmp_path).subjects[address].calls == 11 * 3 * 3 * 2 + 3 * 3
+    assert expected.calls == 2 * 3 * (1 + 3 * 2) + 3 * 3
+    read = plan(SLUG, overrides={"subject": address, "n": 3, "source": "released", "dimensions": some})
+    assert expect_missing(read, tmp_path).subjects[address].calls == 2 * 3 * 3 * 2 + 3 * 3
 
 
 def warm(asked):
@@ -118,8 +119,13 @@ def warm(asked):
 
 
 def test_a_served_model_is_asked_and_a_second_run_asks_nothing(tmp_path):
-    with FaultServer(warm) as server:
-        overrides = {"subject": f"{server.url}#model", "n": 8, "difficulties": ("baseline",)}
+    with FaultServer(warm, faults=0.0) as server:
+        overrides = {
+            "subject": f"{server.url}#model",
+            "n": 4,
+            "difficulties": ("baseline",),
+            "dimensions": ("trust", "support", "knowledge"),
+        }
         result = run_study(SLUG, overrides=overrides, out=tmp_path)
         asked = len(server.ledger.entries)
         again = run_study(SLUG, overrides={**overrides, "permutations": 200}, out=tmp_path)
@@ -128,7 +134,7 @@ def test_a_served_model_is_asked_and_a_second_run_asks_nothing(tmp_path):
     assert found["warmth"].verdict == "holds"
     assert found["ladder"].verdict == "unresolved", "one skeptic makes no ladder"
     assert found["unread"].estimate == 0.0
-    assert again.computed == 0 or again.findings
+    assert again.computed == 0, "the cells do not hang on the number of permutations"
     shown = result.tables.transcripts
     assert (shown["text"] == "trust speaks").any()
     assert [figure.id for figure in result.figures] == ["convinced"]
@@ -171,7 +177,7 @@ def test_quick_keeps_the_contract_and_shows_the_mechanism(quick_runs):
         "style-left-out",
     ):
         assert found[name].verdict == "holds", name
-    assert found["loop-order"].estimate > 0.8
+    assert found["loop-order"].estimate > 0.7
     assert not any(finding.verdict == "fails" for finding in found.values())
     assert "17 workers out, 2044 answers kept" in found["people-order"].note
     assert "16 workers out, 2061 answers kept" in found["people-strengths"].note
