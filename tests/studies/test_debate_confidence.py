@@ -200,6 +200,55 @@ def test_what_had_to_be_decided_about_a_table_stands_beside_its_numbers(tmp_path
     assert all("paired in the order" in finding.note for finding in result.findings)
 
 
+def released(folder, name="private_self_bet", winner="proposition", **changes):
+    """Write a released debate: bets of 60, 70, 80 against 50, 60, 70."""
+    bets = [
+        {"side": side, "speech_type": stage, "amount": 60 - 10 * place + 10 * k, "thoughts": "hm"}
+        for k, stage in enumerate(STAGES)
+        for place, side in enumerate(SIDES)
+    ]
+    held = {
+        "motion": {"topic_description": "x"},
+        "proposition_model": "maker/m",
+        "opposition_model": "maker/m",
+        "judge_results": [{"model": "j", "winner": winner, "confidence": 70, "logic": "because"}] * 6,
+        "debator_bets": bets,
+        **changes,
+    }
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    number = len(list((folder / name).iterdir()))
+    (folder / name / f"debate_{number}.json").write_text(json.dumps(held), "utf-8")
+
+
+def test_released_debates_are_read_with_their_judgements(tmp_path):
+    released(tmp_path / "experiments")
+    released(tmp_path / "experiments", winner="opposition")
+    released(tmp_path / "experiments", "SELF_REDTEAM_DEBATE", judge_results=[])
+    released(tmp_path / "experiments", debator_bets=None)
+    overrides = {"bets": str(tmp_path / "experiments"), "conditions": "self_debate,self_redteam"}
+    result = run_study("debate-confidence", overrides=overrides, out=tmp_path / "runs")
+    found = {finding.id: finding for finding in result.findings}
+    assert found["self_debate-opening"].estimate == 55.0
+    assert found["self_debate-winners"].estimate == 0.0
+    assert "0 ties, 0 unjudged" in found["self_debate-winners"].note
+    assert "no jury" in found["self_redteam-winners"].note
+    assert "1 files have no bets" in found["self_debate-opening"].note
+    assert bets_of(result.tables).rows["model"].unique().to_list() == ["m"]
+    alone = {**overrides, "bets": str(tmp_path / "experiments" / "private_self_bet")}
+    assert run_study("debate-confidence", overrides=alone, out=tmp_path / "runs").findings[0].n == 2
+
+
+def test_bad_released_debates(tmp_path):
+    with pytest.raises(InputError, match="holds no debates with bets"):
+        plan("debate-confidence", overrides={"bets": str(tmp_path)})
+    released(tmp_path, winner="nobody")
+    with pytest.raises(InputError, match="vote 'nobody'"):
+        plan("debate-confidence", overrides={"bets": str(tmp_path)})
+    (tmp_path / "private_self_bet" / "debate_0.json").write_text("{", "utf-8")
+    with pytest.raises(InputError, match="is no released debate"):
+        plan("debate-confidence", overrides={"bets": str(tmp_path)})
+
+
 def test_a_changed_table_is_another_run(tmp_path):
     file = published_table(tmp_path, 2)
     before = set(plan("debate-confidence", overrides={"bets": str(file)}).cells)

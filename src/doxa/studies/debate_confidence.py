@@ -17,10 +17,11 @@ from doxa.errors import InputError
 from doxa.lab import Cell, Context, Figure, Finding, Tables, setting, study
 from doxa.lab.data import check, named
 from doxa.lab.declaration import studies
-from doxa.protocols.debate.bets import CONDITIONS, BetTable
+from doxa.protocols.debate.bets import CONDITIONS
 from doxa.protocols.debate.debate import ELICITS, Rules
 from doxa.protocols.debate.incentives import INCENTIVES
 from doxa.protocols.debate.plan import CONDITION_RULES, matches, read_motions
+from doxa.protocols.debate.released import read_bets
 from doxa.streams import stream
 
 NUMBERS = ("debates", "n_arguments", "sigma", "slope", "weight", "sweep_arguments", "sweep_sigma")
@@ -121,7 +122,9 @@ class Config:
     )
     temperature: float = setting(1.0, "of speeches, bets and votes", minimum=0)
     max_tokens: int = setting(1500, "longest reply", unit="tokens", minimum=1)
-    bets: str = setting("", "CSV file of bets in the published schema; empty reads none")
+    bets: str = setting(
+        "", "CSV file of bets in the published schema, or folder of released debates; empty reads none"
+    )
 
 
 def cells(config: Config) -> Iterable[Cell]:
@@ -131,8 +134,9 @@ def cells(config: Config) -> Iterable[Cell]:
         raise InputError("bets and subject: a table is read or a model debates; give one of them")
     studies.get("debate-confidence").refuse_unused(config, PARTS, part)
     if part == "bets":
-        table = BetTable.from_csv(config.bets)
-        yield Cell("bets", config.seed, ("bets",), {"rows": digest(table.rows.write_json(), length=16)})
+        read = read_bets(config.bets)
+        held = [read.table.rows.write_json(), [[one.debate, list(one.votes)] for one in read.verdicts]]
+        yield Cell("bets", config.seed, ("bets",), {"rows": digest(held, length=16)})
     elif part == "subject":
         yield from _debating(config)
     else:
@@ -254,7 +258,8 @@ def _read(ctx: Context) -> Tables:
     from doxa.protocols.debate.published import record_table
 
     recorder = ctx.recorder()
-    record_table(recorder, BetTable.from_csv(ctx.config.bets))
+    read = read_bets(ctx.config.bets)
+    record_table(recorder, read.table, read.verdicts)
     return recorder.tables()
 
 

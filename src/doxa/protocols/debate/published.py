@@ -97,21 +97,25 @@ def record_held(recorder: Recorder, held: Sequence[DebateRecord], decided: Mappi
             )
         verdict = decided[one.id].verdict if one.id in decided else None
         if verdict is not None:
-            won = None if verdict.winner is None else float(verdict.winner == "proposition")
-            recorder.measure(
-                "proposition_won",
-                won,
-                subject="jury",
-                axis="turn",
-                condition=debate.condition,
-                debate=one.id,
-                votes=list(verdict.votes),
-                margin=verdict.margin,
-                **_missing(won, "tie" if any(verdict.votes) else "no vote could be read"),
-            )
+            _record_verdict(recorder, verdict, debate.condition)
         record(recorder, [one.transcript], condition=debate.condition)
     for one in decided.values():
         record(recorder, one.transcripts)
+
+
+def _record_verdict(recorder: Recorder, verdict: Verdict, condition: str) -> None:
+    won = None if verdict.winner is None else float(verdict.winner == "proposition")
+    recorder.measure(
+        "proposition_won",
+        won,
+        subject="jury",
+        axis="turn",
+        condition=condition,
+        debate=verdict.debate,
+        votes=list(verdict.votes),
+        margin=verdict.margin,
+        **_missing(won, "tie" if any(verdict.votes) else "no vote could be read"),
+    )
 
 
 def _missing(value: float | None, reason: str) -> dict[str, Any]:
@@ -154,8 +158,11 @@ def verdicts_of(tables: Tables) -> list[Verdict]:
     return found
 
 
-def record_table(recorder: Recorder, table: BetTable) -> None:
-    """Add a table of bets that was read from a file to a cell's record; ``bets_of`` reads it back."""
+def record_table(recorder: Recorder, table: BetTable, verdicts: Sequence[Verdict] = ()) -> None:
+    """Add bets and verdicts that were read from files to a cell's record; ``bets_of``, ``verdicts_of`` read them."""
+    conditions = dict(zip(table.rows["debate"], table.rows["condition"], strict=True))
+    for verdict in verdicts:
+        _record_verdict(recorder, verdict, conditions[verdict.debate])
     stages = {stage: float(number) for number, stage in enumerate(MULTI_STAGES)}
     for row in table.rows.iter_rows(named=True):
         known: dict[str, Any] = {name: row[name] for name in _TABLE_EXTRA}
