@@ -89,7 +89,9 @@ def test_bets_that_cannot_be_read_block_the_verdict() -> None:
 
 
 @pytest.mark.parametrize(("own", "against"), [(1.0, 0.0), (0.0, 0.5), (-1.0, 1.0)])
-def test_a_model_that_plays_people_as_it_says_they_play_acts_with_its_words(own: float, against: float) -> None:
+def test_a_model_that_plays_people_as_it_says_they_play_acts_with_its_words(
+    own: float, against: float
+) -> None:
     """Its groups differ by two dollars in one trait; as a person of a group it follows that by ``own``."""
     sent = {"High": 2, "Moderate": 0, "Low": -2}
 

@@ -102,13 +102,14 @@ def escalation(
 def significant(
     table: BetTable, step: tuple[str, str] = ("opening", "closing"), *, level: float = 0.05
 ) -> tuple[int, int]:
-    """Return how many models have a rise between two stages with p below ``level``, and how many models there are.
+    """Return how many models have a rise between two stages with p below ``level``, and how many have bets to tell by.
 
     Student's paired t, one-sided. Differences that do not vary have no t: an all-equal rise counts, none does not.
     """
     rises = [steps[step].t for steps in escalation(table, "model").values()]
-    up = [rise.p < level or (np.isnan(rise.p) and rise.n > 1 and rise.estimate > 0.0) for rise in rises]
-    return int(np.sum(up)), len(rises)
+    read = [rise for rise in rises if rise.n > 1]
+    up = [rise.p < level or (np.isnan(rise.p) and rise.estimate > 0.0) for rise in read]
+    return int(np.sum(up)), len(read)
 
 
 def mutual_overestimation(table: BetTable, threshold: float = 75.0, strict: bool = True) -> Mutual:
