@@ -29,7 +29,7 @@ def ask_debate(
     order = [MOTIONS[int(place)] for place in rng.permutation(len(MOTIONS))]
     debates = {
         f"{number:03d}": Debate(
-            order[number % len(order)], subject, subject, Rules(note="self"), replicate=number
+            order[number % len(order)], subject, subject, Rules(note="self"), replicate=number // len(order)
         )
         for number in range(DEBATES_PER_SIZE * size)
     }
