@@ -87,6 +87,7 @@ def test_names_and_protocol() -> None:
             "role-player",
             "overconfident",
             "first-person-blind",
+            "two-faced",
             "yes-sayer",
             "refuser",
             "noise",
@@ -115,6 +116,15 @@ def test_drift_by_hand() -> None:
     p = 1 / (1 + math.exp(-0.25))
     vote = probabilities(subject, told(*statements, question=Vote("army")), ("for", "against"))
     assert vote[0] == pytest.approx(0.7 * p + 0.3 * (1 - p), abs=1e-6)
+
+
+@pytest.mark.parametrize("against", [0.0, 0.2, 0.8])
+def test_two_faced_votes_against_what_it_says_as_often_as_planted(against: float) -> None:
+    subject = opened("two-faced", against=against)
+    said = probabilities(subject, told(Stance("tax", True), question=Supports("tax")), ("yes", "no"))[0]
+    vote = probabilities(subject, told(Stance("tax", True), question=Vote("tax")), ("for", "against"))[0]
+    assert vote == pytest.approx(said * (1 - against) + (1 - said) * against, abs=1e-6)
+    assert planted_effects(subject.address)["vote_tau"] == pytest.approx(1 - against)
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.3, 0.6, 1.0])
