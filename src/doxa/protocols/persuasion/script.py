@@ -234,16 +234,17 @@ def read_arguments(
     scenes: list[Scene] = []
     places: list[tuple[int, tuple[str, int, str]]] = []
     for place, who in enumerate(skeptics):
+        seats = {
+            SKEPTIC: Seat(who.model, sampling=who.sampling),
+            CONVINCER: Seat(convincer.model, sampling=convincer.sampling),
+        }
         for argument in arguments:
             dimension, number, text = argument
             shown = text if text.strip() else f"(no argument: {dimension} {number})"
             scenes.append(
                 Scene(
                     f"{dimension} {number} {who.difficulty}",
-                    {
-                        SKEPTIC: Seat(who.model, sampling=who.sampling),
-                        CONVINCER: Seat(convincer.model, sampling=convincer.sampling),
-                    },
+                    seats,
                     {
                         "claim": wording.claim,
                         "persona": who.persona or wording.skeptic(who.difficulty),
