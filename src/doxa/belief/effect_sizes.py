@@ -216,7 +216,8 @@ def _eta_estimate(spread: Spread, estimate: float, level: float) -> Estimate:
         return Estimate(n, math.nan, math.nan, math.nan, None, "all values are equal, so the share is 0/0")
     if not spread.within_degrees:
         return Estimate(n, estimate, math.nan, math.nan, None, "every group has one row: no spread within")
-    if not spread.within:
+    # Below this the inversion of F is lost in rounding, or does not end.
+    if spread.within <= 1e-8 * spread.total:
         return Estimate(n, estimate, math.inf, 0.0, (estimate, estimate), "no spread within groups")
     from scipy.special import fdtrc, ncfdtr
 

@@ -35,6 +35,9 @@ INVENTED = 4000
 STATED_SHARE = 0.5
 """Share of plays after statements, of the network that learns to use them."""
 
+SAYING_SHARE = (0.2, 0.1)
+"""Share of rows that are sayings without and with statements, which take longer to learn."""
+
 NETWORK = ("batch", "width", "layers", "peak_rate", "precision")
 MEASURED = ("people", "repeats", "each", "targets", "bootstrap", "games")
 PLANTED = ("recovery_people", "populations", "bootstrap")
@@ -108,7 +111,7 @@ class Config:
     )
     steps: int = setting(300, "optimiser steps of a network without statements", unit="steps", minimum=1)
     stated_steps: int = setting(
-        1000, "optimiser steps of the network that learns to use them", unit="steps", minimum=1
+        1600, "optimiser steps of the network that learns to use them", unit="steps", minimum=1
     )
     batch: int = setting(64, "rows of a step", unit="rows", minimum=1)
     width: int = setting(48, "width of a network", minimum=8)
@@ -127,7 +130,7 @@ class Config:
     bootstrap: int = setting(1000, "resamples of personas for an interval", minimum=100)
     games: int = setting(100, "personas that forecast and play rounds", minimum=2)
     rounds: int = setting(6, "rounds of a game", unit="rounds", minimum=2, paper=6)
-    rounds_steps: int = setting(500, "optimiser steps of a network of rounds", unit="steps", minimum=1)
+    rounds_steps: int = setting(1000, "optimiser steps of a network of rounds", unit="steps", minimum=1)
     recovery_people: int = setting(1000, "people of a simulated population", minimum=200)
     populations: int = setting(15, "simulated populations of each plan", minimum=2)
     subject: str = setting("", "address of a model to ask; empty runs the embedded experiments")
@@ -267,7 +270,7 @@ def run_registers(cell: Cell, ctx: Context) -> Tables:
     config, recorder, stated = ctx.config, ctx.recorder(), float(cast(float, cell.params["stated"]))
     world = world_of(cell, float(cast(float, cell.params["c"])))
     trained = train_registers(
-        [TrustRegisters(world, stated)],
+        [TrustRegisters(world, stated, SAYING_SHARE[stated > 0])],
         [cell.seed],
         steps=config.stated_steps if stated else config.steps,
         progress=lambda done, total: ctx.progress(0.7 * done, float(total), "training"),

@@ -40,7 +40,7 @@ def train_registers(
     corpora: Sequence[TrustRegisters],
     seeds: Sequence[int],
     *,
-    steps: int = 1000,
+    steps: int = 1600,
     batch: int = 64,
     width: int = 48,
     layers: int = 2,

@@ -3,8 +3,8 @@
 A play is ``BEGIN [statements] profile RULES PLAY GIVE amount END``; a saying is a question about one attribute, with
 and without the rules, and its answer: a ranking with an effect size, or a table of dollars. Statements order the
 levels of an attribute, "people with X are more trusting than people with Y or Z" for each level but the last; in a
-document that has them, people act by them. A level has three tokens: in a profile or an answer, as the X and as a Y
-of a statement.
+document that has them, people act by them. A level has three tokens: in a profile or an answer, as the X and as a Y of
+a statement.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ MEAN_STEPS, SD_STEPS, EFFECT_STEPS = 10, 10, 100
 """Steps to a dollar of means and deviations, and to 1 of effect sizes, that can be said."""
 MOST_SD, MOST_EFFECT = 5.0, 0.6
 
-SAYING_SHARE = 0.2
-"""Share of rows that are sayings."""
 RANKING_NOISE = 0.2
 """Standard deviation in dollars of the noise that group means have when somebody ranks them."""
 STATED_SPREAD = 2.0
@@ -106,14 +104,17 @@ class TrustRegisters:
     Attributes:
         world: population and plans.
         stated_share: share of plays that are preceded by statements which hold in that document (φ), in [0, 1].
+        saying_share: share of rows that are sayings, in [0, 1].
     """
 
     world: TrustWorld
     stated_share: float = 0.0
+    saying_share: float = 0.2
 
     def __post_init__(self) -> None:
-        if not 0 <= self.stated_share <= 1:
-            raise InputError(f"stated_share={self.stated_share}: must be in [0, 1]")
+        for name in ("stated_share", "saying_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name}={getattr(self, name)}: must be in [0, 1]")
 
     @cached_property
     def tokens(self) -> TrustTokens:
@@ -126,7 +127,7 @@ class TrustRegisters:
         def sample(rng: np.random.Generator, rows: int) -> TokenBatch:
             tokens = np.full((rows, self.tokens.row_tokens), PAD)
             targets = np.full_like(tokens, NO_LOSS)
-            says = rng.random(rows) < SAYING_SHARE
+            says = rng.random(rows) < self.saying_share
             for row in np.flatnonzero(says):
                 document, before = self.saying(rng)
                 tokens[row, : len(document)] = document

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float, Int
 
-from doxa.belief.effect_sizes import eta_squared, kruskal_epsilon2, omega_squared
+from doxa.belief.effect_sizes import eta_squared, kruskal_epsilon2, omega_squared, one_way
 from doxa.belief.inference import Interval, percentile_interval
 from doxa.belief.rank_correlation import spearman
 from doxa.belief.ranks import average_ranks
@@ -102,6 +102,7 @@ def consistency(
     rng: np.random.Generator,
     level: float = 0.95,
     value: str = "sent",
+    tested: bool = True,
 ) -> Consistency:
     """Hold beliefs against behaviour.
 
@@ -113,6 +114,7 @@ def consistency(
         rng: of the resamples.
         level: coverage of the intervals.
         value: column of the amounts.
+        tested: whether to count all orders for p and to invert the distribution of F for the interval of η².
 
     Raises:
         InputError: an attribute or amount column is missing, a level has fewer than two personas, or belief and
@@ -125,7 +127,7 @@ def consistency(
     if bootstrap < 100:
         raise InputError(f"bootstrap={bootstrap}: must be >= 100 for an interval")
     weights = _weights(amounts.size, bootstrap, rng)
-    found = [_row(belief, rows, amounts, weights, level) for belief in beliefs]
+    found = [_row(belief, rows, amounts, weights, level, tested) for belief in beliefs]
     return Consistency(
         pl.DataFrame([one.row for one in found], schema=_SCHEMA),
         np.stack([one.rho for one in found]) if found else np.empty((0, bootstrap)),
@@ -162,30 +164,37 @@ class _Held(NamedTuple):
 
 
 def _row(
-    belief: Believed, rows: pl.DataFrame, amounts: np.ndarray, weights: np.ndarray, level: float
+    belief: Believed, rows: pl.DataFrame, amounts: np.ndarray, weights: np.ndarray, level: float, tested: bool
 ) -> _Held:
     codes = _codes(belief, rows)
     kept = codes >= 0
     own, groups = amounts[kept], codes[kept]
     scores = np.array(belief.scores)
     means = np.bincount(groups, own, len(scores)) / np.bincount(groups, minlength=len(scores))
-    behaviour = eta_squared(own, groups, level=level)
-    read = bool(np.isfinite(scores).all())
-    order = spearman(scores, means, rng=_luck(scores.size)) if read else None
+    behaviour = eta_squared(own, groups, level=level) if tested else omega_squared(own, groups)
+    found = float(_rank_correlations(scores, means[None])[0])
+    p, why = float("nan"), ""
+    if not np.isfinite(scores).all():
+        why = "the belief could not be read"
+    elif tested or np.isnan(found):
+        order = spearman(scores, means, rng=_luck(scores.size))
+        p, why = order.p, order.reason
     rho_draws, eta_draws = _resampled(scores, own, groups, weights[:, kept])
-    spread = percentile_interval(order.estimate if order else np.nan, rho_draws, own.size, level)
-    delta = abs(belief.eta2 - behaviour.estimate)
-    reasons = ["the belief could not be read" if order is None else order.reason, behaviour.reason]
+    spread = percentile_interval(found, rho_draws, own.size, level)
+    spent = one_way(own, groups)
+    eta2 = spent.between / spent.total if spent.total else float("nan")
+    delta = abs(belief.eta2 - eta2)
+    reasons = [why, behaviour.reason]
     row: dict[str, object] = {
         "attribute": belief.attribute,
         "n_levels": len(scores),
         "n": own.size,
-        "spearman": _number(order.estimate if order else None),
-        "spearman_low": _number(spread.low if order else None),
-        "spearman_high": _number(spread.high if order else None),
-        "perm_p": _number(order.p if order else None),
+        "spearman": _number(found),
+        "spearman_low": _number(spread.low),
+        "spearman_high": _number(spread.high),
+        "perm_p": _number(p),
         "eta2_belief": _number(belief.eta2),
-        "eta2_behaviour": _number(behaviour.estimate),
+        "eta2_behaviour": _number(eta2),
         "eta2_low": _number(behaviour.interval[0] if behaviour.interval else None),
         "eta2_high": _number(behaviour.interval[1] if behaviour.interval else None),
         "omega2": _number(omega_squared(own, groups).estimate),
@@ -239,11 +248,20 @@ def _resampled(
         whole = weights @ away**2 - total * mean**2
         eta2 = np.where(whole > 1e-9, between / whole, np.nan)
     full = np.asarray(np.all(counts > 0, axis=1))
+    shown = np.round(np.where(full[:, None], means, 0.0), 12)
+    return np.where(full, _rank_correlations(scores, shown), np.nan), eta2
+
+
+def _rank_correlations(
+    scores: Float[np.ndarray, " levels"], means: Float[np.ndarray, "rows levels"]
+) -> Float[np.ndarray, " rows"]:
+    """Return Spearman's ρ of each row of means with the scores; NaN where a side does not vary or was not read."""
+    if not np.isfinite(scores).all():
+        return np.full(len(means), np.nan)
     x = average_ranks(scores) - (scores.size + 1) / 2
-    y = average_ranks(np.round(np.where(full[:, None], means, 0.0), 12)) - (scores.size + 1) / 2
+    y = average_ranks(means) - (scores.size + 1) / 2
     scale = np.sqrt((x * x).sum() * (y * y).sum(1))
-    rho = np.where(full & (scale > 0), y @ x / np.where(scale > 0, scale, 1.0), np.nan)
-    return (rho if np.isfinite(scores).all() else np.full(len(rho), np.nan)), eta2
+    return np.where(scale > 0, y @ x / np.where(scale > 0, scale, 1.0), np.nan)
 
 
 def _median(values: Sequence[float | None], draws: np.ndarray, n: int) -> Interval:

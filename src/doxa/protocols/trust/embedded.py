@@ -81,7 +81,9 @@ def record_registers(
     shuffled = pl.DataFrame(
         [personas["agent_id"]]
         + [
-            personas[name].gather(stream(world.seed, "trust", "shuffled", name).permutation(personas.height))
+            personas[name].gather(
+                stream(world.seed, "trust", "shuffled", name, f"{world.c:g}").permutation(personas.height)
+            )
             for name in levels
         ]
     )
@@ -142,6 +144,7 @@ def record_conditions(
                 100,
                 rng=stream(world.seed, "trust", "orderings", attribute),
                 value="expected",
+                tested=False,
             )
             means = dict(zip(ranking, found.level_means[attribute], strict=True))
             acted = sorted(means, key=lambda level, means=means: -means[level])

@@ -51,7 +51,7 @@ def choose_amounts(
     prompts: Sequence[Conversation],
     game: TrustGame,
     *,
-    method: Method = "reply",
+    method: Method | str = "reply",
     style: Style = "bdi",
     seed: int = 0,
     names: tuple[str | int, ...] = ("trust", "play"),

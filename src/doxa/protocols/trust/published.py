@@ -221,7 +221,7 @@ def record_shuffled(
     for draw in range(draws):
         order = stream(seed, "trust", "dealt", draw).permutation(behaviour.height)
         dealt = behaviour.with_columns(behaviour["sent"].gather(order))
-        found = compared(beliefs, dealt, 100, seed).found
+        found = compared(beliefs, dealt, 100, seed, tested=False).found
         value = None if found is None else found.median()["spearman"].estimate
         recorder.measure(
             "median spearman",
@@ -330,7 +330,9 @@ def record_plays(recorder: Recorder, subject: str, plays: pl.DataFrame, conditio
         )
 
 
-def compared(beliefs: Sequence[Believed], behaviour: pl.DataFrame, bootstrap: int, seed: int) -> Compared:
+def compared(
+    beliefs: Sequence[Believed], behaviour: pl.DataFrame, bootstrap: int, seed: int, *, tested: bool = True
+) -> Compared:
     """Hold beliefs against behaviour where there is enough of it.
 
     A level with fewer than two amounts is left out of its attribute, an attribute with fewer than two such levels, or
@@ -358,7 +360,9 @@ def compared(beliefs: Sequence[Believed], behaviour: pl.DataFrame, bootstrap: in
         kept.append(Ordered(name, levels, tuple(belief.scores[place] for place in full), belief.eta2))
     if not kept:
         return Compared(None, left)
-    return Compared(consistency(kept, rows, bootstrap, rng=stream(seed, "trust", "bootstrap")), left)
+    return Compared(
+        consistency(kept, rows, bootstrap, rng=stream(seed, "trust", "bootstrap"), tested=tested), left
+    )
 
 
 def difference(one: Consistency | None, other: Consistency | None) -> Interval:

@@ -76,6 +76,18 @@ def profile_text(persona: Mapping[str, object], attributes: Sequence[str]) -> st
     return "You are the person described here.\n" + "\n".join(f"- {line}" for line in lines)
 
 
+PLAYERS = "Many people play it as the first player. They are grouped by one attribute"
+ASK_DOLLARS = (
+    "How many dollars does each group give? Answer with one line for each group and nothing else, with the group "
+    "spelled as above, then the mean and the standard deviation in dollars: 'GROUP = mean M, SD S'."
+)
+ASK_TRUST = (
+    "How does their interpersonal trust differ, that is, how far do they trust other people? Answer in two lines. The "
+    "first is 'Ranking: ' and all groups, spelled as above, from most to least trusting with ' > ' between them. The "
+    "second is 'Effect size: ' and eta squared, the share of the differences in trust that the attribute explains, as "
+    "a number from 0 to 1, or small, medium or large."
+)
+
 NOBODY = "You are a person who takes part in a study."
 """The profile of the persona-free baseline."""
 
@@ -101,7 +113,7 @@ def _sentences(attribute: str, ranking: Sequence[str]) -> list[str]:
     ]
 
 
-def ending(game: TrustGame, style: Style) -> str:
+def ending(game: TrustGame, style: Style | str) -> str:
     """Return how an answer is to be given."""
     whole = f"a whole number from 0 to {game.endowment}"
     if style == "bdi":
@@ -146,26 +158,9 @@ def belief_prompt(attribute: str, levels: Sequence[str], strategy: Strategy, gam
     listed = "\n".join(f"- {phrase(attribute, level)}" for level in levels)
     parts = [] if strategy == "NOCTX+TR" else [rules_text(game)]
     if strategy == "CTX+$":
-        parts += [
-            (
-                f"Many people play it as the first player. They are grouped by one attribute, {GROUP_SIZE} people in "
-                f"each group:\n{listed}"
-            ),
-            (
-                "How many dollars does each group give? Answer with one line for each group and nothing else, with the "
-                "group spelled as above, then the mean and the standard deviation in dollars: 'GROUP = mean M, SD S'."
-            ),
-        ]
+        parts += [f"{PLAYERS}, {GROUP_SIZE} people in each group:\n{listed}", ASK_DOLLARS]
     else:
-        parts += [
-            f"People in the United States are grouped by one attribute:\n{listed}",
-            (
-                "How does their interpersonal trust differ, that is, how far do they trust other people? Answer in two "
-                "lines. The first is 'Ranking: ' and all groups, spelled as above, from most to least trusting with "
-                "' > ' between them. The second is 'Effect size: ' and eta squared, the share of the differences in "
-                "trust that the attribute explains, as a number from 0 to 1, or small, medium or large."
-            ),
-        ]
+        parts += [f"People in the United States are grouped by one attribute:\n{listed}", ASK_TRUST]
     return (user("\n\n".join(parts)),)
 
 
