@@ -39,7 +39,7 @@ class Agreement(NamedTuple):
 
 
 def fleiss_kappa_binary(
-    counts: Shaped[np.ndarray, "matchups 2"] | Sequence[Sequence[int]],
+    counts: Shaped[np.ndarray, "matchups 2"] | Sequence[Sequence[float]],
     orientation: Orientation = "symmetric",
     pairs: Sequence[tuple[str, str]] | None = None,
     *,
@@ -106,7 +106,7 @@ def fleiss_kappa_binary(
 
 
 def fleiss_kappa(
-    counts: Shaped[np.ndarray, "items categories"] | Sequence[Sequence[int]],
+    counts: Shaped[np.ndarray, "items categories"] | Sequence[Sequence[float]],
     *,
     rng: np.random.Generator | None = None,
     level: float = 0.95,
