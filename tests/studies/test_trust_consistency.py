@@ -72,7 +72,7 @@ def networks(**changed):
             if c == 0:
                 one.measure("says as planned", numbers["said"] + wobble, **told)
                 one.measure("plays as planned", numbers["acted"] + wobble, **told)
-                orders(one, numbers["no_gain"], numbers["no_slope"], wobble)
+        orders(recorder("stated 0"), numbers["no_gain"], numbers["no_slope"], wobble)
         orders(recorder("stated 0.5"), numbers["gain"], numbers["slope"], wobble)
         one = recorder("rounds")
         for rule, value in (("adaptive", numbers["horizon"]), ("steady", numbers["steady"])):
@@ -97,6 +97,14 @@ def orders(recorder, gain, slope, wobble):
         if supplied is not None:
             recorder.measure("rho of ordering", supplied, **told)
             recorder.measure("rho own", slope * supplied + wobble, **told)
+
+
+def test_networks_with_and_without_statements_differ_in_nothing_else():
+    study = find_study("trust-consistency")
+    cells = {cell.condition: cell for cell in study.code.cells(study.configure(overrides={"seeds": 1}))}
+    effect, control = cells["stated 0.5"], cells["stated 0"]
+    assert effect.uses == control.uses
+    assert {**effect.params, "stated": None} == {**control.params, "stated": None}
 
 
 def verdicts(tables):
@@ -134,7 +142,16 @@ def test_a_bound_that_is_missed_fails(changed, finding):
 
 def test_conditions_are_the_specs(trust_data):
     conditions = {cell.condition for cell in plan("trust-consistency").cells.values()}
-    assert conditions == {"recovery 0", "recovery 1", "c 0", "c 0.5", "c 1", "stated 0.5", "rounds"}
+    assert conditions == {
+        "recovery 0",
+        "recovery 1",
+        "c 0",
+        "c 0.5",
+        "c 1",
+        "stated 0",
+        "stated 0.5",
+        "rounds",
+    }
     few, more = plan("trust-consistency"), plan("trust-consistency", overrides={"seeds": 6})
     assert set(few.cells) < set(more.cells)
 

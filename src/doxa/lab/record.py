@@ -266,6 +266,34 @@ class Finding:
     n: int = 0
     note: str = ""
 
+    @classmethod
+    def judged(
+        cls,
+        name: str,
+        claim: str,
+        estimate: float | None,
+        interval: tuple[float, float] | None,
+        *,
+        above: float | None = None,
+        below: float | None = None,
+        **rest: Any,
+    ) -> Finding:
+        """Return the finding that a number lies within bounds; without a finite estimate it has no interval either.
+
+        Args:
+            name: its id.
+            claim: the sentence that was fixed before the run.
+            estimate: the number; None or NaN where there is none.
+            interval: its ends, None where it has none.
+            above: lower bound, None for none.
+            below: upper bound, None for none.
+            rest: further fields.
+        """
+        known = estimate is not None and math.isfinite(estimate)
+        ends = interval if known else None
+        verdict = judge(ends, above=above, below=below)
+        return cls(name, claim, estimate if known else None, ends, verdict, **rest)
+
     def as_json(self) -> dict[str, Json]:
         """Return the finding as plain JSON; a number that is not finite becomes null."""
         return {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from doxa.belief.inference import Interval, mean_t_interval
-from doxa.lab.record import Finding, judge
+from doxa.lab.record import Finding
 
 SHARE = (0.0, 1.0)
 """What a share can be."""
@@ -92,12 +92,13 @@ class Units:
             told = ["one unit has no interval", note]
         else:
             told.append(f"single units {min(self.values.values()):.3g} to {max(self.values.values()):.3g}")
-        return Finding(
-            id=name,
-            claim=claim,
-            estimate=mean.estimate if self.values else None,
-            interval=ends,
-            verdict=judge(ends, above=above, below=below),
+        return Finding.judged(
+            name,
+            claim,
+            mean.estimate,
+            ends,
+            above=above,
+            below=below,
             unit=unit,
             control=control,
             paper=paper,

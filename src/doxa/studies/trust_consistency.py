@@ -36,7 +36,8 @@ STATED_SHARE = 0.5
 """Share of plays after statements, of the network that learns to use them."""
 
 SAYING_SHARE = (0.2, 0.1)
-"""Share of rows that are sayings without and with statements, which take longer to learn."""
+"""Share of rows that are sayings in networks that are told no orderings, and in those that are: both that read
+statements and their controls, because statements take longer to learn."""
 
 NETWORK = ("batch", "width", "layers", "peak_rate", "precision")
 MEASURED = ("people", "repeats", "each", "targets", "bootstrap", "games")
@@ -109,9 +110,14 @@ class Config:
         minimum=0,
         maximum=1,
     )
-    steps: int = setting(300, "optimiser steps of a network without statements", unit="steps", minimum=1)
+    steps: int = setting(
+        300, "optimiser steps of a network that is told no orderings", unit="steps", minimum=1
+    )
     stated_steps: int = setting(
-        1600, "optimiser steps of the network that learns to use them", unit="steps", minimum=1
+        1600,
+        "optimiser steps of a network that is told orderings, control and effect",
+        unit="steps",
+        minimum=1,
     )
     batch: int = setting(64, "rows of a step", unit="rows", minimum=1)
     width: int = setting(48, "width of a network", minimum=8)
@@ -196,10 +202,11 @@ def cells(config: Config) -> Iterable[Cell]:
         for c in (0.0, 1.0):
             yield Cell(f"recovery {c:g}", seed, PLANTED, {"c": c, "people": people})
         for c in config.c:
-            params = {"c": c, "stated": 0.0, "people": people, "conditioned": c == 0.0}
+            params = {"c": c, "stated": 0.0, "people": people, "conditioned": False}
             yield Cell(f"c {c:g}", seed, ("steps", *NETWORK, *MEASURED), params)
-        params = {"c": 0.0, "stated": STATED_SHARE, "people": people, "conditioned": True}
-        yield Cell(f"stated {STATED_SHARE:g}", seed, ("stated_steps", *NETWORK, *MEASURED), params)
+        for share in (0.0, STATED_SHARE):  # effect and control differ in this share alone
+            params = {"c": 0.0, "stated": share, "people": people, "conditioned": True}
+            yield Cell(f"stated {share:g}", seed, ("stated_steps", *NETWORK, *MEASURED), params)
         yield Cell("rounds", seed, (*ROUNDS, *MEASURED), {"people": people})
 
 
@@ -268,11 +275,12 @@ def run_registers(cell: Cell, ctx: Context) -> Tables:
     from doxa.worlds.trust_registers import TrustRegisters
 
     config, recorder, stated = ctx.config, ctx.recorder(), float(cast(float, cell.params["stated"]))
+    conditioned = bool(cell.params["conditioned"])
     world = world_of(cell, float(cast(float, cell.params["c"])))
     trained = train_registers(
-        [TrustRegisters(world, stated, SAYING_SHARE[stated > 0])],
+        [TrustRegisters(world, stated, SAYING_SHARE[conditioned])],
         [cell.seed],
-        steps=config.stated_steps if stated else config.steps,
+        steps=config.stated_steps if conditioned else config.steps,
         progress=lambda done, total: ctx.progress(0.7 * done, float(total), "training"),
         **{name: getattr(config, name) for name in NETWORK},
     )
@@ -284,7 +292,7 @@ def run_registers(cell: Cell, ctx: Context) -> Tables:
         world,
         sizes_of(config),
         lambda share, note: ctx.progress(0.7 + 0.3 * share, 1.0, note),
-        conditioned=bool(cell.params["conditioned"]),
+        conditioned=conditioned,
     )
     return recorder.tables()
 

@@ -146,18 +146,17 @@ class TrustRegisters:
         """
         most = self.tokens.row_tokens // self.tokens.play_tokens
         documents = self.plays(most * len(rows), rng)
-        following = iter(documents)
+        place = 0
         for row in rows:
             at, first = 0, True
-            for document in following:
+            while place < len(documents) and at + len(documents[place]) <= self.tokens.row_tokens:
+                document = documents[place]
                 end = at + len(document)
-                if end > self.tokens.row_tokens:
-                    break
                 tokens[row, at:end] = document
                 targets[row, end - 3] = document[-2]
                 if first:
                     targets[row, end - 4], targets[row, end - 2] = GIVE, END
-                at, first = end, False
+                at, first, place = end, False, place + 1
 
     def plays(self, count: int, rng: np.random.Generator) -> list[Int[np.ndarray, " _"]]:
         """Return plays, of which a share is preceded by statements that hold there."""

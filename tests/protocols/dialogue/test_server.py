@@ -10,13 +10,15 @@ import pytest
 from aiohttp import web
 
 from doxa.canonical import digest
+from doxa.lab.parts import Parts
 from doxa.protocols.dialogue import Scene, Script, Seat, Stage, Turn, play
-from doxa.subjects.base import Sampling
+from doxa.subjects.base import Reply, Sampling
 from doxa.subjects.cache import CachedSubject, Journal
 from doxa.subjects.endpoint import EndpointSubject
 from doxa.subjects.endpoint_exchange import Patience
 from doxa.subjects.endpoint_transport import LoopThread
 from doxa.testing import FaultServer
+from tests.protocols.dialogue.scripted_subject import ScriptedSubject
 
 PATIENT = Patience(
     concurrency=64, attempts=12, first_wait_s=0.001, longest_wait_s=0.05, timeout_s=30.0, retry_share=5.0
@@ -120,3 +122,18 @@ def test_faults_of_two_servers_change_nothing_and_each_is_counted(tmp_path) -> N
             journal.close()
     assert held[0] == held[1]
     assert sum(first.ledger.seen().values()) > 0 < sum(second.ledger.seen().values())
+
+
+def test_a_fault_of_a_cached_subject_is_asked_again_by_the_next_run(tmp_path) -> None:
+    """Where answers are cached, parts keep nothing: a part would hold the fault for good."""
+    journal = Journal(tmp_path / "replies.sqlite")
+    fails = ScriptedSubject("s", lambda *_: Reply("", "fault", fault="timeout"))
+    answers = ScriptedSubject("s", lambda *_: "text")
+    keep = Parts(tmp_path / "parts")
+    [first] = play(SCRIPT, scenes(CachedSubject(fails, journal), CachedSubject(fails, journal), 1), keep=keep)
+    [second] = play(
+        SCRIPT, scenes(CachedSubject(answers, journal), CachedSubject(answers, journal), 1), keep=keep
+    )
+    journal.close()
+    assert first.stopped
+    assert [one.text for one in second.said] == ["text"] * 4

@@ -10,7 +10,7 @@ import polars as pl
 from doxa.belief.inference import Interval, wilson
 from doxa.belief.significance import Estimate
 from doxa.errors import InputError
-from doxa.lab.record import Finding, judge
+from doxa.lab.record import Finding
 from doxa.protocols.debate.bets import STAGES, BetTable
 from doxa.protocols.debate.measures import (
     escalation,
@@ -189,12 +189,13 @@ def _finding(
     control: bool = False,
     unit: str = "points of 100",
 ) -> Finding:
-    return Finding(
-        id=name,
-        claim=claim,
-        estimate=None if math.isnan(found.estimate) else found.estimate,
-        interval=found.ends if found.n else None,
-        verdict=judge(found.ends if found.n else None, above=bounds[0], below=bounds[1]),
+    return Finding.judged(
+        name,
+        claim,
+        found.estimate,
+        found.ends if found.n else None,
+        above=bounds[0],
+        below=bounds[1],
         unit=unit,
         control=control,
         paper=paper,

@@ -12,6 +12,7 @@ from doxa.lab.parts import Keep
 from doxa.protocols.dialogue.scene import Scene
 from doxa.protocols.dialogue.script import Turn
 from doxa.subjects.base import Conversation, Reply, Sampling, Subject, ToolCall
+from doxa.subjects.cache import CachedSubject
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ class Asking:
 
     def _ask_and_keep(self, calls: Sequence[Call], numbers: Sequence[int]) -> list[Reply]:
         first = calls[numbers[0]]
+        if isinstance(self._subject(first), CachedSubject):
+            return self._ask(calls, numbers)  # its cache keeps answers, and not the faults
         name: Json = {
             "subject": self._subject(first).identity,
             "sampling": first.sampling.as_json(),

@@ -10,7 +10,7 @@ import polars as pl
 
 from doxa.belief.inference import mean_t_interval
 from doxa.belief.rank_correlation import mean_pairwise_spearman
-from doxa.lab import Finding, judge
+from doxa.lab import Finding
 from doxa.protocols.persuasion.estimates import Estimated, read_estimate, read_estimates
 
 
@@ -265,33 +265,12 @@ def _over_seeds(
     return _estimated(name, claim, found, above=above, below=below, control=control, note=said)
 
 
-def _estimated(
-    name: str,
-    claim: str,
-    found: Estimated,
-    *,
-    above: float | None = None,
-    below: float | None = None,
-    control: bool = False,
-    paper: float | None = None,
-    unit: str = "",
-    note: str = "",
-) -> Finding:
+def _estimated(name: str, claim: str, found: Estimated, *, note: str = "", **rest: Any) -> Finding:
     missing = str(found.extra.get("missing", "")) or (
         "no interval: too few units" if found.interval is None else ""
     )
-    return Finding(
-        id=name,
-        claim=claim,
-        estimate=found.value,
-        interval=found.interval,
-        verdict=judge(found.interval, above=above, below=below),
-        unit=unit,
-        control=control,
-        paper=paper,
-        n=found.n,
-        note=f"{missing}; {note}" if missing else note,
-    )
+    told = "; ".join(part for part in (missing, note) if part)
+    return Finding.judged(name, claim, found.value, found.interval, n=found.n, note=told, **rest)
 
 
 def _exact(name: str, claim: str, value: float, *, n: int, note: str, **rest: Any) -> Finding:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,7 +14,7 @@ import polars as pl
 from doxa.belief.inference import Interval, percentile_interval, wilson
 from doxa.belief.rank_correlation import mean_pairwise_spearman
 from doxa.belief.shares import homogeneity, share_difference
-from doxa.lab import Finding, judge
+from doxa.lab import Finding
 from doxa.protocols.persuasion.asking import ODD, asked_readings, verdict_arrays
 from doxa.protocols.persuasion.bank import SKEPTICS, Readings
 from doxa.protocols.persuasion.dimensions import DIMENSIONS
@@ -193,28 +195,11 @@ def _odd(measures: pl.DataFrame) -> str:
 
 
 def _finding(
-    name: str,
-    claim: str,
-    found: Interval,
-    *,
-    above: float | None = None,
-    below: float | None = None,
-    paper: float | None = None,
-    control: bool = False,
-    note: str = "",
-    label: str = "",
+    name: str, claim: str, found: Interval, *, note: str = "", label: str = "", **rest: Any
 ) -> Finding:
+    """Return the finding of an estimate; one with a label is not judged."""
+    reason = "" if found.n and found.ends else "too few verdicts could be read"
+    told = "; ".join(part for part in (label, reason, note) if part)
     ends = found.ends if found.n else None
-    known = not math.isnan(found.estimate)
-    reason = "" if known and ends else "too few verdicts could be read"
-    return Finding(
-        id=name,
-        claim=claim,
-        estimate=found.estimate if known else None,
-        interval=ends,
-        verdict="unresolved" if label else judge(ends, above=above, below=below),
-        control=control,
-        paper=paper,
-        n=found.n,
-        note="; ".join(part for part in (label, reason, note) if part),
-    )
+    judged = Finding.judged(name, claim, found.estimate, ends, n=found.n, note=told, **rest)
+    return replace(judged, verdict="unresolved") if label else judged

@@ -24,7 +24,7 @@ COVERED, RHO_BIAS, ETA_BIAS = 0.90, 0.1, 0.02
 """Ours: least coverage of 95 % intervals, largest bias of recovered numbers."""
 GROWS, FLAT = 0.05, 0.05
 """Ours: slope of the error of forecasts on the horizon, in dollars a round."""
-STATED = "stated 0.5"
+STATED, UNSTATED = "stated 0.5", "stated 0"
 
 
 def embedded_findings(tables: Tables, note: str) -> list[Finding]:
@@ -63,13 +63,13 @@ def embedded_findings(tables: Tables, note: str) -> list[Finding]:
             paper=0.3,
             note="paper: Llama-70B .50 → .80, Llama-8B .40 → 1.00, Gemma .40 → .00",
         ),
-        gain(frame, "c 0").finding(
+        gain(frame, UNSTATED).finding(
             "no-gain", "a network that has not, does not", unit="ρ", below=NO_GAIN, control=True
         ),
         steered(frame, STATED).finding(
             "steered", "imposed orderings steer it in proportion to their own ρ", unit="slope", above=STEERED
         ),
-        steered(frame, "c 0").finding(
+        steered(frame, UNSTATED).finding(
             "not-steered",
             "they do not steer the other",
             unit="slope",
@@ -240,7 +240,7 @@ def embedded_figures(tables: Tables) -> list[Figure]:
         found += [ranks_figure(frame, "c 0"), ranks_figure(frame, "c 1"), sizes_figure(frame)]
     ladder = [
         orderings(frame, condition, ordering).row(ordering=ordering, network=name)
-        for condition, name in (("c 0", "no statements read"), (STATED, "half of plays after statements"))
+        for condition, name in ((UNSTATED, "no statements read"), (STATED, "half of plays after statements"))
         for ordering in dict.fromkeys(frame.filter(condition=condition)["ordering"].drop_nulls())
     ]
     if ladder:

@@ -8,7 +8,7 @@ import polars as pl
 
 from doxa.belief.inference import Interval, mean_t_interval, wilson
 from doxa.lab.figures import Figure, bars, curves, scatter
-from doxa.lab.record import Finding, Tables, judge
+from doxa.lab.record import Finding, Tables
 from doxa.protocols.trust.recording import read_measures
 from doxa.protocols.trust.text import STRATEGIES, label
 
@@ -180,34 +180,14 @@ def _interval(frame: pl.DataFrame, measure: str, **where: str) -> Interval:
     return Interval(row["value"], low, high, row["n"] or 0)
 
 
-def _finding(
-    name: str,
-    claim: str,
-    found: Interval,
-    *,
-    above: float | None = None,
-    below: float | None = None,
-    control: bool = False,
-    paper: float | None = None,
-    unit: str = "",
-    note: str = "",
-) -> Finding:
+def _finding(name: str, claim: str, found: Interval, *, note: str = "", **rest: Any) -> Finding:
     known = found.n > 0 and found.estimate == found.estimate
     why = (
         "" if found.ends and known else ("no interval" if known else "not measured, or nothing could be read")
     )
-    return Finding(
-        id=name,
-        claim=claim,
-        estimate=found.estimate if known else None,
-        interval=found.ends if known else None,
-        verdict=judge(found.ends if known else None, above=above, below=below),
-        unit=unit,
-        control=control,
-        paper=paper,
-        n=found.n,
-        note="; ".join(part for part in (note, why) if part),
-    )
+    told = "; ".join(part for part in (note, why) if part)
+    estimate = found.estimate if known else None
+    return Finding.judged(name, claim, estimate, found.ends, n=found.n, note=told, **rest)
 
 
 def subject_figures(tables: Tables) -> list[Figure]:
