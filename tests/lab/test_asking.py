@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from doxa.errors import BudgetError, InputError
-from doxa.lab.asking import expect_missing
+from doxa.lab.asking import expect_missing, expectation_text
 from doxa.lab.run import plan, run_study
 from doxa.lab.show import show_run
 from doxa.lab.store import RunFolder
+from doxa.subjects.addresses import rehearse
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Tool, user
 from doxa.subjects.budget import Budget, BudgetedSubject, Ledger
 from doxa.subjects.endpoint_exchange import Tally
@@ -190,3 +191,19 @@ def test_the_manifest_keeps_what_a_failed_cell_took(teller, tmp_path, monkeypatc
     (folder,) = tmp_path.glob("test-interview-*")
     manifest = json.loads((folder / "manifest.json").read_bytes())
     assert manifest["asking"][teller]["asked"] == 20
+
+
+def test_an_address_with_a_price_says_what_a_run_costs(tmp_path):
+    address = "http://127.0.0.1:9/v1?price=3,15#m"
+    todo = plan("debate-confidence", overrides={"subject": address, "conditions": "self_debate"})
+    asked = expect_missing(todo, tmp_path).subjects[address]
+    assert asked.dollars == pytest.approx((3 * asked.prompt_tokens + 15 * asked.reply_tokens) / 1e6)
+    said = expectation_text(address, asked)
+    assert said.endswith(f"at most ${asked.dollars:.2f}")
+    assert "price" not in said
+
+
+@pytest.mark.parametrize("price", ["3", "3,4,5", "a,b", "-1,2", "nan,1"])
+def test_a_price_that_is_none_is_refused(price):
+    with pytest.raises(InputError, match="dollars per million tokens"):
+        rehearse(f"http://127.0.0.1:9/v1?price={price}#m", lambda keys: set())

@@ -83,9 +83,13 @@ def expect(todo: Plan, keys: Sequence[str], out: Path, *, hosted_only: bool) -> 
 
 def expectation_text(address: str, expected: Expected) -> str:
     """Return in a line what will be asked of a subject."""
+    from doxa.subjects.addresses import parse_address
+
+    dollars = "" if expected.dollars is None else f", at most ${expected.dollars:,.2f}"
     return (
-        f"{address}: {expected.calls:,} questions, {expected.cached:,} of them answered in the cache; about "
-        f"{expected.prompt_tokens:,} prompt tokens, at most {expected.reply_tokens:,} reply tokens"
+        f"{parse_address(address).text}: {expected.calls:,} questions, {expected.cached:,} of them answered in the "
+        f"cache; about {expected.prompt_tokens:,} prompt tokens, at most {expected.reply_tokens:,} reply tokens"
+        f"{dollars}"
     )
 
 

@@ -5,7 +5,8 @@ organism:leaning                        a small model that ships with doxa
 hf:/path/or/name?dtype=float32          any causal model in transformers format; revision= for hub names,
                                         exact=true for scores that do not depend on what else is asked
 http://host:8000/v1?scores=true#model   any OpenAI-compatible server; scores= where it gives log-probabilities,
-                                        connections= at once, record= and replay= a file of exchanges
+                                        connections= at once, record= and replay= a file of exchanges,
+                                        price=3,15 dollars per million tokens of prompts and replies
 inspect:provider/model                  any model that Inspect reaches (extra inspect)
 openai/model, vllm/model, ...           short names for well-known servers
 myscheme:name?option=1                  what a plug-in adds to the registry ``doxa.subjects.schemes.subjects``
@@ -127,6 +128,7 @@ def rehearse(address: str, known: Known) -> RehearsalSubject:
         form=scheme.form(parts),
         capabilities=scheme.capabilities(parts),
         known=known,
+        price=scheme.price(parts),
     )
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Tool
 from doxa.subjects.cache_values import key_of, reply_texts, score_texts
+from doxa.subjects.schemes import Price
 
 CHARACTERS_PER_TOKEN = 4
 """A rough measure of English text; a server's own count is known only after it was asked."""
@@ -28,12 +29,14 @@ class Expected:
         cached: of them, already answered in the cache; they cost nothing.
         prompt_tokens: about how many tokens the other questions' prompts have.
         reply_tokens: the most that their replies can have.
+        dollars: the most that these tokens cost, None where the address gives no price.
     """
 
     calls: int = 0
     cached: int = 0
     prompt_tokens: int = 0
     reply_tokens: int = 0
+    dollars: float | None = None
 
 
 class RehearsalSubject:
@@ -43,6 +46,7 @@ class RehearsalSubject:
         address, identity, form, capabilities: those of the subject it stands for.
         framing: how that subject puts a question.
         known: looks keys of requests up in the cache.
+        price: what its tokens cost, if that is known.
     """
 
     context_tokens: int | None = None
@@ -56,6 +60,7 @@ class RehearsalSubject:
         capabilities: frozenset[Capability],
         framing: str = "chat",
         known: Known,
+        price: Price | None = None,
     ) -> None:
         self.address = address
         self.identity = identity
@@ -64,6 +69,7 @@ class RehearsalSubject:
         self.framing = framing
         self.expected = Expected()
         self._known = known
+        self._price = price
         self._met: set[str] = set()
 
     def reply(
@@ -90,6 +96,8 @@ class RehearsalSubject:
         asked = [size for key, size in new.items() if key not in cached]
         self.expected.prompt_tokens += sum(-(-size // CHARACTERS_PER_TOKEN) for size in asked)
         self.expected.reply_tokens += len(asked) * longest
+        if self._price is not None:
+            self.expected.dollars = self._price.of(self.expected.prompt_tokens, self.expected.reply_tokens)
 
 
 def _size(conversation: Conversation) -> int:

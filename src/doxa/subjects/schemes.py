@@ -48,6 +48,25 @@ class Address(NamedTuple):
         return defaults | self.options
 
 
+class Price(NamedTuple):
+    """What a server's tokens cost.
+
+    Attributes:
+        prompt, reply: dollars per million tokens of prompts and of replies.
+    """
+
+    prompt: float
+    reply: float
+
+    def of(self, prompt_tokens: int, reply_tokens: int) -> float:
+        """Return what some tokens cost, in dollars.
+
+        >>> Price(3, 15).of(1_000_000, 200_000)
+        6.0
+        """
+        return (self.prompt * prompt_tokens + self.reply * reply_tokens) / 1e6
+
+
 class Scheme:
     """How the subjects of one scheme are opened, identified and spoken to.
 
@@ -82,6 +101,11 @@ class Scheme:
     def capabilities(self, address: Address) -> frozenset[Capability]:
         """Return what the open subject could be asked for."""
         return self.open(address).capabilities
+
+    def price(self, address: Address) -> Price | None:
+        """Return what tokens cost, None where that is not known."""
+        del address
+        return None
 
 
 subjects: Registry[type[Scheme]] = Registry("subjects")
@@ -186,12 +210,14 @@ class Server(Scheme):
 
         Options are ``scores`` (``true`` where the server gives log-probabilities), ``revision`` (what tells these
         weights from others of the same name), ``connections`` (requests under way at once), ``record`` (a file in which
-        every exchange is kept) and ``replay`` (such a file, from which all is answered).
+        every exchange is kept), ``replay`` (such a file, from which all is answered) and ``price`` (dollars per million
+        tokens of prompts and of replies, as in ``price=3,15``).
         """
         from doxa.subjects.endpoint import EndpointSubject
         from doxa.subjects.endpoint_options import patience_of, transport_of
 
-        options = address.choose(scores="false", revision="", connections="", record="", replay="")
+        options = address.choose(scores="false", revision="", connections="", record="", replay="", price="")
+        self.price(address)
         if options["scores"] not in ("true", "false"):
             raise InputError(f"subject {address.text!r}: scores must be true or false")
         return EndpointSubject.open(
@@ -210,6 +236,22 @@ class Server(Scheme):
     def capabilities(self, address: Address) -> frozenset[Capability]:
         """Return what the address says that the server can do."""
         return self.open(_unrecorded(address)).capabilities
+
+    def price(self, address: Address) -> Price | None:
+        """Return what the address says that tokens cost."""
+        given = address.options.get("price", "")
+        if not given:
+            return None
+        try:
+            price = Price(*map(float, given.split(",")))
+        except (TypeError, ValueError):
+            price = Price(-1, -1)
+        if not all(0 <= dollars < 1e6 for dollars in price):
+            raise InputError(
+                f"subject {address.text!r}: price={given} must be dollars per million tokens of prompts and of "
+                "replies, as in price=3,15"
+            )
+        return price
 
     def form(self, address: Address) -> Form:
         """Return published: a server is asked in plain English."""
