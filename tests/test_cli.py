@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
@@ -92,6 +93,24 @@ def test_tables_elsewhere_than_on_a_terminal_are_tab_separated(capsys):
     assert status == 0
     assert out.splitlines()[0] == "study\troom\tpaper\tclaim"
     assert any(line.startswith("kable\t") for line in out.splitlines())
+
+
+def test_a_dry_run_writes_the_questions_where_asked(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = ["audit", "organism:leaning", "--preset", "quick", "--json", "--dry-run", "--prompts"]
+    status, out, _ = doxa(capsys, *run, "asked.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "asked.jsonl").read_text().splitlines()]
+    assert status == 0
+    calls = {address: asked["calls"] for address, asked in json.loads(out)["subjects"].items()}
+    assert Counter(line["subject"] for line in lines) == calls
+    assert {message["role"] for line in lines for message in line["messages"]} <= {
+        "system",
+        "user",
+        "assistant",
+    }
+    assert any(line.get("options") for line in lines)
+    status, _, err = doxa(capsys, "run", "coins", "--prompts", "asked.jsonl")
+    assert (status, "goes with --dry-run" in err) == (2, True)
 
 
 def test_a_dry_run_says_what_would_be_asked_and_does_nothing(capsys, tmp_path, monkeypatch):

@@ -7,12 +7,17 @@ import json
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from doxa.errors import DoxaError, InputError
 from doxa.secret import guard_output
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from doxa.subjects.base import Conversation
 
 app = typer.Typer(
     name="doxa",
@@ -51,6 +56,10 @@ MaxTokens = Annotated[
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Only say how many calls and tokens to expect; ask nothing.")
+]
+Prompts = Annotated[
+    Path | None,
+    typer.Option("--prompts", help="With --dry-run: write all questions to this file (JSON lines)."),
 ]
 
 
@@ -113,6 +122,7 @@ def run(
     max_calls: MaxCalls = None,
     max_tokens: MaxTokens = None,
     dry_run: DryRun = False,
+    prompts: Prompts = None,
     as_json: AsJson = False,
 ) -> None:
     """Run studies, or finish interrupted ones: only missing cells are computed."""
@@ -130,8 +140,9 @@ def run(
     plans = [plan(slug, preset=preset, overrides=overrides) for slug in chosen]
     budget = Budget.of(max_calls, max_tokens)
     if dry_run:
-        _print_expected(plans, out, as_json=as_json)
+        _print_expected(plans, out, prompts, as_json=as_json)
         return
+    _refuse_prompts(prompts)
     for slug in chosen:
         result = run_study(
             slug,
@@ -177,6 +188,7 @@ def audit(
     max_calls: MaxCalls = None,
     max_tokens: MaxTokens = None,
     dry_run: DryRun = False,
+    prompts: Prompts = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a model's beliefs with every protocol it can take, and write its belief card; or audit a series.
@@ -211,8 +223,9 @@ def audit(
         )
     if dry_run:
         asked = zoo_settings(overrides) if zoo else {**overrides, "subjects": audited(subject, twin=twin)}
-        _print_expected([plan("audit", preset=preset, overrides=asked)], out, as_json=as_json)
+        _print_expected([plan("audit", preset=preset, overrides=asked)], out, prompts, as_json=as_json)
         return
+    _refuse_prompts(prompts)
     result: Any
     if series is not None:
         result = _audited_series(series, shared)
@@ -352,12 +365,27 @@ def bench(
     run_benchmark(name, bar=bar, small=small, install=install, as_json=as_json)
 
 
-def _print_expected(plans: list[Any], out: Path, *, as_json: bool) -> None:
-    """Print what the missing cells of some runs will ask."""
-    from doxa.lab.asking import expect_missing, expectation_text
+def _refuse_prompts(prompts: Path | None) -> None:
+    if prompts is not None:
+        raise InputError(
+            f"--prompts {prompts}: goes with --dry-run; a run keeps what it asks in its own tables"
+        )
 
-    for todo in plans:
-        expected = expect_missing(todo, out)
+
+def _print_expected(plans: list[Any], out: Path, prompts: Path | None, *, as_json: bool) -> None:
+    """Print what the missing cells of some runs will ask, and write the questions to a file if one is given."""
+    from doxa.lab.asking import expect_missing, expectation_text, prompt_line
+    from doxa.lab.files import write_atomic
+
+    lines: list[str] = []
+
+    def heed(address: str, conversation: Conversation, options: Sequence[str]) -> None:
+        lines.append(prompt_line(address, conversation, options))
+
+    expectations = [(todo, expect_missing(todo, out, heed=heed if prompts else None)) for todo in plans]
+    if prompts is not None:
+        write_atomic(prompts, "".join(lines).encode())
+    for todo, expected in expectations:
         if as_json:
             _print_json(expected.as_json())
             continue

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import uuid
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from doxa.canonical import Json
 from doxa.lab.context import Context
@@ -16,6 +18,7 @@ from doxa.lab.store import RunFolder
 
 if TYPE_CHECKING:
     from doxa.lab.run import Plan
+    from doxa.subjects.base import Conversation
     from doxa.subjects.counting import Spending
     from doxa.subjects.rehearsal import Expected, Known, RehearsalSubject
 
@@ -35,15 +38,21 @@ class Expectation:
         return asdict(self)
 
 
-def expect_missing(todo: Plan, out: Path) -> Expectation:
-    """Return what a run would do now; nothing is asked, loaded or written."""
+Heed: TypeAlias = "Callable[[str, Conversation, Sequence[str]], object]"
+"""Called with the address, the conversation and, where they are scored, the options of a question."""
+
+
+def expect_missing(todo: Plan, out: Path, *, heed: Heed | None = None) -> Expectation:
+    """Return what a run would do now; nothing is asked, loaded or written. ``heed`` is called with each question."""
     folder = RunFolder(out / todo.name)
     missing = [key for key in todo.cells if not folder.has(key)]
-    asked = expect(todo, missing, out, hosted_only=False)
+    asked = expect(todo, missing, out, hosted_only=False, heed=heed)
     return Expectation(todo.name, todo.study.slug, len(todo.cells), len(missing), asked)
 
 
-def expect(todo: Plan, keys: Sequence[str], out: Path, *, hosted_only: bool) -> dict[str, Expected]:
+def expect(
+    todo: Plan, keys: Sequence[str], out: Path, *, hosted_only: bool, heed: Heed | None = None
+) -> dict[str, Expected]:
     """Return what some cells will ask of each subject, by address; the cells run against stand-ins.
 
     Questions that hang on earlier answers are counted as they come after empty ones. A cell that fails on those counts
@@ -54,6 +63,7 @@ def expect(todo: Plan, keys: Sequence[str], out: Path, *, hosted_only: bool) -> 
         keys: the cells.
         out: folder of the runs; the reply cache there says what is known already.
         hosted_only: leave out subjects on this machine, which cost only time.
+        heed: called with each question that is counted.
     """
     asked = [key for key in keys if todo.cells[key].subjects]
     if not asked:
@@ -74,11 +84,27 @@ def expect(todo: Plan, keys: Sequence[str], out: Path, *, hosted_only: bool) -> 
             if wanted.isdisjoint(cell.subjects):
                 continue
             for address in cell.subjects:
-                stand_ins.setdefault(address, rehearse(address, known))
+                if address not in stand_ins:
+                    stand_ins[address] = rehearse(address, known)
+                    if heed is not None and address in wanted:
+                        stand_ins[address].heed = partial(heed, address)
             context = Context(todo.study.slug, todo.config, cell, opener=stand_ins.__getitem__)
             with contextlib.suppress(Exception):  # the cell itself will say what is wrong
                 todo.study.code.run(cell, context)
     return {address: subject.expected for address, subject in stand_ins.items() if address in wanted}
+
+
+def prompt_line(address: str, conversation: Conversation, options: Sequence[str]) -> str:
+    """Return a question as a line of JSON: subject, messages and, where they are scored, options."""
+    from doxa.subjects.addresses import parse_address
+
+    said: dict[str, Json] = {
+        "subject": parse_address(address).text,
+        "messages": [message.as_json() for message in conversation],
+    }
+    if options:
+        said["options"] = list(options)
+    return json.dumps(said, ensure_ascii=False) + "\n"
 
 
 def expectation_text(address: str, expected: Expected) -> str:

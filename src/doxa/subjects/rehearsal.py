@@ -47,6 +47,10 @@ class RehearsalSubject:
         framing: how that subject puts a question.
         known: looks keys of requests up in the cache.
         price: what its tokens cost, if that is known.
+
+    Attributes:
+        expected: what was counted so far.
+        heed: called with each different conversation and, where they are scored, its options.
     """
 
     context_tokens: int | None = None
@@ -69,6 +73,7 @@ class RehearsalSubject:
         self.framing = framing
         self.expected = Expected()
         self._known = known
+        self.heed: Callable[[Conversation, Sequence[str]], object] | None = None
         self._price = price
         self._met: set[str] = set()
 
@@ -77,25 +82,31 @@ class RehearsalSubject:
     ) -> list[Reply]:
         """Count the conversations and return empty replies."""
         keys = map(key_of, reply_texts(self.identity, conversations, sampling, tools=tools))
-        self._count(dict(zip(keys, map(_size, conversations), strict=True)), sampling.max_tokens)
+        self._count(
+            {key: (talk, ()) for key, talk in zip(keys, conversations, strict=True)}, sampling.max_tokens
+        )
         return [Reply("")] * len(conversations)
 
     def score(self, queries: Sequence[Query]) -> list[Float[np.ndarray, " _"]]:
         """Count the queries and call all options of each equally likely."""
         keys = map(key_of, score_texts(self.identity, queries))
-        sizes = [_size(query.conversation) for query in queries]
-        self._count(dict(zip(keys, sizes, strict=True)), 1)
+        self._count(
+            {key: (query.conversation, query.options) for key, query in zip(keys, queries, strict=True)}, 1
+        )
         return [np.full(len(query.options), -np.log(len(query.options))) for query in queries]
 
-    def _count(self, sizes: dict[str, int], longest: int) -> None:
-        new = {key: size for key, size in sizes.items() if key not in self._met}
+    def _count(self, asked: dict[str, tuple[Conversation, Sequence[str]]], longest: int) -> None:
+        new = {key: question for key, question in asked.items() if key not in self._met}
         self._met.update(new)
+        if self.heed is not None:
+            for conversation, options in new.values():
+                self.heed(conversation, options)
         cached = self._known(list(new))
         self.expected.calls += len(new)
         self.expected.cached += len(cached)
-        asked = [size for key, size in new.items() if key not in cached]
-        self.expected.prompt_tokens += sum(-(-size // CHARACTERS_PER_TOKEN) for size in asked)
-        self.expected.reply_tokens += len(asked) * longest
+        sizes = [_size(talk) for key, (talk, _) in new.items() if key not in cached]
+        self.expected.prompt_tokens += sum(-(-size // CHARACTERS_PER_TOKEN) for size in sizes)
+        self.expected.reply_tokens += len(sizes) * longest
         if self._price is not None:
             self.expected.dollars = self._price.of(self.expected.prompt_tokens, self.expected.reply_tokens)
 
