@@ -109,7 +109,7 @@ def test_a_dry_run_writes_the_questions_where_asked(capsys, tmp_path, monkeypatc
         "assistant",
     }
     assert any(line.get("options") for line in lines)
-    status, _, err = doxa(capsys, "run", "coins", "--prompts", "asked.jsonl")
+    status, _, err = doxa(capsys, "run", "debate-confidence", "--prompts", "asked.jsonl")
     assert (status, "goes with --dry-run" in err) == (2, True)
 
 
