@@ -54,6 +54,12 @@ def test_missing_says_why():
         recorder.measure("m", None, subject="s")
 
 
+def test_a_reason_beside_a_value_is_not_recorded():
+    recorder = Recorder("c", 0)
+    recorder.measure("m", 0.5, subject="s", missing="no data")
+    assert recorder.tables().measures["extra"].to_list() == ["{}"]
+
+
 def test_tables_with_other_columns_are_refused():
     tables = Tables.empty()
     with pytest.raises(InputError, match="table 'beliefs' has columns"):

@@ -162,10 +162,15 @@ class Recorder:
         condition: str | None = None,
         **extra: Json,
     ) -> None:
-        """Add one number. ``value=None`` (or NaN) is missing and says why in ``extra`` (``missing=...``)."""
+        """Add one number. ``value=None`` (or NaN) is missing and says why in ``extra`` (``missing=...``).
+
+        The reason may be given beside any value; where there is a value it is not recorded.
+        """
         if value is not None and math.isnan(value):
             value = None
-        if value is None and "missing" not in extra:
+        if value is not None:
+            extra.pop("missing", None)
+        elif "missing" not in extra:
             raise InputError(f"measure '{measure}' has no value; say why with missing='reason'")
         self._rows["measures"].append(
             {
