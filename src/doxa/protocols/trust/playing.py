@@ -15,7 +15,8 @@ from doxa.protocols.trust.believing import TEMPERATURE
 from doxa.protocols.trust.parsing import parse_amount, unanswered
 from doxa.protocols.trust.text import BEFORE, NOBODY, Style, conditioning_text, play_prompt, profile_text
 from doxa.streams import stream
-from doxa.subjects.base import Capability, Conversation, Query, Sampling, Subject, require
+from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Subject, require
+from doxa.subjects.rehearsal import RehearsalSubject
 from doxa.worlds.personas import TEST_ATTRIBUTES
 from doxa.worlds.trust_game import TrustGame
 
@@ -177,9 +178,7 @@ def play_nobody(
     for sample in range(n):
         sampling = Sampling(1.0, more.get("max_tokens", 256), seed=seed, sample=sample, branch="trust/nobody")
         (reply,) = model.reply([prompt], sampling=sampling)
-        why = unanswered(reply)
-        amount = parse_amount(reply.text, rules)
-        choices.append(Choice(None if why else amount.value, None, reply.text, why or amount.missing))
+        choices.append(_read(model, reply, rules))
     return choices_frame([f"nobody-{sample}" for sample in range(n)], choices)
 
 
@@ -218,15 +217,19 @@ def _replied(
         )
         replies = model.reply([prompts[place] for place in waiting], sampling=sampling)
         for place, reply in zip(waiting, replies, strict=True):
-            why = unanswered(reply)
-            amount = parse_amount(reply.text, game)
-            found[place] = Choice(
-                None if why else amount.value, None, reply.text, why or amount.missing, again
-            )
+            found[place] = _read(model, reply, game, again)
         waiting = [place for place in waiting if found[place].sent is None]
         if not waiting:
             break
     return found
+
+
+def _read(model: Subject, reply: Reply, game: TrustGame, retries: int = 0) -> Choice:
+    if isinstance(model, RehearsalSubject):  # says nothing; games are counted as if every move could be read
+        return Choice(game.endowment // 2, None, reply.text, "", retries)
+    why = unanswered(reply)
+    amount = parse_amount(reply.text, game)
+    return Choice(None if why else amount.value, None, reply.text, why or amount.missing, retries)
 
 
 def _drawn(
