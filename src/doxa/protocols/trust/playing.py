@@ -17,6 +17,7 @@ from doxa.protocols.trust.text import BEFORE, NOBODY, Style, conditioning_text, 
 from doxa.streams import stream
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Subject, require
 from doxa.subjects.rehearsal import RehearsalSubject
+from doxa.worlds.money_game import MoneyGame
 from doxa.worlds.personas import TEST_ATTRIBUTES
 from doxa.worlds.trust_game import TrustGame
 
@@ -50,7 +51,7 @@ class Choice(NamedTuple):
 def choose_amounts(
     model: Subject,
     prompts: Sequence[Conversation],
-    game: TrustGame,
+    game: MoneyGame,
     *,
     method: Method | str = "reply",
     style: Style = "bdi",
@@ -66,7 +67,7 @@ def choose_amounts(
     Args:
         model: the subject.
         prompts: any.
-        game: the rules.
+        game: the rules, of the trust game where none are given.
         method: how the amount is read.
         style: how the answer was asked for.
         seed: of samples and draws.
@@ -97,7 +98,7 @@ def choose_amounts(
 
 
 def amount_chances(
-    model: Subject, prompts: Sequence[Conversation], game: TrustGame, style: Style = "bdi"
+    model: Subject, prompts: Sequence[Conversation], game: MoneyGame, style: Style = "bdi"
 ) -> Float[np.ndarray, "prompts amounts"]:
     """Return the probability of each whole amount where the number stands, among all that are allowed."""
     require(model, Capability.SCORE)
@@ -112,7 +113,7 @@ def play_population(
     personas: pl.DataFrame,
     conditioning: Mapping[str, Sequence[str]] | None = None,
     *,
-    game: TrustGame | None = None,
+    game: MoneyGame | None = None,
     attributes: Sequence[str] = TEST_ATTRIBUTES,
     method: Method = "reply",
     style: Style = "bdi",
@@ -129,7 +130,7 @@ def play_population(
         model: the subject that plays them.
         personas: one row each, with ``agent_id``.
         conditioning: orderings to go by, most trusting level first, by attribute; None gives none.
-        game: the rules.
+        game: the rules, of the trust game where none are given.
         attributes: which the profile tells, in this order.
         method: how amounts are read, see :func:`choose_amounts`.
         style: of the prompt.
@@ -144,8 +145,8 @@ def play_population(
         One row per persona: ``agent_id``, ``sent`` (whole dollars, null if unread), ``expected``, ``text``,
         ``missing``, ``retries``.
     """
-    rules = game or TrustGame()
-    told = conditioning_text(conditioning) if conditioning else ""
+    rules: MoneyGame = game or TrustGame()
+    told = conditioning_text(conditioning, rules.trait) if conditioning else ""
     prompts = [
         play_prompt(profile_text(persona, attributes), rules, conditioning=told, style=style)
         for persona in personas.iter_rows(named=True)
@@ -168,11 +169,11 @@ def play_population(
 
 
 def play_nobody(
-    model: Subject, n: int, *, game: TrustGame | None = None, style: Style = "bdi", seed: int = 0, **more: int
+    model: Subject, n: int, *, game: MoneyGame | None = None, style: Style = "bdi", seed: int = 0, **more: int
 ) -> pl.DataFrame:
     """Return n plays without a persona, the baseline: repeated samples of one prompt; columns as of the population."""
     require(model, Capability.REPLY)
-    rules = game or TrustGame()
+    rules: MoneyGame = game or TrustGame()
     prompt = play_prompt(NOBODY, rules, style=style)
     choices: list[Choice] = []
     for sample in range(n):
@@ -201,7 +202,7 @@ def choices_frame(agents: Sequence[str], choices: Sequence[Choice]) -> pl.DataFr
 def _replied(
     model: Subject,
     prompts: Sequence[Conversation],
-    game: TrustGame,
+    game: MoneyGame,
     seed: int,
     names: tuple[str | int, ...],
     temperature: float,
@@ -224,7 +225,7 @@ def _replied(
     return found
 
 
-def _read(model: Subject, reply: Reply, game: TrustGame, retries: int = 0) -> Choice:
+def _read(model: Subject, reply: Reply, game: MoneyGame, retries: int = 0) -> Choice:
     if isinstance(model, RehearsalSubject):  # says nothing; games are counted as if every move could be read
         return Choice(game.endowment // 2, None, reply.text, "", retries)
     why = unanswered(reply)
