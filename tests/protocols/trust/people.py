@@ -70,6 +70,14 @@ class ScriptedPopulation:
         return round(min(max(total, 0), 10))
 
 
+class Swayed(ScriptedPopulation):
+    """Gives two dollars less where nothing can come back, and one less when asked for a thought and an action."""
+
+    def _amount(self, prompt):
+        less = 2 * ("dictator game" in prompt) + ("Action: give N" in prompt)
+        return max(super()._amount(prompt) - less, 0)
+
+
 class Stubborn(ScriptedPopulation):
     """Gives an amount that can be read at the third try only."""
 
@@ -80,7 +88,7 @@ class Stubborn(ScriptedPopulation):
         return [Reply(text) for _ in conversations]
 
 
-def population(people, *, reverse=False, obeys=False):
+def population(people, *, reverse=False, obeys=False, kind=ScriptedPopulation):
     """Return who plays these people, and says what it does or the reverse."""
     levels = {name: levels_of(people, name) for name in TEST_ATTRIBUTES}
     does = {
@@ -88,7 +96,7 @@ def population(people, *, reverse=False, obeys=False):
         for place, (name, own) in enumerate(levels.items())
     }
     says = {name: tuple(-one for one in own) if reverse else own for name, own in does.items()}
-    return ScriptedPopulation(levels, does, says, obeys)
+    return kind(levels, does, says, obeys)
 
 
 def made(people, attribute, step):

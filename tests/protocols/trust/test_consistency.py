@@ -77,6 +77,28 @@ def test_undefined_rows_say_why_and_leave_the_median(people):
     assert np.isnan(found.median()["spearman"].estimate)
 
 
+def test_two_levels_agree_or_disagree_and_a_tie_leaves_the_median(people):
+    levels = levels_of(people, "us_citizenship_status")
+    ends = {levels[0]: 8, levels[1]: 2}
+    behaviour = people.with_columns(sent=pl.col("us_citizenship_status").replace_strict(ends))
+    others = made(people, "openness", 2)["sent"]
+    for order, rho in ((levels, 1.0), (levels[::-1], -1.0)):
+        (found,) = consistency(
+            [Ordered.of("us_citizenship_status", order)], behaviour, 100, rng=np.random.default_rng(0)
+        ).table["spearman"]
+        assert found == rho
+    tied = Ordered("us_citizenship_status", levels, (1.0, 1.0), 0.1)
+    both = consistency(
+        [tied, Ordered.of("openness", LEVELS)],
+        people.with_columns(sent=others),
+        100,
+        rng=np.random.default_rng(0),
+    )
+    assert both.table["spearman"].to_list() == [None, 1.0]
+    assert "every rank is tied" in both.table["reason"][0]
+    assert both.median()["spearman"].estimate == 1.0
+
+
 def test_bad_comparisons_are_named(people):
     behaviour = made(people, "openness", 2)
     rng = np.random.default_rng(0)

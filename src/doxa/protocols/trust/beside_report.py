@@ -28,7 +28,7 @@ class People(NamedTuple):
 PEOPLE = {
     "trust": People(
         0.50,
-        "people: half in 162 studies (Johnson and Mislin 2011); in the first 5.16 of 10 dollars, and 2 of 32 sent "
+        "people: half in 162 replications (Johnson and Mislin 2011); in the first 5.16 of 10 dollars, and 2 of 32 sent "
         "nothing (Berg, Dickhaut and McCabe 1995)",
     ),
     "dictator": People(0.36, "people: 3.6 of 10 dollars that are tripled, 6.0 in the trust game (Cox 2004)"),
