@@ -61,10 +61,15 @@ def record_consistency(recorder: Recorder, subject: str, found: Consistency, str
         for place, mean in enumerate(found.level_means[row["attribute"]]):
             recorder.measure("level mean", mean, unit="dollars", level_number=place, **told)
     for name, interval in found.median().items():
-        told = {"subject": subject, "axis": "sweep", "strategy": strategy, "n": interval.n}
-        ends: dict[str, Any] = {"low": interval.low, "high": interval.high} if interval.ends else {}
-        value = None if np.isnan(interval.estimate) else interval.estimate
-        recorder.measure(f"median {name}", value, missing="no attribute has one", **ends, **told)
+        record_interval(
+            recorder,
+            subject,
+            f"median {name}",
+            interval,
+            "no attribute has one",
+            axis="sweep",
+            strategy=strategy,
+        )
 
 
 def record_held(recorder: Recorder, subject: str, held: Compared, strategy: str) -> None:
