@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from doxa.errors import InputError
+from doxa.lab.asking import expect_missing
 from doxa.lab.declaration import find_study
 from doxa.lab.record import Recorder, Tables
 from doxa.lab.run import plan, run_study
@@ -202,6 +203,24 @@ def test_a_model_that_says_nothing_readable_is_counted_not_coerced(tmp_path, tru
     assert found["horizon"].estimate is not None
 
 
+def test_all_rounds_and_games_are_counted_before_anybody_is_asked(tmp_path, trust_data):
+    address = "http://localhost:1/v1#model"
+    overrides = {
+        "subject": address,
+        "subject_personas": 40,
+        "least": 0,
+        "subject_repeats": 2,
+        "individuals": 3,
+    }
+    overrides |= {"strategies": ("CTX+TR", "CTX+$"), "subject_targets": (0.2,), "nobody": 5, "retries": 2}
+    expected = expect_missing(plan("trust-consistency", overrides=overrides), tmp_path).subjects[address]
+    beliefs, rounds = 9 * 2 * 2, 3 * 3 * (6 + 6)
+    assert expected.calls == beliefs + 40 * 3 + 5 + rounds
+    overrides |= {"other_games": ("dictator", "lottery"), "other_styles": ("thought-action",)}
+    more = expect_missing(plan("trust-consistency", overrides=overrides), tmp_path).subjects[address]
+    assert more.calls == expected.calls + 2 * (beliefs + 40) + 40
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -211,6 +230,9 @@ def test_a_model_that_says_nothing_readable_is_counted_not_coerced(tmp_path, tru
         ({"subject": "planted:yes-sayer", "strategies": "NOCTX+TR"}, "CTX\\+TR must be among them"),
         ({"targets": "1.5"}, "must be <= 1"),
         ({"style": "bdi2"}, "style"),
+        ({"other_games": "dictator"}, "has no effect on networks trained here"),
+        ({"subject": "planted:yes-sayer", "other_games": "ultimatum"}, "other_games"),
+        ({"subject": "planted:yes-sayer", "other_temperatures": "-1"}, "must be >= 0"),
         ({"temprature": "1"}, "did you mean 'temperature'"),
     ],
 )

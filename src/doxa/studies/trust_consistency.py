@@ -22,6 +22,7 @@ from doxa.lab.declaration import studies
 from doxa.protocols.trust.embedded_report import embedded_figures, embedded_findings
 from doxa.protocols.trust.published_report import subject_figures, subject_findings
 from doxa.protocols.trust.text import STRATEGIES, STYLES
+from doxa.worlds.control_games import CONTROL_GAMES
 from doxa.worlds.personas import SLUG
 
 if TYPE_CHECKING:
@@ -57,9 +58,13 @@ ASKED = (
     ),
     *("temperature", "nobody", "bootstrap", "individuals", "rounds", "individual_style", "max_tokens"),
 )
+VARIED = ("other_styles", "other_temperatures")
 PARTS: dict[Part, tuple[str, tuple[str, ...]]] = {
     "embedded": ("networks trained here, without a subject", EMBEDDED),
-    "subject": ("a subject that is asked in English", ("subject", "endowments", *ASKED)),
+    "subject": (
+        "a subject that is asked in English",
+        ("subject", "endowments", "other_games", *ASKED, *VARIED),
+    ),
 }
 """What each part measures, and the settings it uses beside the seed."""
 
@@ -163,6 +168,12 @@ class Config:
         minimum=1,
         paper=(10, 44, 100),
     )
+    other_games: tuple[str, ...] = setting(
+        (),
+        "games beside the trust game, for beliefs and plain play: the same gift without return, the same stake "
+        "against chance",
+        choices=CONTROL_GAMES,
+    )
     method: str = setting(
         "reply",
         "reply reads the amount from a reply, distribution from the chances where the number stands",
@@ -170,6 +181,9 @@ class Config:
         paper="reply",
     )
     style: str = setting("bdi", "of the one-shot prompt", choices=STYLES, paper="bdi")
+    other_styles: tuple[str, ...] = setting(
+        (), "further one-shot prompts; plain play by each, held against that by style", choices=STYLES
+    )
     individual_style: str = setting(
         "bdi",
         "of forecasts and rounds; the paper plays them by thought and action",
@@ -178,6 +192,9 @@ class Config:
     )
     retries: int = setting(0, "times an unreadable amount is asked for again; the paper retries", minimum=0)
     temperature: float = setting(0.05, "of replies", minimum=0, paper=0.05)
+    other_temperatures: tuple[float, ...] = setting(
+        (), "further temperatures, likewise held against plain play", minimum=0
+    )
     nobody: int = setting(20, "plays without a persona, the baseline", unit="plays", minimum=0)
     individuals: int = setting(10, "personas that forecast and play rounds with M1, M3 and M5", minimum=1)
     max_tokens: int = setting(400, "longest reply", unit="tokens", minimum=1)
@@ -190,12 +207,19 @@ def cells(config: Config) -> Iterable[Cell]:
     if part == "subject":
         locate(SLUG)
         data: Json = named(SLUG).digest
-        for number, endowment in enumerate(config.endowments):
-            name = f"endowment {endowment}" if number else "population"
-            params: dict[str, Json] = {"endowment": endowment, "data": data, "conditioned": number == 0}
-            yield Cell(name, config.seed, ("subject", *ASKED), params, subjects=(config.subject,))
-        params = {"endowment": config.endowments[0], "data": data}
-        yield Cell("individual", config.seed, ("subject", *ASKED), params, subjects=(config.subject,))
+        first = config.endowments[0]
+        asked = ("subject", *ASKED)
+        for endowment in config.endowments:
+            main = endowment == first
+            name = "population" if main else f"endowment {endowment}"
+            params: dict[str, Json] = {"endowment": endowment, "data": data, "conditioned": main}
+            uses = (*asked, *VARIED) if main else asked
+            yield Cell(name, config.seed, uses, params, subjects=(config.subject,))
+        for game in config.other_games:
+            params = {"endowment": first, "data": data, "conditioned": False, "game": game}
+            yield Cell(f"game {game}", config.seed, asked, params, subjects=(config.subject,))
+        params = {"endowment": first, "data": data}
+        yield Cell("individual", config.seed, asked, params, subjects=(config.subject,))
         return
     people = population_of(config)
     for seed in range(config.seed, config.seed + config.seeds):
@@ -339,11 +363,15 @@ def sizes_of(config: Any) -> Sizes:
 
 def ask(cell: Cell, ctx: Context) -> Tables:
     """Ask a subject about the population, or let it forecast and play rounds."""
-    from doxa.protocols.trust.published import Plan, record_individuals, record_population
+    from doxa.protocols.trust.individuals import record_individuals
+    from doxa.protocols.trust.plan import Plan
+    from doxa.protocols.trust.published import record_population
+    from doxa.worlds.control_games import game_named
     from doxa.worlds.personas import load_personas, read_bank
 
     config, recorder = ctx.config, ctx.recorder()
-    told = {name.removeprefix("subject_"): getattr(config, name) for name in ASKED}
+    names = (*ASKED, *VARIED) if cell.params.get("conditioned") else ASKED
+    told = {name.removeprefix("subject_"): getattr(config, name) for name in names}
     plan, bank = Plan(**told), load_personas(None, cell.seed, bank=read_bank())
     personas: pl.DataFrame = load_personas(plan.personas, cell.seed, bank=read_bank(), least=plan.least)
     endowment = int(cast(int, cell.params["endowment"]))
@@ -365,7 +393,7 @@ def ask(cell: Cell, ctx: Context) -> Tables:
             cell.seed,
             progress,
             ctx.parts,
-            endowment=endowment,
+            game=game_named(str(cell.params.get("game", "trust")), endowment),
             conditioned=bool(cell.params["conditioned"]),
         )
     return recorder.tables()

@@ -203,6 +203,10 @@ class LoopThread:
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Start work on the loop; a process that came through a fork gets a loop of its own."""
+        # Outside the lock: a subject that is collected meanwhile submits its own end from this very thread.
+        return asyncio.run_coroutine_threadsafe(work, self._started())
+
+    def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None or self._owner != os.getpid():
                 self._loop = new_loop()
@@ -211,7 +215,7 @@ class LoopThread:
                 )
                 self._thread.start()
                 self._owner = os.getpid()
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
+            return self._loop
 
     def running(self) -> bool:
         """Return whether this process has started the loop."""

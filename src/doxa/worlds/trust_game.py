@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from doxa.errors import InputError
+from doxa.worlds.money_game import TRUST, Trait, check_amount, check_whole
 
 
 class Payoffs(NamedTuple):
@@ -40,22 +41,38 @@ class TrustGame:
     multiplier: int = 3
 
     def __post_init__(self) -> None:
-        for name in ("endowment", "multiplier"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or value != int(value) or value < 1:
-                raise InputError(f"{name}={value}: must be a whole number >= 1")
+        check_whole("endowment", self.endowment)
+        check_whole("multiplier", self.multiplier)
 
-    def check(self, sent: float) -> int:
-        """Return an amount as whole dollars that can be sent.
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return "trust"
 
-        Raises:
-            InputError: it is negative, above the endowment or not whole.
-        """
-        if sent != int(sent):
-            raise InputError(f"sent={sent}: must be whole dollars; whole numbers are asked for")
-        if not 0 <= sent <= self.endowment:
-            raise InputError(f"sent={sent}: must be 0 to {self.endowment}, the endowment in dollars")
-        return int(sent)
+    @property
+    def rules(self) -> str:
+        """The rules of one round."""
+        return (
+            f"The trust game is played by two people who do not know each other. You have {self.endowment} dollars. "
+            f"You give the other player a whole number of dollars from 0 to {self.endowment}. What you give is "
+            f"multiplied by {self.multiplier} on its way. The other player then returns as much of it as they like, or "
+            "nothing. You keep what you did not give, and what is returned."
+        )
+
+    @property
+    def players(self) -> str:
+        """Who plays."""
+        return "Many people play it as the first player."
+
+    @property
+    def opposite(self) -> str:
+        """The trustee."""
+        return "the other player"
+
+    @property
+    def trait(self) -> Trait:
+        """Trust."""
+        return TRUST
 
     def payoffs(self, sent: float, returned: float) -> Payoffs:
         """Return what both have after a round.
@@ -70,7 +87,7 @@ class TrustGame:
         >>> TrustGame().payoffs(4, 5)
         Payoffs(trustor=11, trustee=7)
         """
-        own, most = self.check(sent), self.multiplier * int(sent)
+        own, most = check_amount(sent, self.endowment), self.multiplier * int(sent)
         if returned != int(returned) or not 0 <= returned <= most:
             raise InputError(
                 f"returned={returned}: must be whole dollars from 0 to {self.multiplier} · {own} = {most}"
@@ -83,7 +100,7 @@ class TrustGame:
         Raises:
             InputError: the amount cannot be sent, or the trustee returns more than it got.
         """
-        own = self.check(sent)
+        own = check_amount(sent, self.endowment)
         returned = trustee.returns(own, history, self)
         self.payoffs(own, returned)
         return Round(own, int(returned))

@@ -6,6 +6,8 @@ from doxa.protocols.trust.consistency import Consistency, Ordered, consistency
 from doxa.protocols.trust.forecasting import forecast_and_play, forecast_and_play_all, mae_by_horizon
 from doxa.protocols.trust.playing import play_nobody, play_population
 from doxa.protocols.trust.text import STRATEGIES, conditioning_text
+from doxa.worlds.control_games import DictatorGame, LotteryGame
+from doxa.worlds.money_game import MoneyGame
 from doxa.worlds.personas import load_personas
 from doxa.worlds.trust_game import FixedReturn, TitForTat, Trustee, TrustGame
 
@@ -13,7 +15,10 @@ __all__ = [
     "STRATEGIES",
     "Belief",
     "Consistency",
+    "DictatorGame",
     "FixedReturn",
+    "LotteryGame",
+    "MoneyGame",
     "Ordered",
     "TitForTat",
     "TrustGame",

@@ -22,6 +22,7 @@ from doxa.protocols.trust.parsing import (
 from doxa.protocols.trust.text import GROUP_SIZE, STRATEGIES, Strategy, belief_prompt
 from doxa.streams import stream
 from doxa.subjects.base import Capability, Conversation, Reply, Sampling, Subject, require
+from doxa.worlds.money_game import MoneyGame
 from doxa.worlds.trust_game import TrustGame
 
 TEMPERATURE = 0.05
@@ -101,7 +102,7 @@ def elicit_population_belief(
     repeats: int = 5,
     shuffle_levels: bool = True,
     *,
-    game: TrustGame | None = None,
+    game: MoneyGame | None = None,
     seed: int = 0,
     temperature: float = TEMPERATURE,
     max_tokens: int = 512,
@@ -128,7 +129,7 @@ def elicit_beliefs(
     repeats: int = 5,
     shuffle_levels: bool = True,
     *,
-    game: TrustGame | None = None,
+    game: MoneyGame | None = None,
     seed: int = 0,
     temperature: float = TEMPERATURE,
     max_tokens: int = 512,
@@ -143,7 +144,7 @@ def elicit_beliefs(
         repeats: times each question is asked, >= 1.
         shuffle_levels: whether the levels are listed in another order each time, because their order leaks into
             rankings; else always as given.
-        game: the rules.
+        game: the rules, of the trust game where none are given.
         seed: of orders and samples.
         temperature: of the replies.
         max_tokens: longest reply.
@@ -161,7 +162,7 @@ def elicit_beliefs(
     for attribute, own in levels.items():
         if len(set(own)) < 2 or len(set(own)) < len(own):
             raise InputError(f"{attribute} has levels {list(own)}: give two or more, each once")
-    rules = game or TrustGame()
+    rules: MoneyGame = game or TrustGame()
     asked: list[tuple[Strategy, str]] = [(way, name) for way in strategies for name in levels]
     said: list[list[Statement]] = [[] for _ in asked]
     for repeat in range(repeats):
@@ -185,7 +186,7 @@ def elicit_beliefs(
 
 
 def read_statement(
-    reply: Reply, attribute: str, levels: tuple[str, ...], strategy: Strategy, game: TrustGame
+    reply: Reply, attribute: str, levels: tuple[str, ...], strategy: Strategy, game: MoneyGame
 ) -> Statement:
     """Return what a reply says of an attribute, or why it cannot be read."""
     why = unanswered(reply)

@@ -16,7 +16,7 @@ from doxa.elicit.reply_text import ReplyText
 from doxa.errors import did_you_mean
 from doxa.protocols.trust.text import label
 from doxa.subjects.base import Reply
-from doxa.worlds.trust_game import TrustGame
+from doxa.worlds.money_game import MoneyGame
 
 CATEGORIES = {"small": 0.01, "medium": 0.06, "large": 0.14}
 """Eta squared of an effect size that is given in a word (Cohen's conventions; the mapping is our choice)."""
@@ -72,11 +72,12 @@ _DOLLARS = re.compile(
 )
 
 
-def parse_amount(text: str, game: TrustGame) -> Amount:
+def parse_amount(text: str, game: MoneyGame) -> Amount:
     """Return the amount of the last "give N dollars", else the last dollar figure.
 
     An amount that is negative, above the endowment, not whole or in cents is missing, with the reason.
 
+    >>> from doxa.worlds.trust_game import TrustGame
     >>> parse_amount("I could give 3 dollars. Finally, I will give 7 dollars.", TrustGame())
     Amount(value=7, missing='')
     >>> parse_amount("Finally, I will give 11 dollars.", TrustGame()).missing
@@ -193,11 +194,12 @@ def parse_effect_size(text: str) -> EffectSize:
     return EffectSize(None, "the effect size is neither a number nor one of small, medium and large")
 
 
-def parse_level_dollars(text: str, attribute: str, levels: Sequence[str], game: TrustGame) -> Dollars:
+def parse_level_dollars(text: str, attribute: str, levels: Sequence[str], game: MoneyGame) -> Dollars:
     r"""Return mean and standard deviation in dollars of each level, from lines "GROUP = mean M, SD S".
 
     Every level must stand once; a mean outside the endowment or a negative deviation is missing, with the reason.
 
+    >>> from doxa.worlds.trust_game import TrustGame
     >>> parse_level_dollars("High = mean 6.5, SD 2\nLow = mean 4, SD 1.5", "openness", ["Low", "High"], TrustGame())
     Dollars(means=(4.0, 6.5), sds=(1.5, 2.0), missing='')
     """

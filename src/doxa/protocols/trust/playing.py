@@ -15,7 +15,9 @@ from doxa.protocols.trust.believing import TEMPERATURE
 from doxa.protocols.trust.parsing import parse_amount, unanswered
 from doxa.protocols.trust.text import BEFORE, NOBODY, Style, conditioning_text, play_prompt, profile_text
 from doxa.streams import stream
-from doxa.subjects.base import Capability, Conversation, Query, Sampling, Subject, require
+from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Subject, require
+from doxa.subjects.rehearsal import RehearsalSubject
+from doxa.worlds.money_game import MoneyGame
 from doxa.worlds.personas import TEST_ATTRIBUTES
 from doxa.worlds.trust_game import TrustGame
 
@@ -49,7 +51,7 @@ class Choice(NamedTuple):
 def choose_amounts(
     model: Subject,
     prompts: Sequence[Conversation],
-    game: TrustGame,
+    game: MoneyGame,
     *,
     method: Method | str = "reply",
     style: Style = "bdi",
@@ -65,7 +67,7 @@ def choose_amounts(
     Args:
         model: the subject.
         prompts: any.
-        game: the rules.
+        game: the rules, of the trust game where none are given.
         method: how the amount is read.
         style: how the answer was asked for.
         seed: of samples and draws.
@@ -96,7 +98,7 @@ def choose_amounts(
 
 
 def amount_chances(
-    model: Subject, prompts: Sequence[Conversation], game: TrustGame, style: Style = "bdi"
+    model: Subject, prompts: Sequence[Conversation], game: MoneyGame, style: Style = "bdi"
 ) -> Float[np.ndarray, "prompts amounts"]:
     """Return the probability of each whole amount where the number stands, among all that are allowed."""
     require(model, Capability.SCORE)
@@ -111,7 +113,7 @@ def play_population(
     personas: pl.DataFrame,
     conditioning: Mapping[str, Sequence[str]] | None = None,
     *,
-    game: TrustGame | None = None,
+    game: MoneyGame | None = None,
     attributes: Sequence[str] = TEST_ATTRIBUTES,
     method: Method = "reply",
     style: Style = "bdi",
@@ -128,7 +130,7 @@ def play_population(
         model: the subject that plays them.
         personas: one row each, with ``agent_id``.
         conditioning: orderings to go by, most trusting level first, by attribute; None gives none.
-        game: the rules.
+        game: the rules, of the trust game where none are given.
         attributes: which the profile tells, in this order.
         method: how amounts are read, see :func:`choose_amounts`.
         style: of the prompt.
@@ -143,8 +145,8 @@ def play_population(
         One row per persona: ``agent_id``, ``sent`` (whole dollars, null if unread), ``expected``, ``text``,
         ``missing``, ``retries``.
     """
-    rules = game or TrustGame()
-    told = conditioning_text(conditioning) if conditioning else ""
+    rules: MoneyGame = game or TrustGame()
+    told = conditioning_text(conditioning, rules.trait) if conditioning else ""
     prompts = [
         play_prompt(profile_text(persona, attributes), rules, conditioning=told, style=style)
         for persona in personas.iter_rows(named=True)
@@ -167,19 +169,17 @@ def play_population(
 
 
 def play_nobody(
-    model: Subject, n: int, *, game: TrustGame | None = None, style: Style = "bdi", seed: int = 0, **more: int
+    model: Subject, n: int, *, game: MoneyGame | None = None, style: Style = "bdi", seed: int = 0, **more: int
 ) -> pl.DataFrame:
     """Return n plays without a persona, the baseline: repeated samples of one prompt; columns as of the population."""
     require(model, Capability.REPLY)
-    rules = game or TrustGame()
+    rules: MoneyGame = game or TrustGame()
     prompt = play_prompt(NOBODY, rules, style=style)
     choices: list[Choice] = []
     for sample in range(n):
         sampling = Sampling(1.0, more.get("max_tokens", 256), seed=seed, sample=sample, branch="trust/nobody")
         (reply,) = model.reply([prompt], sampling=sampling)
-        why = unanswered(reply)
-        amount = parse_amount(reply.text, rules)
-        choices.append(Choice(None if why else amount.value, None, reply.text, why or amount.missing))
+        choices.append(_read(model, reply, rules))
     return choices_frame([f"nobody-{sample}" for sample in range(n)], choices)
 
 
@@ -202,7 +202,7 @@ def choices_frame(agents: Sequence[str], choices: Sequence[Choice]) -> pl.DataFr
 def _replied(
     model: Subject,
     prompts: Sequence[Conversation],
-    game: TrustGame,
+    game: MoneyGame,
     seed: int,
     names: tuple[str | int, ...],
     temperature: float,
@@ -218,15 +218,19 @@ def _replied(
         )
         replies = model.reply([prompts[place] for place in waiting], sampling=sampling)
         for place, reply in zip(waiting, replies, strict=True):
-            why = unanswered(reply)
-            amount = parse_amount(reply.text, game)
-            found[place] = Choice(
-                None if why else amount.value, None, reply.text, why or amount.missing, again
-            )
+            found[place] = _read(model, reply, game, again)
         waiting = [place for place in waiting if found[place].sent is None]
         if not waiting:
             break
     return found
+
+
+def _read(model: Subject, reply: Reply, game: MoneyGame, retries: int = 0) -> Choice:
+    if isinstance(model, RehearsalSubject):  # says nothing; games are counted as if every move could be read
+        return Choice(game.endowment // 2, None, reply.text, "", retries)
+    why = unanswered(reply)
+    amount = parse_amount(reply.text, game)
+    return Choice(None if why else amount.value, None, reply.text, why or amount.missing, retries)
 
 
 def _drawn(

@@ -6,9 +6,11 @@ from typing import Any
 
 import polars as pl
 
-from doxa.belief.inference import Interval, mean_t_interval, wilson
+from doxa.belief.inference import mean_t_interval, wilson
 from doxa.lab.figures import Figure, bars, curves, scatter
 from doxa.lab.record import Finding, Tables
+from doxa.protocols.trust.beside_report import beside_findings
+from doxa.protocols.trust.findings import finding_of, interval_of
 from doxa.protocols.trust.recording import read_measures
 from doxa.protocols.trust.text import STRATEGIES, label
 
@@ -45,11 +47,11 @@ def subject_findings(tables: Tables, note: str) -> list[Finding]:
     found += _slopes(frame)
     for condition in sorted({*frame["condition"].to_list()}):
         if condition.startswith("endowment"):
-            own = _interval(frame.filter(condition=condition), "median spearman", strategy="CTX+TR")
+            own = interval_of(frame.filter(condition=condition), "median spearman", strategy="CTX+TR")
             name = condition.replace(" ", "-")
             claim = f"with an {condition} stated trust in context and play still agree in order"
-            found.append(_finding(name, claim, own, above=0.0))
-    return found
+            found.append(finding_of(name, claim, own, above=0.0))
+    return found + beside_findings(frame, tables.transcripts)
 
 
 def _strategy(frame: pl.DataFrame, strategy: str, note: str) -> list[Finding]:
@@ -58,14 +60,17 @@ def _strategy(frame: pl.DataFrame, strategy: str, note: str) -> list[Finding]:
         kind: ", ".join(f"{m} {v:.2f}" for m, v in zip(MODELS, values, strict=True))
         for kind, values in published.items()
     }
-    left = frame.filter(strategy=strategy, measure="left out")["attribute"].unique().to_list()
+    own = frame.filter(strategy=strategy)
+    left = own.filter(measure="left out")["attribute"].unique().to_list()
+    alike = own.filter(pl.col("value").is_null(), measure="spearman")["attribute"].unique().to_list()
     more = [note, f"left out in part or whole: {', '.join(sorted(left))}" if left else ""]
+    more += [f"ρ undefined, not in the median: {', '.join(sorted(alike))}" if alike else ""]
     rho, delta = (
-        _interval(frame, f"median {name}", strategy=strategy) for name in ("spearman", "delta_eta2")
+        interval_of(frame, f"median {name}", strategy=strategy) for name in ("spearman", "delta_eta2")
     )
     slug = strategy.lower().replace("+$", "-dollars").replace("+", "-")
     return [
-        _finding(
+        finding_of(
             f"rho-{slug}",
             f"asked by {strategy}, believed and acted orders agree (median over attributes)",
             rho,
@@ -73,7 +78,7 @@ def _strategy(frame: pl.DataFrame, strategy: str, note: str) -> list[Finding]:
             paper=_middle(published["rho"]),
             note="; ".join([f"paper: {told['rho']}", *filter(None, more)]),
         ),
-        _finding(
+        finding_of(
             f"delta-{slug}",
             f"asked by {strategy}, believed and found effect sizes are within {LARGE} (median |Δη²|)",
             delta,
@@ -90,13 +95,13 @@ def _conditions(frame: pl.DataFrame) -> list[Finding]:
         {name for name in frame["ordering"].drop_nulls() if name == "self" or name.startswith("imposed")}
     )
     for name in names[::-1]:
-        gain = _interval(frame, "gain", ordering=name)
-        supplied = _interval(frame, "median spearman", strategy=f"{name}, supplied")
+        gain = interval_of(frame, "gain", ordering=name)
+        supplied = interval_of(frame, "median spearman", strategy=f"{name}, supplied")
         known = TABLE_4.get(name)
         told = "" if known is None else ", ".join(f"{m} {v:.2f}" for m, v in zip(MODELS, known, strict=True))
         slug = name.replace(" ", "-")
         found += [
-            _finding(
+            finding_of(
                 f"rho-{slug}",
                 f"told the {_ordering(name)}, play follows it",
                 supplied,
@@ -104,7 +109,7 @@ def _conditions(frame: pl.DataFrame) -> list[Finding]:
                 paper=None if known is None else _middle(known),
                 note=f"paper: {told}" if told else "",
             ),
-            _finding(
+            finding_of(
                 f"gain-{slug}",
                 "and follows it better than without being told (the same ordering held against both)",
                 gain,
@@ -122,7 +127,7 @@ def _ordering(name: str) -> str:
 def _dealt(frame: pl.DataFrame) -> Finding:
     values = frame.filter(strategy="dealt", measure="median spearman")["value"].drop_nulls()
     mean = mean_t_interval(values.to_list())
-    return _finding(
+    return finding_of(
         "dealt",
         "where amounts are dealt to other personas, ρ is centred on 0",
         mean,
@@ -134,7 +139,7 @@ def _dealt(frame: pl.DataFrame) -> Finding:
 
 def _agreement(frame: pl.DataFrame) -> Finding:
     values = frame.filter(measure="agreement", strategy="CTX+TR")["value"].drop_nulls()
-    return _finding(
+    return finding_of(
         "agreement",
         "repeats of a belief agree with each other: the ceiling of any consistency (mean over attributes)",
         mean_t_interval(values.to_list()),
@@ -143,22 +148,21 @@ def _agreement(frame: pl.DataFrame) -> Finding:
 
 
 def _valid(frame: pl.DataFrame, part: str) -> Finding:
-    rows = frame.filter(pl.col("measure").is_in(["valid", "read"]), pl.col("n").is_not_null(), condition=part)
-    plays, share = (int(rows["n"].sum()), 0.0) if rows.height else (0, 0.0)
-    good = round(sum(value * n for value, n in zip(rows["value"], rows["n"], strict=True))) if plays else 0
-    told = wilson(good, plays)
-    del share
-    return _finding(f"valid-{part}", f"answers about amounts can be read ({part})", told, above=VALID)
+    own = (pl.col("condition") == "individual") == (part == "individual")
+    rows = frame.filter(own, pl.col("measure").is_in(["valid", "read"]), pl.col("n").is_not_null())
+    good = round(sum(value * n for value, n in zip(rows["value"], rows["n"], strict=True)))
+    told = wilson(good, int(rows["n"].sum()))
+    return finding_of(f"valid-{part}", f"answers about amounts can be read ({part})", told, above=VALID)
 
 
 def _slopes(frame: pl.DataFrame) -> list[Finding]:
     names = ("all", "M1", "M3", "M5")
     claim = "errors of forecasts grow with the horizon"
     return [
-        _finding(
+        finding_of(
             "horizon" if name == "all" else f"horizon-{name}",
             claim if name == "all" else f"{claim}, trustee {name}",
-            _interval(frame.filter(condition="individual"), "slope", trustee=name),
+            interval_of(frame.filter(condition="individual"), "slope", trustee=name),
             above=0.0,
             unit="dollars a round",
         )
@@ -168,26 +172,6 @@ def _slopes(frame: pl.DataFrame) -> list[Finding]:
 
 def _middle(values: tuple[float, ...]) -> float:
     return sorted(values)[len(values) // 2]
-
-
-def _interval(frame: pl.DataFrame, measure: str, **where: str) -> Interval:
-    rows = frame.filter(measure=measure, **where).drop_nulls("value")
-    if not rows.height:
-        return Interval(float("nan"), float("nan"), float("nan"), 0)
-    row = rows.row(0, named=True)
-    nan = float("nan")
-    low, high = (nan if row[end] is None else row[end] for end in ("low", "high"))
-    return Interval(row["value"], low, high, row["n"] or 0)
-
-
-def _finding(name: str, claim: str, found: Interval, *, note: str = "", **rest: Any) -> Finding:
-    known = found.n > 0 and found.estimate == found.estimate
-    why = (
-        "" if found.ends and known else ("no interval" if known else "not measured, or nothing could be read")
-    )
-    told = "; ".join(part for part in (note, why) if part)
-    estimate = found.estimate if known else None
-    return Finding.judged(name, claim, estimate, found.ends, n=found.n, note=told, **rest)
 
 
 def subject_figures(tables: Tables) -> list[Figure]:
@@ -220,7 +204,7 @@ def subject_figures(tables: Tables) -> list[Figure]:
         *sorted({n for n in main["ordering"].drop_nulls() if n.startswith("imposed")})[::-1],
     ):
         for kind in ("unconditioned", "supplied"):
-            own = _interval(main, "median spearman", strategy=f"{name}, {kind}")
+            own = interval_of(main, "median spearman", strategy=f"{name}, {kind}")
             if own.ends:
                 ladder.append(
                     {"ordering": name, "play": kind, "value": own.estimate, "low": own.low, "high": own.high}

@@ -11,10 +11,12 @@ from typing import Literal, TypeAlias, get_args
 
 from doxa.errors import InputError, did_you_mean
 from doxa.subjects.base import Conversation, user
+from doxa.worlds.money_game import TRUST, MoneyGame, Trait
 from doxa.worlds.trust_game import Round, TrustGame
 
 Strategy: TypeAlias = Literal["NOCTX+TR", "CTX+TR", "CTX+$"]
-"""How a belief is asked for: interpersonal trust without and with the rules of the game, or dollars with them."""
+"""How a belief is asked for: the trait (interpersonal trust) without and with the rules of the game, or dollars with
+them."""
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 Style: TypeAlias = Literal["bdi", "thought-action"]
 """``bdi`` asks for belief, desire and intention; ``thought-action`` for a thought and an action."""
@@ -60,65 +62,58 @@ def phrase(attribute: str, level: str) -> str:
     return f"{label(attribute)}: {level}"
 
 
-def rules_text(game: TrustGame) -> str:
-    """Return the rules of one round."""
-    return (
-        f"The trust game is played by two people who do not know each other. You have {game.endowment} dollars. You "
-        f"give the other player a whole number of dollars from 0 to {game.endowment}. What you give is multiplied by "
-        f"{game.multiplier} on its way. The other player then returns as much of it as they like, or nothing. You keep "
-        "what you did not give, and what is returned."
-    )
-
-
 def profile_text(persona: Mapping[str, object], attributes: Sequence[str]) -> str:
     """Return the profile of a persona; attributes it has no value for are left out."""
     lines = [phrase(name, str(persona[name])) for name in attributes if persona.get(name) is not None]
     return "You are the person described here.\n" + "\n".join(f"- {line}" for line in lines)
 
 
-PLAYERS = "Many people play it as the first player. They are grouped by one attribute"
 ASK_DOLLARS = (
     "How many dollars does each group give? Answer with one line for each group and nothing else, with the group "
     "spelled as above, then the mean and the standard deviation in dollars: 'GROUP = mean M, SD S'."
 )
-ASK_TRUST = (
-    "How does their interpersonal trust differ, that is, how far do they trust other people? Answer in two lines. The "
-    "first is 'Ranking: ' and all groups, spelled as above, from most to least trusting with ' > ' between them. The "
-    "second is 'Effect size: ' and eta squared, the share of the differences in trust that the attribute explains, as "
-    "a number from 0 to 1, or small, medium or large."
-)
-
 NOBODY = "You are a person who takes part in a study."
 """The profile of the persona-free baseline."""
 
 
-def conditioning_text(rankings: Mapping[str, Sequence[str]]) -> str:
-    """Return orderings as sentences, most trusting group first, one for each level but the last.
+def ask_trait(trait: Trait) -> str:
+    """Return the question how groups differ in a trait."""
+    return (
+        f"How does their {trait.name} differ, that is, {trait.meaning}? Answer in two lines. The first is 'Ranking: ' "
+        f"and all groups, spelled as above, from most to least {trait.adjective} with ' > ' between them. The second "
+        f"is 'Effect size: ' and eta squared, the share of the differences in {trait.noun} that the attribute "
+        "explains, as a number from 0 to 1, or small, medium or large."
+    )
+
+
+def conditioning_text(rankings: Mapping[str, Sequence[str]], trait: Trait = TRUST) -> str:
+    """Return orderings as sentences, the group with most of a trait first, one for each level but the last.
 
     >>> conditioning_text({"openness": ("High", "Moderate", "Low")}).split(". ")[0]
     'People with "Openness: High" are more trusting than people with "Openness: Moderate" or "Openness: Low"'
     """
-    return "\n".join(" ".join(_sentences(attribute, ranking)) for attribute, ranking in rankings.items())
+    told = [" ".join(_sentences(attribute, ranking, trait)) for attribute, ranking in rankings.items()]
+    return "\n".join(told)
 
 
-def _sentences(attribute: str, ranking: Sequence[str]) -> list[str]:
+def _sentences(attribute: str, ranking: Sequence[str], trait: Trait) -> list[str]:
     if len(ranking) < 2:
         raise InputError(
             f"ranking of {attribute}: {list(ranking)} has fewer than two levels; nothing is ordered"
         )
     named = [f'"{phrase(attribute, level)}"' for level in ranking]
     return [
-        f"People with {own} are more trusting than people with {' or '.join(named[place + 1 :])}."
+        f"People with {own} are more {trait.adjective} than people with {' or '.join(named[place + 1 :])}."
         for place, own in enumerate(named[:-1])
     ]
 
 
-def ending(game: TrustGame, style: Style | str) -> str:
+def ending(game: MoneyGame, style: Style | str) -> str:
     """Return how an answer is to be given."""
     whole = f"a whole number from 0 to {game.endowment}"
     if style == "bdi":
         return (
-            "State your belief about the other player, your desire and your intention, one sentence each. End with the "
+            f"State your belief about {game.opposite}, your desire and your intention, one sentence each. End with the "
             f"sentence '{GIVE}N dollars.', with {whole} for N."
         )
     if style == "thought-action":
@@ -130,7 +125,7 @@ def ending(game: TrustGame, style: Style | str) -> str:
 
 
 def play_prompt(
-    profile: str, game: TrustGame, *, conditioning: str = "", style: Style = "bdi"
+    profile: str, game: MoneyGame, *, conditioning: str = "", style: Style = "bdi"
 ) -> Conversation:
     """Return the prompt of a one-shot game.
 
@@ -141,11 +136,11 @@ def play_prompt(
         style: how the answer is to be given.
     """
     asked = "How many dollars do you give? " + ending(game, style)
-    return (user("\n\n".join(part for part in (conditioning, profile, rules_text(game), asked) if part)),)
+    return (user("\n\n".join(part for part in (conditioning, profile, game.rules, asked) if part)),)
 
 
-def belief_prompt(attribute: str, levels: Sequence[str], strategy: Strategy, game: TrustGame) -> Conversation:
-    """Return the prompt that asks how an attribute goes with trust.
+def belief_prompt(attribute: str, levels: Sequence[str], strategy: Strategy, game: MoneyGame) -> Conversation:
+    """Return the prompt that asks how an attribute goes with what a game shows.
 
     Args:
         attribute: which.
@@ -156,11 +151,17 @@ def belief_prompt(attribute: str, levels: Sequence[str], strategy: Strategy, gam
     if strategy not in STRATEGIES:
         raise InputError(f"strategy={strategy!r}: {did_you_mean(strategy, STRATEGIES)}")
     listed = "\n".join(f"- {phrase(attribute, level)}" for level in levels)
-    parts = [] if strategy == "NOCTX+TR" else [rules_text(game)]
+    parts = [] if strategy == "NOCTX+TR" else [game.rules]
     if strategy == "CTX+$":
-        parts += [f"{PLAYERS}, {GROUP_SIZE} people in each group:\n{listed}", ASK_DOLLARS]
+        parts += [
+            f"{game.players} They are grouped by one attribute, {GROUP_SIZE} people in each group:\n{listed}",
+            ASK_DOLLARS,
+        ]
     else:
-        parts += [f"People in the United States are grouped by one attribute:\n{listed}", ASK_TRUST]
+        parts += [
+            f"People in the United States are grouped by one attribute:\n{listed}",
+            ask_trait(game.trait),
+        ]
     return (user("\n\n".join(parts)),)
 
 
@@ -175,7 +176,7 @@ def rounds_prompt(profile: str, game: TrustGame, told: str, rounds: int, asked: 
         asked: the question.
     """
     whole = f"You play {rounds} rounds with the same player and have {game.endowment} new dollars in each round. {told}"
-    return (user("\n\n".join((profile, rules_text(game), whole.rstrip(), asked))),)
+    return (user("\n\n".join((profile, game.rules, whole.rstrip(), asked))),)
 
 
 def forecast_question(round_number: int, game: TrustGame, style: Style) -> str:

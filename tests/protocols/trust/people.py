@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+import numpy as np
+import polars as pl
+
 from doxa.protocols.trust.text import label, phrase
 from doxa.subjects.base import Capability, Reply
+from doxa.worlds.personas import TEST_ATTRIBUTES, levels_of
 
 
 @dataclass
@@ -64,3 +68,40 @@ class ScriptedPopulation:
                 below = stated.index(level) if level in stated else len(stated)
                 total += self.does[attribute][place] if not stated else len(stated) / 2 - below
         return round(min(max(total, 0), 10))
+
+
+class Swayed(ScriptedPopulation):
+    """Gives two dollars less where nothing can come back, and one less when asked for a thought and an action."""
+
+    def _amount(self, prompt):
+        less = 2 * ("dictator game" in prompt) + ("Action: give N" in prompt)
+        return max(super()._amount(prompt) - less, 0)
+
+
+class Stubborn(ScriptedPopulation):
+    """Gives an amount that can be read at the third try only."""
+
+    def reply(self, conversations, *, sampling, tools=()):
+        text = (
+            "Finally, I will give 3 dollars." if sampling.sample == 2 else "Finally, I will give 30 dollars."
+        )
+        return [Reply(text) for _ in conversations]
+
+
+def population(people, *, reverse=False, obeys=False, kind=ScriptedPopulation):
+    """Return who plays these people, and says what it does or the reverse."""
+    levels = {name: levels_of(people, name) for name in TEST_ATTRIBUTES}
+    does = {
+        name: tuple(np.linspace(1, -1, len(own)) * (place + 3) / 8)
+        for place, (name, own) in enumerate(levels.items())
+    }
+    says = {name: tuple(-one for one in own) if reverse else own for name, own in does.items()}
+    return kind(levels, does, says, obeys)
+
+
+def made(people, attribute, step):
+    """Return behaviour that follows one attribute alone, without noise."""
+    levels = levels_of(people, attribute)
+    return people.with_columns(
+        sent=pl.col(attribute).replace_strict({one: 9 - step * place for place, one in enumerate(levels)})
+    )
