@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -23,6 +23,7 @@ from doxa.elicit.questions import Question, fork
 from doxa.elicit.reading import Found, Reading, Refusal, Unparsed
 from doxa.errors import CapabilityError, InputError
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Subject, Tool, require
+from doxa.subjects.together import together
 
 Ways: TypeAlias = Literal["auto", "log-probabilities", "text", "samples"]
 Forms: TypeAlias = tuple[tuple[str, ...], ...]
@@ -215,8 +216,8 @@ class Asking:
         ]
         readings: list[list[Reading]] = [[] for _ in questions]
         raw: list[list[str]] = [[] for _ in questions]
-        for sample in range(self.samples):
-            replies = _replies(subject, asked, sampling.at(sample=sampling.sample + sample))
+        draws = [sampling.at(sample=sampling.sample + number) for number in range(self.samples)]
+        for replies in together([(subject, partial(_replies, subject, asked, draw)) for draw in draws]):
             for (index, _, wording), reply in zip(asked, replies, strict=True):
                 readings[index].append(read_reply(reply, wording.read))
                 raw[index].append(reply.text)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from doxa.canonical import Json, digest
@@ -13,6 +13,7 @@ from doxa.protocols.dialogue.scene import Scene
 from doxa.protocols.dialogue.script import Turn
 from doxa.subjects.base import Conversation, Reply, Sampling, Subject, ToolCall
 from doxa.subjects.cache import CachedSubject
+from doxa.subjects.together import together
 
 
 @dataclass(frozen=True)
@@ -57,42 +58,34 @@ class Asking:
         """Return the replies in the order of the calls."""
         groups: dict[tuple[int, Sampling], list[int]] = {}
         for number, call in enumerate(calls):
-            subject = self._scenes[call.scene].seats[call.turn.role].subject
-            groups.setdefault((id(subject), call.sampling), []).append(number)
-        replies: dict[int, Reply] = {}
-        remote = [
-            numbers
+            groups.setdefault((id(self._subject(call)), call.sampling), []).append(number)
+        jobs = [
+            (self._subject(calls[numbers[0]]), partial(self._ask_and_keep, calls, numbers))
             for numbers in groups.values()
-            if getattr(self._subject(calls[numbers[0]]), "remote", False)
         ]
-        with ThreadPoolExecutor(max_workers=max(1, len(remote))) as pool:
-            waiting = [(numbers, pool.submit(self._ask, calls, numbers)) for numbers in remote]
-            for numbers in groups.values():
-                if numbers not in remote:  # models on this machine take turns: each has all cores
-                    replies.update(zip(numbers, self._ask_and_keep(calls, numbers), strict=True))
-            for numbers, answer in waiting:
-                replies.update(zip(numbers, answer.result(), strict=True))
+        replies: dict[int, Reply] = {}
+        for numbers, found in zip(groups.values(), together(jobs), strict=True):
+            replies.update(zip(numbers, found, strict=True))
         return [replies[number] for number in range(len(calls))]
 
     def _subject(self, call: Call) -> Subject:
         return self._scenes[call.scene].seats[call.turn.role].subject
 
-    def _ask(self, calls: Sequence[Call], numbers: Sequence[int]) -> list[Reply]:
-        first = calls[numbers[0]]
-        return self._subject(first).reply(
-            [calls[number].conversation for number in numbers], sampling=first.sampling
-        )
-
     def _ask_and_keep(self, calls: Sequence[Call], numbers: Sequence[int]) -> list[Reply]:
-        first = calls[numbers[0]]
-        if isinstance(self._subject(first), CachedSubject):
-            return self._ask(calls, numbers)  # its cache keeps answers, and not the faults
+        subject, sampling = self._subject(calls[numbers[0]]), calls[numbers[0]].sampling
+        conversations = [calls[number].conversation for number in numbers]
+        if getattr(subject, "remote", False) or isinstance(subject, CachedSubject):
+            return subject.reply(
+                conversations, sampling=sampling
+            )  # its cache keeps answers, and not the faults
         name: Json = {
-            "subject": self._subject(first).identity,
-            "sampling": first.sampling.as_json(),
-            "asked": [asked_digest(calls[number].conversation) for number in numbers],
+            "subject": subject.identity,
+            "sampling": sampling.as_json(),
+            "asked": [asked_digest(conversation) for conversation in conversations],
         }
-        kept = self._keep(name, lambda: [_reply_json(reply) for reply in self._ask(calls, numbers)])
+        kept = self._keep(
+            name, lambda: [_reply_json(reply) for reply in subject.reply(conversations, sampling=sampling)]
+        )
         return [_reply(held) for held in kept]
 
 

@@ -17,6 +17,7 @@ from doxa.protocols.trust.text import BEFORE, NOBODY, Style, conditioning_text, 
 from doxa.streams import stream
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Subject, require
 from doxa.subjects.rehearsal import RehearsalSubject
+from doxa.subjects.together import samples
 from doxa.worlds.money_game import MoneyGame
 from doxa.worlds.personas import TEST_ATTRIBUTES
 from doxa.worlds.trust_game import TrustGame
@@ -175,11 +176,8 @@ def play_nobody(
     require(model, Capability.REPLY)
     rules: MoneyGame = game or TrustGame()
     prompt = play_prompt(NOBODY, rules, style=style)
-    choices: list[Choice] = []
-    for sample in range(n):
-        sampling = Sampling(1.0, more.get("max_tokens", 256), seed=seed, sample=sample, branch="trust/nobody")
-        (reply,) = model.reply([prompt], sampling=sampling)
-        choices.append(_read(model, reply, rules))
+    sampling = Sampling(1.0, more.get("max_tokens", 256), seed=seed, branch="trust/nobody")
+    choices = [_read(model, reply, rules) for (reply,) in samples(model, [prompt], sampling, n)]
     return choices_frame([f"nobody-{sample}" for sample in range(n)], choices)
 
 
