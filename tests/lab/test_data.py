@@ -58,16 +58,6 @@ def test_kable_is_in_the_catalogue_as_published():
     assert all(len(file.sha256) == 64 for file in kable.files)
 
 
-def test_a_set_that_lies_at_no_address_says_where_it_is_from(small, monkeypatch):
-    made = data.named("persuasive-power")
-    assert made.url == ""
-    assert made.licence == "Apache-2.0"
-    with pytest.raises(InputError, match="cannot be fetched: its files were made"):
-        data.get("persuasive-power", fetch=Upstream())
-    with pytest.raises(InputError, match="set DOXA_DATA"):
-        data.locate("persuasive-power")
-
-
 def test_unknown_data_set_suggests_a_name():
     with pytest.raises(InputError, match="did you mean 'kable'"):
         data.named("kabel")

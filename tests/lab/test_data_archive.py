@@ -3,23 +3,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import zipfile
 
 import pytest
 
 from doxa.lab import data
-from doxa.lab.data_archive import DownloadError, TableOfMembers, table_of_members
+from doxa.lab.data_archive import MEMBER_BYTES, DownloadError, TableOfMembers, assemble
 from doxa.lab.files import sha256
+from tests.lab.archives import zipped
 
 TABLE = TableOfMembers("*/bank/*/scratch.json", "agent_id", ["age", "city"])
-
-
-def zipped(members):
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in members.items():
-            archive.writestr(name, text)
-    return held.getvalue()
 
 
 def test_a_table_has_a_row_for_each_file_in_the_order_of_folders():
@@ -28,9 +20,7 @@ def test_a_table_has_a_row_for_each_file_in_the_order_of_folders():
         "x-1/bank/a/scratch.json": json.dumps({"age": 41, "city": None}),
         "x-1/other/c/scratch.json": "not read",
     }
-    assert (
-        table_of_members(zipped(members), TABLE, "there") == b'agent_id,age,city\r\na,41,\r\nb,30,"A, B"\r\n'
-    )
+    assert assemble(zipped(members), TABLE, "there") == b'agent_id,age,city\r\na,41,\r\nb,30,"A, B"\r\n'
 
 
 @pytest.mark.parametrize(
@@ -40,13 +30,13 @@ def test_a_table_has_a_row_for_each_file_in_the_order_of_folders():
         zipped({"x/none.txt": ""}),
         zipped({"x/bank/a/scratch.json": "{"}),
         zipped({"x/bank/a/scratch.json": "{}"}),
-        zipped({"x/bank/a/scratch.json": '{"age": 1, "city": "' + "a" * 1_000_000 + '"}'}),
+        zipped({"x/bank/a/scratch.json": '{"age": 1, "city": "' + "a" * MEMBER_BYTES + '"}'}),
     ],
     ids=["no archive", "no such files", "broken", "a field is missing", "too long"],
 )
 def test_other_archives_are_refused(archive):
     with pytest.raises(DownloadError, match="there: "):
-        table_of_members(archive, TABLE, "there")
+        assemble(archive, TABLE, "there")
 
 
 def test_the_bank_is_assembled_to_its_published_bytes(tmp_path, monkeypatch, trust_data):

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doxa.errors import InputError
+from doxa.lab.sentence_vectors import MiniLM
 from doxa.protocols.context_drift.battery import load_texts
 from doxa.protocols.context_drift.masking import (
-    MiniLM,
     WordOverlap,
     mask_random,
     mask_relevant,

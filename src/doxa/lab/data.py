@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import gzip
 import http.client
-import importlib.resources
-import json
 import os
 import urllib.error
 import urllib.request
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
-from doxa.canonical import Json, digest
+from doxa.canonical import Json
 from doxa.errors import InputError, did_you_mean
-from doxa.lab.data_archive import ARCHIVE_BYTES, DownloadError, TableOfMembers, table_of_members
+from doxa.lab.data_archive import ARCHIVE_BYTES, DownloadError, assemble
+from doxa.lab.data_catalogue import CATALOGUE, DataFile, DataSet
 from doxa.lab.files import sha256, write_atomic
 
 FileState = Literal["good", "changed", "unreadable", "missing"]
@@ -32,47 +32,6 @@ Progress = Callable[[int, int, str], None]
 """Called with the files done, the files in all and the name of the next."""
 
 _TIMEOUT_S = 30.0
-
-
-class DataFile(NamedTuple):
-    """One published file: its name, size in bytes and SHA-256 in hexadecimal."""
-
-    name: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """A data set as published.
-
-    Attributes:
-        slug: its name on the command line.
-        title: what it is, in a few words.
-        repository: page of the repository it comes from.
-        commit: the commit the checksums belong to.
-        url: where its files lie at that commit, without the last slash; "" where they were made from the
-            repository's and lie nowhere as they are.
-        licence: SPDX name of its licence.
-        holder: who holds the rights.
-        files: its files, in order.
-        assembled: files that are not published as they are, but made of many in the zip archive at ``url``.
-    """
-
-    slug: str
-    title: str
-    repository: str
-    commit: str
-    url: str
-    licence: str
-    holder: str
-    files: tuple[DataFile, ...]
-    assembled: Mapping[str, TableOfMembers] = field(default_factory=dict[str, "TableOfMembers"])
-
-    @property
-    def digest(self) -> str:
-        """One digest of all files, for a cell's key: other bytes are another data set."""
-        return digest([[file.name, file.sha256] for file in self.files], length=16)
 
 
 @dataclass(frozen=True)
@@ -109,25 +68,6 @@ class DataReport:
             "good": self.good,
             "files": {file.name: file.state for file in self.files},
         }
-
-
-def _read_catalogue() -> dict[str, DataSet]:
-    text = importlib.resources.files("doxa.lab").joinpath("data_sets.json").read_text("utf-8")
-    return {slug: _entry(slug, **fields) for slug, fields in json.loads(text).items()}
-
-
-def _entry(
-    slug: str,
-    files: list[dict[str, Any]],
-    assembled: Mapping[str, Mapping[str, Any]] | None = None,
-    **fields: str,
-) -> DataSet:
-    tables = {name: TableOfMembers(**table) for name, table in (assembled or {}).items()}
-    return DataSet(slug, files=tuple(DataFile(**file) for file in files), assembled=tables, **fields)
-
-
-CATALOGUE: Mapping[str, DataSet] = _read_catalogue()
-"""Every known data set by slug."""
 
 
 def named(slug: str) -> DataSet:
@@ -196,7 +136,7 @@ def check(slug: str) -> DataReport:
     """
     data = named(slug)
     reports = [
-        DataReport(data, folder, tuple(_compare(folder, file) for file in data.files))
+        _report(data, folder)
         for folder in candidate_folders(slug)
         if any(_local(folder, file.name) for file in data.files)
     ]
@@ -210,7 +150,7 @@ def check_all() -> list[DataReport]:
 
 
 def get(slug: str, *, fetch: Fetch | None = None, progress: Progress | None = None) -> DataReport:
-    """Fetch what is missing or changed of a data set into the user's cache and return how it stands.
+    """Fetch or make what is missing or changed of a data set in the user's cache and return how it stands.
 
     Each file is compared with its checksum before it takes its name, so a killed download leaves whole files
     or none, and the same command goes on from there. Nothing is fetched where ``$DOXA_DATA`` has it all.
@@ -221,31 +161,27 @@ def get(slug: str, *, fetch: Fetch | None = None, progress: Progress | None = No
         progress: told of each file before it is fetched.
 
     Raises:
-        InputError: there is no such data set, or its files lie at no address.
+        InputError: there is no such data set.
         DownloadError: the network cannot be reached or sends other bytes.
+        MissingExtraError: a file of vectors is to be made, and the encoder is not installed.
         StoreError: the cache cannot be written.
     """
     report = check(slug)
     if report.good:
         return report
-    if not report.data.url:
-        raise InputError(
-            f"data set '{slug}' cannot be fetched: its files were made from {report.data.repository} at commit "
-            f"{report.data.commit[:12]} and lie nowhere as they are; copy the folder '{slug}' of doxa's shared data "
-            "and set DOXA_DATA to the folder above it"
-        )
     folder = cache_folder() / slug
-    here = {file.name: _compare(folder, file).state for file in report.data.files}
+    here = {file.name: _compare(folder, file, report.data).state for file in report.data.files}
     waiting = [file for file in report.data.files if here[file.name] != "good"]
+    source = _Source(report.data, folder, fetch or fetch_https)
     for done, file in enumerate(waiting):
         if progress is not None:
             progress(done, len(waiting), file.name)
-        write_atomic(folder / file.name, _fetched(report.data, file, fetch or fetch_https))
+        write_atomic(folder / file.name, source.body(file))
         (folder / f"{file.name}.gz").unlink(missing_ok=True)
     if progress is not None:
         progress(len(waiting), len(waiting), "")
     write_atomic(folder / "SOURCE.txt", _source(report.data).encode())
-    return DataReport(report.data, folder, tuple(_compare(folder, file) for file in report.data.files))
+    return _report(report.data, folder)
 
 
 def fetch_https(url: str, size: int) -> bytes:
@@ -273,20 +209,46 @@ def fetch_https(url: str, size: int) -> bytes:
         ) from error
 
 
-def _fetched(data: DataSet, file: DataFile, fetch: Fetch) -> bytes:
-    table = data.assembled.get(file.name)
-    if table is None:
-        url = f"{data.url}/{file.name}"
-        body = fetch(url, file.size)
-    else:
-        url = data.url
-        body = table_of_members(fetch(url, ARCHIVE_BYTES), table, url)
-    if sha256(body) != file.sha256:
+@dataclass
+class _Source:
+    """Where the files of a data set come from; an archive is fetched once for all files made of it."""
+
+    data: DataSet
+    folder: Path
+    fetch: Fetch
+
+    def body(self, file: DataFile) -> bytes:
+        """Return a file's bytes, compared with the published ones."""
+        url = self.data.url
+        if (embedded := self.data.embedded.get(file.name)) is not None:
+            texts = _local(self.folder, embedded.texts) or self.folder / embedded.texts
+            url, body = f"the vectors of {embedded.texts}", embedded.make(read_bytes(texts))
+        elif (recipe := self.data.assembled.get(file.name)) is not None:
+            body = assemble(self._archive, recipe, url)
+        else:
+            url = f"{url}/{file.name}"
+            body = self.fetch(url, file.size)
+        if _published(body, file, self.data):
+            return body
+        if embedded is not None:
+            raise DownloadError(
+                f"{url}: differ from the published ones by more than their last bits; nothing was kept of them. The "
+                "encoder is another one: install the extra 'embed' anew"
+            )
         raise DownloadError(
             f"{url}: sent other bytes than published (SHA-256 {sha256(body)[:12]}…, wanted {file.sha256[:12]}…); "
             "nothing was kept of it. Try again; if it stays so, a proxy may be changing the transfer"
         )
-    return body
+
+    @cached_property
+    def _archive(self) -> bytes:
+        return self.fetch(self.data.url, ARCHIVE_BYTES)
+
+
+def _published(body: bytes, file: DataFile, data: DataSet) -> bool:
+    """Return whether bytes are the published ones; vectors made here may differ from them in their last bits."""
+    embedded = data.embedded.get(file.name)
+    return sha256(body) == file.sha256 or (embedded is not None and embedded.fits(body))
 
 
 def _local(folder: Path, name: str) -> Path | None:
@@ -296,12 +258,16 @@ def _local(folder: Path, name: str) -> Path | None:
     return None
 
 
-def _compare(folder: Path, file: DataFile) -> FileReport:
+def _report(data: DataSet, folder: Path) -> DataReport:
+    return DataReport(data, folder, tuple(_compare(folder, file, data) for file in data.files))
+
+
+def _compare(folder: Path, file: DataFile, data: DataSet) -> FileReport:
     path = _local(folder, file.name)
     if path is None:
         return FileReport(file.name, "missing", None)
     try:
-        state: FileState = "good" if sha256(read_bytes(path)) == file.sha256 else "changed"
+        state: FileState = "good" if _published(read_bytes(path), file, data) else "changed"
     except InputError:
         state = "unreadable"
     return FileReport(file.name, state, path)

@@ -1,4 +1,4 @@
-"""Tables assembled from the many small files of a published archive."""
+"""Files assembled from the many small ones of a published archive."""
 
 from __future__ import annotations
 
@@ -7,26 +7,79 @@ import fnmatch
 import io
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from doxa.errors import DoxaError
 
 ARCHIVE_BYTES = 400_000_000
 """The largest archive that is fetched."""
-MEMBER_BYTES = 1_000_000
-"""The largest member that is read: a longer one is none of the small JSON files meant here."""
+MEMBER_BYTES = 4_000_000
+"""The largest member that is read: a longer one is none of the small files meant here."""
 
 
 class DownloadError(DoxaError):
     """A data set could not be fetched; files that were finished stay (exit status 1)."""
 
 
+class Archive:
+    """The small files of a zip archive."""
+
+    def __init__(self, opened: zipfile.ZipFile) -> None:
+        self._opened = opened
+        self._names = opened.namelist()
+
+    def names(self, pattern: str) -> list[str]:
+        """Return the members that match a pattern, sorted by name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        found = sorted(fnmatch.filter(self._names, pattern))
+        if not found:
+            raise KeyError(f"the archive has no file {pattern}")
+        return found
+
+    def read(self, name: str) -> bytes:
+        """Return a member's bytes.
+
+        Raises:
+            ValueError: it is longer than ``MEMBER_BYTES``.
+        """
+        if self._opened.getinfo(name).file_size > MEMBER_BYTES:
+            raise ValueError(f"{name} has more than {MEMBER_BYTES} bytes")
+        return self._opened.read(name)
+
+
+Recipe: TypeAlias = Callable[[Archive], bytes]
+"""Makes one file of an archive's; raises KeyError, IndexError or ValueError where the archive is another one."""
+
+
+def assemble(archive: bytes, recipe: Recipe, source: str) -> bytes:
+    """Return the file that a recipe makes of a zip archive.
+
+    Args:
+        archive: the zip archive.
+        recipe: how the file is made.
+        source: where the archive is from, for messages.
+
+    Raises:
+        DownloadError: this is no archive, or not the one the recipe is for.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+            return recipe(Archive(opened))
+    except (zipfile.BadZipFile, ValueError, LookupError, NotImplementedError) as error:
+        raise DownloadError(
+            f"{source}: not the published archive ({error!r}); nothing was kept of it"
+        ) from error
+
+
 @dataclass(frozen=True)
 class TableOfMembers:
-    """How a table is made: one row for each JSON file of an archive, in the order of their folders' names.
+    """A table as CSV of RFC 4180: one row for each JSON file, in the order of their folders' names, values unchanged.
 
     Attributes:
         members: pattern of the files' names in the archive.
@@ -38,40 +91,19 @@ class TableOfMembers:
     key: str
     columns: Sequence[str]
 
+    def __call__(self, archive: Archive) -> bytes:
+        """Return the table made of an archive."""
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow([self.key, *self.columns])
+        for name in sorted(archive.names(self.members), key=lambda one: PurePosixPath(one).parent.name):
+            writer.writerow(self._row(name, archive.read(name)))
+        return text.getvalue().encode()
 
-def table_of_members(archive: bytes, table: TableOfMembers, source: str) -> bytes:
-    """Return the table as CSV of RFC 4180, values unchanged.
-
-    Args:
-        archive: a zip archive.
-        table: how it is made.
-        source: where the archive is from, for messages.
-
-    Raises:
-        DownloadError: this is no archive, it has no such files, or one cannot be read or lacks a field.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow([table.key, *table.columns])
-    try:
-        with zipfile.ZipFile(io.BytesIO(archive)) as opened:
-            names = fnmatch.filter(opened.namelist(), table.members)
-            if not names:
-                raise DownloadError(
-                    f"{source}: the archive has no file {table.members}; nothing was kept of it"
-                )
-            for name in sorted(names, key=lambda one: PurePosixPath(one).parent.name):
-                writer.writerow(_row(opened, name, table))
-    except (zipfile.BadZipFile, ValueError, KeyError, NotImplementedError) as error:
-        raise DownloadError(
-            f"{source}: not the published archive ({error!r}); nothing was kept of it"
-        ) from error
-    return text.getvalue().encode()
-
-
-def _row(opened: zipfile.ZipFile, name: str, table: TableOfMembers) -> list[str]:
-    if opened.getinfo(name).file_size > MEMBER_BYTES:
-        raise ValueError(f"{name} has more than {MEMBER_BYTES} bytes")
-    fields = cast(dict[str, Any], json.loads(opened.read(name)))
-    values = [fields[column] for column in table.columns]
-    return [PurePosixPath(name).parent.name, *("" if value is None else str(value) for value in values)]
+    def _row(self, name: str, body: bytes) -> list[str]:
+        fields = cast(dict[str, Any], json.loads(body))
+        values = [fields[column] for column in self.columns]
+        return [
+            PurePosixPath(name).parent.name,
+            *("" if value is None else str(value) for value in values),
+        ]

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from doxa.lab.sentence_vectors import MiniLM
 from doxa.protocols.context_drift.accumulate import Accumulated, Accumulator
 from doxa.protocols.context_drift.asking import MeasureOptions
 from doxa.protocols.context_drift.battery import SHIPPED, battery_digest, load_items, load_texts
@@ -13,7 +14,7 @@ from doxa.protocols.context_drift.curve import length_curve
 from doxa.protocols.context_drift.items import BeliefItem, ReadingText
 from doxa.protocols.context_drift.library import Library
 from doxa.protocols.context_drift.masked_reading import MaskedReading
-from doxa.protocols.context_drift.masking import Encoder, MiniLM, WordOverlap, mask_random, mask_relevant
+from doxa.protocols.context_drift.masking import Encoder, WordOverlap, mask_random, mask_relevant
 from doxa.protocols.context_drift.measuring import judge_agreement, measure
 from doxa.protocols.context_drift.micro import micro_drift
 from doxa.protocols.context_drift.reading import Reading, ShortReadingWarning

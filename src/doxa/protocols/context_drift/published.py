@@ -14,12 +14,12 @@ import polars as pl
 from doxa.canonical import Json, digest
 from doxa.errors import InputError, did_you_mean
 from doxa.lab.record import Recorder
+from doxa.lab.sentence_vectors import MiniLM
 from doxa.protocols.context_drift.accumulate import Accumulated
 from doxa.protocols.context_drift.asking import MeasureOptions
 from doxa.protocols.context_drift.items import BeliefItem, ReadingText
 from doxa.protocols.context_drift.library import Library
 from doxa.protocols.context_drift.masked_reading import MaskedReading
-from doxa.protocols.context_drift.masking import MiniLM
 from doxa.protocols.context_drift.measuring import judge_agreement, measure
 from doxa.protocols.context_drift.reading import Reading
 from doxa.protocols.context_drift.research import Research

@@ -12,16 +12,16 @@ from doxa.belief.rank_correlation import mean_pairwise_spearman
 from doxa.lab.record import Recorder
 from doxa.nets.plan import Precision
 from doxa.protocols.dialogue import record
-from doxa.protocols.persuasion.dimensions import DIMENSIONS
-from doxa.protocols.persuasion.script import (
-    CONVINCER,
+from doxa.protocols.persuasion.dialogues import (
     Convincer,
     DialogueRecord,
     Skeptic,
+    as_arguments,
     ask_before,
     read_arguments,
     write_arguments,
 )
+from doxa.protocols.persuasion.dimensions import DIMENSIONS
 from doxa.protocols.persuasion.small_model import small_subject, wording
 from doxa.subjects.base import Sampling
 from doxa.worlds.persuasion_learners import train_persuasion_models
@@ -73,12 +73,8 @@ def record_loop(
     convincers = [Convincer(subject, style, sampling) for style in world.styles]
     skeptics = [Skeptic(subject, name, sampling) for name in PERSONAS]
     written = write_arguments(convincers, arguments, said)
-    bank = [
-        (style, number, talk.by(CONVINCER)[0].text)
-        for style, talks in zip(world.styles, written, strict=True)
-        for number, talk in enumerate(talks)
-    ]
-    records = read_arguments(bank, skeptics, convincers[0], said)
+    bank = as_arguments(convincers, written)
+    records = read_arguments(bank, skeptics, said)
     before = ask_before(skeptics, 1, said)
     _record_shares(recorder, world, records)
     _record_order(recorder, world, records)
