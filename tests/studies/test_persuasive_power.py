@@ -177,6 +177,8 @@ def test_quick_keeps_the_contract_and_shows_the_mechanism(quick_runs):
         "style-left-out",
     ):
         assert found[name].verdict == "holds", name
+    assert found["skeptic-styles"].estimate > 0.85
+    assert abs(found["verdicts-dealt-out"].estimate - 0.5) < 0.06
     assert found["loop-order"].estimate > 0.7
     assert not any(finding.verdict == "fails" for finding in found.values())
     assert "17 workers out, 2044 answers kept" in found["people-order"].note

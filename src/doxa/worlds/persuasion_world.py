@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -76,16 +77,17 @@ class PersuasionWorld:
         """Return the system message of a convincer."""
         return f"convince me by {style}"
 
-    def style_words(self, style: int) -> tuple[str, ...]:
-        """Return the words of a style."""
-        return tuple(f"{self.styles[style]}{number}" for number in range(self.words))
+    @cached_property
+    def style_words(self) -> tuple[tuple[str, ...], ...]:
+        """The words of each style."""
+        return tuple(tuple(f"{style}{number}" for number in range(self.words)) for style in self.styles)
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
         """All words and marks; the place of each is its token."""
         said = " ".join([CLAIM, QUESTION, YES, NO, *PERSONAS.values(), *ASSENT, *DISSENT, "convince me by"])
         plain = dict.fromkeys([*said.split(), *self.styles])
-        own = [word for style in range(len(self.styles)) for word in self.style_words(style)]
+        own = [word for words in self.style_words for word in words]
         return (*SPECIAL, *plain, *own)
 
     def converts(self, style: int, difficulty: str) -> float:
@@ -130,7 +132,7 @@ class PersuasionWorld:
         own = rng.random(self.argument_words) < self.purity
         of = np.where(own, style, rng.integers(len(self.styles), size=self.argument_words))
         picks = rng.integers(self.words, size=self.argument_words)
-        return " ".join(self.style_words(int(one))[int(pick)] for one, pick in zip(of, picks, strict=True))
+        return " ".join(self.style_words[one][pick] for one, pick in zip(of, picks, strict=True))
 
 
 def persuasion_sampler(

@@ -11,14 +11,11 @@ from doxa.belief.inference import Interval
 from doxa.errors import InputError
 from doxa.lab.record import Recorder
 from doxa.protocols.persuasion.bank import SKEPTICS, ArgumentBank
-from doxa.protocols.persuasion.dimensions import DIMENSIONS
 from doxa.protocols.persuasion.judge import (
     EmbeddedSkeptic,
     _weighted_auc,
     folds,
     held_out,
-    mean_auc,
-    recovery,
     shuffled_within_difficulty,
 )
 from doxa.protocols.persuasion.replay import record_permuted, smallest, warmth
@@ -92,13 +89,27 @@ def test_a_planted_direction_is_learned_and_said():
         EmbeddedSkeptic.fit(vectors, difficulty, np.ones(600, dtype=bool))
 
 
-def test_an_argument_is_never_judged_by_who_saw_it(bank):
-    group = folds(1100, 5, stream(1, "folds"))
-    assert np.bincount(group).tolist() == [220] * 5
+def test_an_argument_is_never_judged_by_who_saw_it():
+    rng = stream(1, "arguments")
+    read = [
+        {"argument_id": f"trust-{k}", "skeptic": skeptic, "convinced": str(int(rng.random() < 0.5))}
+        for k in range(40)
+        for skeptic in SKEPTICS
+    ]
+    bank = ArgumentBank.of(small(40), rng.normal(size=(40, 3)), read)
+    group = folds(40, 5, stream(1, "folds"))
+    assert np.bincount(group).tolist() == [8] * 5
     said = held_out(bank, bank.readings.convinced, group)
     for number in range(5):
-        arguments = set(bank.readings.argument[said.fold == number])
-        assert arguments.isdisjoint(bank.readings.argument[said.fold != number])
+        own = said.fold == number
+        assert set(bank.readings.argument[own]).isdisjoint(bank.readings.argument[~own])
+        judge = EmbeddedSkeptic.fit(
+            bank.embeddings[bank.readings.argument[~own]],
+            bank.readings.difficulty[~own],
+            bank.readings.convinced[~own],
+        )
+        seen = bank.embeddings[bank.readings.argument[own]]
+        assert said.log_odds[own] == pytest.approx(judge.log_odds(seen, bank.readings.difficulty[own]))
     with pytest.raises(InputError, match="n_folds"):
         folds(4, 5, stream(1, "folds"))
 
@@ -120,22 +131,6 @@ def test_dealing_out_keeps_every_skeptics_share(bank):
         own = bank.readings.difficulty == number
         assert dealt[own].sum() == bank.readings.convinced[own].sum()
     assert (dealt != bank.readings.convinced).any()
-
-
-@pytest.mark.slow
-def test_the_skeptic_recovers_the_verdicts_and_its_controls_do_not(bank):
-    group, readings = folds(1100, 5, stream(104, "folds")), bank.readings
-    said = held_out(bank, readings.convinced, group)
-    dealt = held_out(bank, shuffled_within_difficulty(readings, stream(104, "deal")), group)
-    found = recovery(readings, [said], stream(104, "draws"), 200)
-    assert found.auc.low > 0.77
-    assert found.correlation.low > 0.8
-    assert found.warm.low > 0.0
-    assert found.ladder.low > 0.0
-    assert abs(mean_auc(dealt.argument, dealt) - 0.5) < 0.06
-    styles = np.array([tuple(DIMENSIONS).index(name) for name in bank.dimensions])
-    left = recovery(readings, [held_out(bank, readings.convinced, styles)], stream(104, "left"), 200)
-    assert left.correlation.high < 0.5
 
 
 def test_warmth_is_the_lower_of_two_differences(bank):

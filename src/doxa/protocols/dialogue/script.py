@@ -258,11 +258,7 @@ def filled(template: str, facts: Mapping[str, str], where: str) -> str:
     >>> filled("Argue for: {motion}", {"motion": "ban {it}"}, "brief")
     'Argue for: ban {it}'
     """
-
-    def fact(match: re.Match[str]) -> str:
-        name = match.group(1)
+    for name in _SLOT.findall(template):
         if name not in facts:
             raise InputError(f"{where}: the scene has no fact '{name}'; {did_you_mean(name, facts)}")
-        return facts[name]
-
-    return _SLOT.sub(fact, template)
+    return _SLOT.sub(lambda slot: facts[slot[1]], template)

@@ -195,13 +195,10 @@ def write_arguments(
     if n < 1:
         raise InputError(f"n={n}: must be >= 1 argument of each style")
     scenes = [
-        Scene(
-            f"{who.dimension} {number}",
-            {CONVINCER: Seat(who.model, sampling=who.sampling)},
-            {"claim": wording.claim, "brief": wording.convincer(who.dimension)},
-            replicate=number,
-        )
+        Scene(f"{who.dimension} {number}", seats, facts, replicate=number)
         for who in convincers
+        for seats in ({CONVINCER: Seat(who.model, sampling=who.sampling)},)
+        for facts in ({"claim": wording.claim, "brief": wording.convincer(who.dimension)},)
         for number in range(n)
     ]
     talks = play(writing(retries), scenes, keep=keep)

@@ -53,7 +53,7 @@ def tokenizer(world: PersuasionWorld) -> PreTrainedTokenizerFast:
 
 
 def small_subject(model: Any, world: PersuasionWorld, name: str) -> TransformersSubject:
-    """Return a trained network as a subject.
+    """Return a trained network as a subject; it is not to be changed any more, for its identity is fixed here.
 
     Args:
         model: the network as transformers know it, from ``net.export``.
@@ -61,5 +61,8 @@ def small_subject(model: Any, world: PersuasionWorld, name: str) -> Transformers
         name: tells it from others in the record.
     """
     from doxa.subjects.transformers import TransformersSubject
+    from doxa.subjects.transformers_loading import content_digest
 
-    return TransformersSubject(model, tokenizer(world), address=f"hf:({name})")
+    words = tokenizer(world)
+    content = content_digest(model, words)
+    return TransformersSubject(model, words, address=f"hf:({name})", content=lambda: content)
