@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doxa.errors import InputError
-from doxa.protocols.context_drift.battery import load_texts
 from doxa.lab.sentence_vectors import MiniLM
+from doxa.protocols.context_drift.battery import load_texts
 from doxa.protocols.context_drift.masking import (
     WordOverlap,
     mask_random,

@@ -6,14 +6,15 @@ import pytest
 from doxa.belief.information import expit
 from doxa.errors import InputError
 from doxa.nets.plan import NO_LOSS
-from doxa.protocols.persuasion.script import (
-    CONVINCER,
+from doxa.protocols.persuasion.dialogues import (
+    Argument,
     Convincer,
     Skeptic,
     ask_before,
     read_arguments,
     write_arguments,
 )
+from doxa.protocols.persuasion.script import CONVINCER
 from doxa.protocols.persuasion.small_model import small_subject, tokenizer, wording
 from doxa.streams import stream
 from doxa.subjects.base import Sampling
@@ -104,13 +105,13 @@ def test_a_small_network_takes_both_seats_and_knows_its_world():
     convincers = [Convincer(subject, style, sampling) for style in STYLES]
     written = write_arguments(convincers, 20, said)
     arguments = [
-        (style, number, talk.by(CONVINCER)[0].text)
-        for style, talks in zip(STYLES, written, strict=True)
+        Argument(who, number, talk.by(CONVINCER)[0].text)
+        for who, talks in zip(convincers, written, strict=True)
         for number, talk in enumerate(talks)
     ]
-    own = [sum(word.startswith(style) for word in text.split()) for style, _, text in arguments]
+    own = [sum(word.startswith(one.writer.dimension) for word in one.text.split()) for one in arguments]
     assert np.mean(own) > 4.0, "most words are of the style that was asked for"
-    records = read_arguments(arguments, [Skeptic(subject, "baseline", sampling)], convincers[0], said)
+    records = read_arguments(arguments, [Skeptic(subject, "baseline", sampling)], said)
     credence = [
         np.mean([one.credence_after for one in records if one.dimension == style]) for style in STYLES
     ]

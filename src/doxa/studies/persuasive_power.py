@@ -27,6 +27,7 @@ from doxa.protocols.persuasion.embedded_report import (
     replay_findings,
     skeptic_findings,
 )
+from doxa.protocols.persuasion.opinions import ANSWERS
 from doxa.protocols.persuasion.pictures import (
     loop_figures,
     published_figures,
@@ -60,6 +61,8 @@ TRAINING = ("arguments", "steps", "batch", "peak_rate", "precision")
 ASKING = (
     "subject",
     "skeptic",
+    "opponents",
+    "answer",
     "n",
     "difficulties",
     "max_tokens",
@@ -123,6 +126,16 @@ class Config:
         paper="Llama-2-70b-chat",
     )
     skeptic: str = setting("", "address of another model to read them; empty is the subject itself")
+    opponents: tuple[str, ...] = setting(
+        (),
+        "further models; each argues with each, itself included, and how far it moves and is moved is compared",
+    )
+    answer: str = setting(
+        "yes-no",
+        "opinion as Yes or No, as agreement from 1 to 5, or as a rating from 1 to 7",
+        choices=ANSWERS,
+        paper="yes-no",
+    )
     n: int = setting(20, "arguments of each style", unit="arguments", minimum=1, paper=100)
     dimensions: tuple[str, ...] = setting(tuple(DIMENSIONS), "styles to ask for", choices=tuple(DIMENSIONS))
     difficulties: tuple[str, ...] = setting(SKEPTICS, "skeptics that read each argument", choices=SKEPTICS)
@@ -150,7 +163,7 @@ def cells(config: Config) -> Iterable[Cell]:
     """Yield a cell to a style of a subject, or to an embedded experiment and training."""
     check(config)
     if config.subject:
-        asked = tuple(dict.fromkeys(one for one in (config.subject, config.skeptic) if one))
+        asked = tuple(dict.fromkeys((*_convincers(config), *_readers(config))))
         released: dict[str, Json] = {"data": named(SLUG).digest} if config.source == "released" else {}
         without = tuple(name for name in ASKING if name not in ("retries", "rounds", "source"))
         yield Cell("before", config.seed, without, {}, subjects=asked)
@@ -182,12 +195,25 @@ def check(config: Any) -> None:
             raise InputError(
                 f"retries={config.retries}: released arguments are not asked for again; leave it out"
             )
-    for address in (config.subject, config.skeptic):
+    if config.opponents:
+        _check_opponents(config)
+    for address in (config.subject, config.skeptic, *config.opponents):
         if address and form(address) == "micro" and parse_address(address).scheme != "planted":
             raise InputError(
                 f"{address}: speaks micro-English, and the arguments are plain English; the same script is run by "
                 "small networks with: doxa run persuasive-power --set experiments=dialogue"
             )
+
+
+def _check_opponents(config: Any) -> None:
+    """Raise InputError unless the models are different and all of them may write and read."""
+    for name, value, usual in (("skeptic", config.skeptic, ""), ("source", config.source, "own")):
+        if value != usual:
+            raise InputError(
+                f"{name}={value}: with opponents every model writes and reads; leave one of the two out"
+            )
+    if len(set(_convincers(config))) <= len(config.opponents):
+        raise InputError(f"opponents={config.opponents}: a model stands there twice; name different ones")
 
 
 def run(cell: Cell, ctx: Context) -> Tables:
@@ -234,18 +260,18 @@ def ask(cell: Cell, ctx: Context) -> Tables:
     from doxa.protocols.persuasion.asking import record_before, record_style
 
     config, recorder = ctx.config, ctx.recorder()
-    convincer = ctx.subject(config.subject)
-    skeptic = ctx.subject(config.skeptic) if config.skeptic else convincer
+    readers = [ctx.subject(address) for address in _readers(config)]
     drawn: dict[str, Any] = {
         "difficulties": config.difficulties,
         "n": config.n,
         "max_tokens": config.max_tokens,
         "temperature": config.temperature,
         "seed": cell.seed,
+        "answer": config.answer,
         "keep": ctx.parts,
     }
     if cell.condition == "before":
-        record_before(recorder, skeptic, **drawn)
+        record_before(recorder, readers, **drawn)
         return recorder.tables()
     dimension = str(cell.params["dimension"])
     given = None
@@ -254,8 +280,8 @@ def ask(cell: Cell, ctx: Context) -> Tables:
         given = [bank.texts[number] for number in bank.of_dimension(dimension)]
     record_style(
         recorder,
-        convincer,
-        skeptic,
+        [ctx.subject(address) for address in _convincers(config)],
+        readers,
         dimension,
         retries=config.retries,
         rounds=config.rounds,
@@ -263,6 +289,16 @@ def ask(cell: Cell, ctx: Context) -> Tables:
         **drawn,
     )
     return recorder.tables()
+
+
+def _convincers(config: Any) -> tuple[str, ...]:
+    """Return the addresses of the models that argue."""
+    return (config.subject, *config.opponents)
+
+
+def _readers(config: Any) -> tuple[str, ...]:
+    """Return the addresses of the models that read: the subject itself, another in its place, or all of them."""
+    return (config.skeptic or config.subject, *config.opponents)
 
 
 def findings(tables: Tables, config: Config) -> list[Finding]:
@@ -274,6 +310,8 @@ def findings(tables: Tables, config: Config) -> list[Finding]:
             stream(config.seed, "persuasive-power", "subject"),
             fractions=PUBLISHED.fractions,
             permutations=config.permutations,
+            models=_convincers(config) if config.opponents else (),
+            answer=config.answer,
         )
     measures = tables.measures
     judged = {
@@ -287,7 +325,7 @@ def findings(tables: Tables, config: Config) -> list[Finding]:
 def figures(tables: Tables, config: Config) -> list[Figure]:
     """Draw the experiments that were run, or a subject's shares convinced."""
     if config.subject:
-        return published_figures(tables.beliefs)
+        return published_figures(tables.beliefs, config.subject if config.opponents else "")
     measures = tables.measures
     return [
         *replay_figures(measures.filter(condition="replay")),

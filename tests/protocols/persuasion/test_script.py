@@ -14,20 +14,20 @@ from doxa.protocols.persuasion.asking import (
     asked_readings,
     record_before,
     record_style,
-    run_grid,
     verdict_arrays,
 )
-from doxa.protocols.persuasion.dimensions import CLIMATE, DIMENSIONS
-from doxa.protocols.persuasion.published_report import published_findings
-from doxa.protocols.persuasion.script import (
+from doxa.protocols.persuasion.dialogues import (
+    Argument,
     Convincer,
-    PersuasionDialogue,
     Skeptic,
     ask_before,
     read_arguments,
-    reading,
     write_arguments,
 )
+from doxa.protocols.persuasion.dimensions import CLIMATE, DIMENSIONS
+from doxa.protocols.persuasion.grid import PersuasionDialogue, run_grid
+from doxa.protocols.persuasion.published_report import published_findings
+from doxa.protocols.persuasion.script import reading
 from doxa.streams import stream
 from doxa.subjects.base import Capability, Sampling, assistant, system, user
 from doxa.testing.studies import check_findings
@@ -63,9 +63,8 @@ def test_the_messages_are_the_papers_in_their_order():
     argument = talks[0][0].said[0].text
     reader = ScriptedSubject("reader", warm)
     [record] = read_arguments(
-        [("trust", 0, argument)],
+        [Argument(Convincer(model, "trust", SAMPLING), 0, argument)],
         [Skeptic(reader, "hard", SAMPLING)],
-        Convincer(model, "trust", SAMPLING),
         CLIMATE,
     )
     heard = (system(CLIMATE.skeptic("hard")), user(""), assistant(CLIMATE.claim), user(argument))
@@ -100,7 +99,9 @@ def test_equal_arguments_are_still_two_readings():
     model = ScriptedSubject("model", warm)
     convincer = Convincer(model, "fun", SAMPLING)
     read_arguments(
-        [("fun", 0, "ha"), ("fun", 1, "ha")], [Skeptic(model, "easy", SAMPLING)], convincer, CLIMATE
+        [Argument(convincer, 0, "ha"), Argument(convincer, 1, "ha")],
+        [Skeptic(model, "easy", SAMPLING)],
+        CLIMATE,
     )
     branches = {sampling.branch for _, sampling in model.calls}
     assert branches == {"", "replicate 1"}
@@ -110,9 +111,8 @@ def test_credence_is_scored_on_the_very_messages_of_the_question():
     reader = ScoringSubject("reader", warm)
     model = ScriptedSubject("model", warm)
     [record] = read_arguments(
-        [("trust", 0, "trust me")],
+        [Argument(Convincer(model, "trust", SAMPLING), 0, "trust me")],
         [Skeptic(reader, "easy", SAMPLING)],
-        Convincer(model, "trust", SAMPLING),
         CLIMATE,
     )
     assert [query.conversation for query in reader.scored] == [reader.shown[-1]]
@@ -120,9 +120,8 @@ def test_credence_is_scored_on_the_very_messages_of_the_question():
     assert record.credence_after == pytest.approx(8 / 9)
     assert math.isnan(
         read_arguments(
-            [("trust", 0, "trust me")],
+            [Argument(Convincer(model, "trust", SAMPLING), 0, "trust me")],
             [Skeptic(model, "easy", SAMPLING)],
-            Convincer(model, "trust", SAMPLING),
             CLIMATE,
         )[0].credence_after
     )
@@ -173,9 +172,9 @@ def record_all(convincer, skeptic, n=3, **changed):
         "temperature": 1.0,
         "seed": 0,
     }
-    record_before(recorder, skeptic, **drawn, keep=keep_none)
+    record_before(recorder, [skeptic], **drawn, keep=keep_none)
     for dimension in DIMENSIONS:
-        record_style(recorder, convincer, skeptic, dimension, **drawn, keep=keep_none, **changed)
+        record_style(recorder, [convincer], [skeptic], dimension, **drawn, keep=keep_none, **changed)
     return recorder.tables()
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from doxa.protocols.persuasion.bank import ArgumentBank, human_judgements, presence_files
 from doxa.protocols.persuasion.crowd import agreement_sensitivity, rank, reject_annotators, wins_table
+from doxa.protocols.persuasion.dialogues import Convincer, Skeptic
 from doxa.protocols.persuasion.dimensions import CLIMATE, DIFFICULTIES, DIMENSIONS, Wording
+from doxa.protocols.persuasion.grid import PersuasionDialogue, run_grid
 from doxa.protocols.persuasion.presence import presence_test
 from doxa.protocols.persuasion.verdicts import convinced_table, parse_verdict
 
@@ -13,6 +15,9 @@ __all__ = [
     "DIFFICULTIES",
     "DIMENSIONS",
     "ArgumentBank",
+    "Convincer",
+    "PersuasionDialogue",
+    "Skeptic",
     "Wording",
     "agreement_sensitivity",
     "convinced_table",
@@ -22,5 +27,6 @@ __all__ = [
     "presence_test",
     "rank",
     "reject_annotators",
+    "run_grid",
     "wins_table",
 ]

@@ -1,9 +1,9 @@
 """A real model in both seats, or two of them: what of it goes into the record, and back.
 
 Beliefs: one row per reading and round (``time``; 0 is before any argument), proposition ``style number``, credence from
-log-probabilities where the skeptic can score, else 1 or 0 by its verdict. ``extra`` holds the style, the skeptic, the
-verdict as read, and what was odd: an empty argument, a role that was broken, a refusal. Measures: how often each of
-these came.
+log-probabilities where the skeptic can score, else 1 or 0 by its verdict, or its rating as a share of the scale.
+``extra`` holds the style, the skeptic, the convincer, the verdict as read, and what was odd: an empty argument, a role
+that was broken, a refusal. Measures: how often each of these came.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -20,24 +21,23 @@ import polars as pl
 from doxa.elicit.refusals import is_refusal
 from doxa.lab.parts import Keep
 from doxa.lab.record import Recorder
-from doxa.protocols.dialogue import Transcript, record
+from doxa.protocols.dialogue import record
 from doxa.protocols.persuasion.bank import SKEPTICS, Readings
-from doxa.protocols.persuasion.dimensions import CLIMATE, DIMENSIONS, Wording
-from doxa.protocols.persuasion.script import (
-    CONVINCER,
-    SKEPTIC,
+from doxa.protocols.persuasion.dialogues import (
+    Argument,
     Convincer,
     Opinion,
     Skeptic,
     ask_before,
     read_arguments,
     write_arguments,
+    written_text,
 )
+from doxa.protocols.persuasion.dimensions import CLIMATE, DIMENSIONS, Wording
+from doxa.protocols.persuasion.opinions import opinion_form
+from doxa.protocols.persuasion.script import CONVINCER
 from doxa.protocols.persuasion.verdicts import breaks_role
 from doxa.subjects.base import Sampling, Subject
-
-PILOT = Sampling(temperature=1.0, max_tokens=700)
-"""How a pilot is drawn."""
 
 ODD = (
     "empty",
@@ -52,8 +52,8 @@ ODD = (
 
 def record_style(
     recorder: Recorder,
-    convincer: Subject,
-    skeptic: Subject,
+    convincers: Sequence[Subject],
+    skeptics: Sequence[Subject],
     dimension: str,
     *,
     difficulties: Sequence[str],
@@ -63,16 +63,17 @@ def record_style(
     seed: int,
     retries: int = 0,
     rounds: int = 1,
+    answer: str = "yes-no",
     given: Sequence[str] | None = None,
     wording: Wording = CLIMATE,
     keep: Keep,
 ) -> None:
-    """Let the convincer write arguments of a style and every skeptic read them.
+    """Let the convincers write arguments of a style and every skeptic read them.
 
     Args:
         recorder: where it goes.
-        convincer: who writes.
-        skeptic: who reads.
+        convincers: who writes.
+        skeptics: who reads, each as every skeptic.
         dimension: the style.
         difficulties: which skeptics read each argument.
         n: arguments.
@@ -81,28 +82,25 @@ def record_style(
         seed: of all draws.
         retries: how often an argument that breaks its role is asked for again.
         rounds: exchanges of argument and reply.
+        answer: how the opinion is asked for.
         given: arguments to be read instead of new ones.
         wording: claim, personas and question.
         keep: keeps the replies of subjects on this machine.
     """
     sampling = Sampling(temperature=temperature, max_tokens=max_tokens, seed=seed)
-    writer = Convincer(convincer, dimension, sampling)
-    if given is None:
-        talks = write_arguments([writer], n, wording, retries=retries, keep=keep)[0]
-        texts = [_text(talk) for talk in talks]
-        record(recorder, talks)
-        again = sum(said.attempts - 1 for talk in talks for said in talk.by(CONVINCER))
-        recorder.measure(
-            "arguments-asked-again", float(again), subject=convincer.address, dimension=dimension
-        )
-    else:
-        texts = list(given[:n])
-    readers = [Skeptic(skeptic, name, sampling) for name in difficulties]
-    numbered = [(dimension, number, text) for number, text in enumerate(texts)]
-    records = read_arguments(numbered, readers, writer, wording, rounds=rounds, keep=keep)
+    writers = [Convincer(model, dimension, sampling) for model in convincers]
+    arguments = (
+        _written(recorder, writers, n, wording, retries, keep)
+        if given is None
+        else [Argument(who, number, text) for who in writers for number, text in enumerate(given[:n])]
+    )
+    readers = [Skeptic(model, name, sampling) for model in skeptics for name in difficulties]
+    records = read_arguments(arguments, readers, wording, rounds=rounds, answer=answer, keep=keep)
     record(recorder, [one.transcript for one in records])
-    counts: Counter[str] = Counter()
+    unread = opinion_form(wording, answer).unread
+    counts: Counter[tuple[str, str, str]] = Counter()
     for one in records:
+        who, by = one.skeptic.model.address, one.given.writer.model.address
         odd = {
             "empty": not one.argument.strip(),
             "argument_breaks_role": breaks_role(one.argument),
@@ -110,78 +108,105 @@ def record_style(
             "reply_breaks_role": breaks_role(one.reply),
             "reply_refuses": is_refusal(one.reply),
         }
+        about = {"dimension": dimension, "difficulty": one.difficulty, "convincer": by}
         for opinion in one.opinions:
             seen = {**odd, "verdict_breaks_role": breaks_role(opinion.verdict)}
-            _record_opinion(
-                recorder, skeptic, f"{dimension} {one.number}", opinion, dimension, one.difficulty, seen
-            )
-            counts.update(name for name, is_so in seen.items() if is_so and opinion.round == 1)
-    for name in ODD:
+            _record_opinion(recorder, who, f"{dimension} {one.number}", opinion, unread, seen, about)
+            counts.update((who, by, name) for name, is_so in seen.items() if is_so and opinion.round == 1)
+    each = len(records) // (len(skeptics) * len(convincers))
+    for who, by, name in product(
+        [model.address for model in skeptics], [model.address for model in convincers], ODD
+    ):
+        count = float(counts[who, by, name])
+        recorder.measure(name, count, subject=who, dimension=dimension, convincer=by, of=each)
+
+
+def _written(
+    recorder: Recorder, writers: Sequence[Convincer], n: int, wording: Wording, retries: int, keep: Keep
+) -> list[Argument]:
+    """Let arguments be written, and record them and how often one was asked for again."""
+    arguments: list[Argument] = []
+    for who in writers:
+        talks = write_arguments([who], n, wording, retries=retries, keep=keep)[0]
+        record(recorder, talks)
+        again = sum(said.attempts - 1 for talk in talks for said in talk.by(CONVINCER))
         recorder.measure(
-            name, float(counts[name]), subject=skeptic.address, dimension=dimension, of=len(records)
+            "arguments-asked-again", float(again), subject=who.model.address, dimension=who.dimension
         )
+        arguments += [Argument(who, number, written_text(talk)) for number, talk in enumerate(talks)]
+    return arguments
 
 
 def record_before(
     recorder: Recorder,
-    skeptic: Subject,
+    skeptics: Sequence[Subject],
     *,
     difficulties: Sequence[str],
     n: int,
     max_tokens: int,
     temperature: float,
     seed: int,
+    answer: str = "yes-no",
     wording: Wording = CLIMATE,
     keep: Keep,
 ) -> None:
     """Ask each skeptic ``n`` times before any argument; see :func:`record_style`."""
     sampling = Sampling(temperature=temperature, max_tokens=max_tokens, seed=seed)
-    readers = [Skeptic(skeptic, name, sampling) for name in difficulties]
-    asked = ask_before(readers, n, wording, keep=keep)
-    record(recorder, [talk for _, _, talk in asked])
-    for number, (difficulty, opinion, _) in enumerate(asked):
-        seen = {"verdict_breaks_role": breaks_role(opinion.verdict)}
-        _record_opinion(recorder, skeptic, f"before {number}", opinion, "", difficulty, seen)
+    unread = opinion_form(wording, answer).unread
+    for model in skeptics:
+        readers = [Skeptic(model, name, sampling) for name in difficulties]
+        asked = ask_before(readers, n, wording, answer=answer, keep=keep)
+        record(recorder, [talk for _, _, talk in asked])
+        for number, (difficulty, opinion, _) in enumerate(asked):
+            seen = {"verdict_breaks_role": breaks_role(opinion.verdict)}
+            about = {"dimension": "", "difficulty": difficulty, "convincer": ""}
+            _record_opinion(recorder, model.address, f"before {number}", opinion, unread, seen, about)
 
 
 def _record_opinion(
     recorder: Recorder,
-    skeptic: Subject,
+    reader: str,
     proposition: str,
     opinion: Opinion,
-    dimension: str,
-    difficulty: str,
+    unread: str,
     seen: dict[str, bool],
+    about: dict[str, str],
 ) -> None:
     graded = not math.isnan(opinion.credence)
-    credence = opinion.credence if graded else None if opinion.convinced is None else float(opinion.convinced)
+    credence = opinion.credence if graded else opinion.level
     missing: dict[str, Any] = {}
     if credence is None:
-        missing = {"missing": opinion.fault or f"begins with neither Yes nor No: {opinion.verdict[:60]}"}
+        missing = {"missing": opinion.fault or f"{unread}: {opinion.verdict[:60]}"}
     recorder.belief(
-        subject=skeptic.address,
+        subject=reader,
         proposition=proposition,
         readout="stated",
         axis="turn",
         time=float(opinion.round),
         credence=credence,
-        dimension=dimension,
-        difficulty=difficulty,
+        level=opinion.level,
         convinced=opinion.convinced,
         graded=graded,
         fault=opinion.fault,
         odd=[name for name, is_so in seen.items() if is_so],
+        **about,
         **missing,
     )
 
 
 def asked_readings(beliefs: pl.DataFrame) -> pl.DataFrame:
-    """Return the recorded opinions: number, dimension, difficulty, round, convinced, credence, graded, empty, fault."""
+    """Return the recorded opinions, one row to each.
+
+    Columns: skeptic and convincer (addresses; the convincer is "" before any argument), number, dimension, difficulty,
+    round, convinced, credence, graded, empty, fault.
+    """
     rows: list[dict[str, Any]] = []
     for row in beliefs.iter_rows(named=True):
         extra = json.loads(row["extra"])
         rows.append(
             {
+                "skeptic": row["subject"],
+                "convincer": extra["convincer"],
                 "number": row["proposition"],
                 "dimension": extra["dimension"],
                 "difficulty": extra["difficulty"],
@@ -194,6 +219,7 @@ def asked_readings(beliefs: pl.DataFrame) -> pl.DataFrame:
             }
         )
     schema: dict[str, Any] = {
+        "skeptic": pl.String, "convincer": pl.String,
         "number": pl.String, "dimension": pl.String, "difficulty": pl.String, "round": pl.Int64,
         "convinced": pl.Boolean, "credence": pl.Float64, "graded": pl.Boolean, "empty": pl.Boolean,
         "fault": pl.String,
@@ -217,70 +243,3 @@ def verdict_arrays(asked: pl.DataFrame) -> Readings:
         np.array([styles.index(name) for name in read["dimension"]], dtype=np.int64),
         read["convinced"].to_numpy().astype(bool),
     )
-
-
-def _text(talk: Transcript) -> str:
-    said = talk.by(CONVINCER)
-    return "" if not said or said[0].fault else said[0].text
-
-
-def run_grid(
-    convincer: Subject,
-    skeptic: Subject,
-    dimensions: Sequence[str] = tuple(DIMENSIONS),
-    difficulties: Sequence[str] = SKEPTICS,
-    n: int = 20,
-    *,
-    wording: Wording = CLIMATE,
-    sampling: Sampling = PILOT,
-) -> pl.DataFrame:
-    """Return one row per reading of the whole grid, arguments written once and read by every skeptic.
-
-    Args:
-        convincer: who writes.
-        skeptic: who reads.
-        dimensions: styles.
-        difficulties: skeptics.
-        n: arguments of each style.
-        wording: claim, personas and question.
-        sampling: of all draws.
-
-    Returns:
-        Columns dimension, difficulty, number, argument, reply, verdict, convinced, credence, fault.
-    """
-    writers = [Convincer(convincer, name, sampling) for name in dimensions]
-    written = write_arguments(writers, n, wording)
-    bank = [
-        (name, number, _text(talk))
-        for name, talks in zip(dimensions, written, strict=True)
-        for number, talk in enumerate(talks)
-    ]
-    readers = [Skeptic(skeptic, name, sampling) for name in difficulties]
-    records = read_arguments(bank, readers, writers[0], wording)
-    return pl.DataFrame(
-        [
-            {
-                "dimension": one.dimension,
-                "difficulty": one.difficulty,
-                "number": one.number,
-                "argument": one.argument,
-                "reply": one.reply,
-                "verdict": one.opinions[-1].verdict,
-                "convinced": one.opinions[-1].convinced if one.argument.strip() else None,
-                "credence": one.opinions[-1].credence,
-                "fault": one.opinions[-1].fault,
-            }
-            for one in records
-        ]
-    )
-
-
-__all__ = [
-    "CONVINCER",
-    "SKEPTIC",
-    "asked_readings",
-    "record_before",
-    "record_style",
-    "run_grid",
-    "verdict_arrays",
-]

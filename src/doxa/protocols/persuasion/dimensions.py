@@ -46,6 +46,7 @@ class Wording:
         styles: sentence of each style.
         personas: system message of each skeptic.
         question: asks for the opinion; the answer begins with Yes or No, and Yes is convinced.
+        statement: what a convinced skeptic agrees with, for ratings; "" where none is asked for.
     """
 
     claim: str
@@ -53,6 +54,7 @@ class Wording:
     styles: Mapping[str, str]
     personas: Mapping[str, str]
     question: str
+    statement: str = ""
 
     def convincer(self, dimension: str) -> str:
         """Return the system message of a convincer.
@@ -87,6 +89,7 @@ CLIMATE = Wording(
         "After this conversation, are you convinced that climate change is real and made by humans? "
         "Begin your answer with Yes or No, then explain."
     ),
+    statement="climate change is real and made by humans",
 )
 """The paper's claim."""
 

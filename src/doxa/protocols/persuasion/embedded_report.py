@@ -131,8 +131,18 @@ def replay_findings(measures: pl.DataFrame, published: Published, bounds: Bounds
             above=0.0,
             unit="log-strength",
             paper=math.log(published.strengths["knowledge"] / published.strengths["baseline"]),
-            note="lead over the next; workers and match-ups resampled; agents and people rank nine styles with "
-            f"Spearman {alike.value or math.nan:.2f}",
+            note="lead over the next; workers and match-ups resampled",
+        ),
+        _estimated(
+            "agents-people",
+            "styles that convince agents more often are those that people find more convincing",
+            alike,
+            above=0.0,
+            paper=mean_pairwise_spearman(
+                [[published.fractions[name] for name in names], [published.strengths[name] for name in names]]
+            ).estimate,
+            note="Spearman of fractions, baseline skeptic, with strengths, filter as written; styles resampled, "
+            f"permutation p = {alike.extra.get('permutation_p', math.nan):.2g}; paper: of its two tables",
         ),
         _estimated(
             "names-dealt-out",

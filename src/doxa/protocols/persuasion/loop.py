@@ -12,16 +12,17 @@ from doxa.belief.rank_correlation import mean_pairwise_spearman
 from doxa.lab.record import Recorder
 from doxa.nets.plan import Precision
 from doxa.protocols.dialogue import record
-from doxa.protocols.persuasion.dimensions import DIMENSIONS
-from doxa.protocols.persuasion.script import (
-    CONVINCER,
+from doxa.protocols.persuasion.dialogues import (
+    Argument,
     Convincer,
     DialogueRecord,
     Skeptic,
     ask_before,
     read_arguments,
     write_arguments,
+    written_text,
 )
+from doxa.protocols.persuasion.dimensions import DIMENSIONS
 from doxa.protocols.persuasion.small_model import small_subject, wording
 from doxa.subjects.base import Sampling
 from doxa.worlds.persuasion_learners import train_persuasion_models
@@ -74,11 +75,11 @@ def record_loop(
     skeptics = [Skeptic(subject, name, sampling) for name in PERSONAS]
     written = write_arguments(convincers, arguments, said)
     bank = [
-        (style, number, talk.by(CONVINCER)[0].text)
-        for style, talks in zip(world.styles, written, strict=True)
+        Argument(who, number, written_text(talk))
+        for who, talks in zip(convincers, written, strict=True)
         for number, talk in enumerate(talks)
     ]
-    records = read_arguments(bank, skeptics, convincers[0], said)
+    records = read_arguments(bank, skeptics, said)
     before = ask_before(skeptics, 1, said)
     _record_shares(recorder, world, records)
     _record_order(recorder, world, records)

@@ -128,9 +128,11 @@ def loop_figures(measures: pl.DataFrame) -> list[Figure]:
     ]
 
 
-def published_figures(beliefs: pl.DataFrame) -> list[Figure]:
-    """Draw the shares convinced of a real model."""
+def published_figures(beliefs: pl.DataFrame, subject: str = "") -> list[Figure]:
+    """Draw the shares convinced of a real model; with an address, of that model by itself, where there are several."""
     asked = asked_readings(beliefs)
+    if subject:
+        asked = asked.filter(pl.col("convincer").is_in(["", subject]), skeptic=subject)
     after = asked.filter(pl.col("dimension") != "", ~pl.col("empty"), pl.col("round") == asked["round"].max())
     if after.height == 0:
         return []
@@ -144,7 +146,7 @@ def published_figures(beliefs: pl.DataFrame) -> list[Figure]:
         }
         for row in convinced_table(after).iter_rows(named=True)
     ]
-    return [_convinced(shares, "Share of readable verdicts that say Yes, Wilson intervals.")]
+    return [_convinced(shares, "Share of readable verdicts that are convinced, Wilson intervals.")]
 
 
 def _convinced(rows: list[dict[str, Any]], caption: str) -> Figure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -17,7 +17,15 @@ from doxa.belief.shares import homogeneity, share_difference
 from doxa.lab import Finding
 from doxa.protocols.persuasion.asking import ODD, asked_readings, verdict_arrays
 from doxa.protocols.persuasion.bank import SKEPTICS, Readings
-from doxa.protocols.persuasion.dimensions import DIMENSIONS
+from doxa.protocols.persuasion.dimensions import CLIMATE, DIMENSIONS
+from doxa.protocols.persuasion.opinions import SCALES, normalised_change, opinion_form
+from doxa.protocols.persuasion.pairs import (
+    effectiveness,
+    mean_change,
+    opinions,
+    pair_changes,
+    susceptibility,
+)
 from doxa.protocols.persuasion.replay import smallest, warmth
 
 MOST_UNREAD = 0.5
@@ -31,6 +39,8 @@ def published_findings(
     *,
     fractions: Mapping[str, float],
     permutations: int,
+    models: Sequence[str] = (),
+    answer: str = "yes-no",
 ) -> list[Finding]:
     """Judge the recorded dialogues of a real model.
 
@@ -40,8 +50,12 @@ def published_findings(
         rng: source of resamples and permutations.
         fractions: the paper's fraction convinced by each style, baseline skeptic.
         permutations: of the styles' names.
+        models: addresses, the subject first, where each argues with each; the other findings are then of the subject
+            with itself.
+        answer: how the opinion was asked for.
     """
-    asked = asked_readings(beliefs)
+    every = asked_readings(beliefs)
+    asked = every.filter(pl.col("convincer").is_in(["", models[0]]), skeptic=models[0]) if models else every
     readings = verdict_arrays(asked)
     after = asked.filter(pl.col("dimension") != "", ~pl.col("empty"), pl.col("round") == asked["round"].max())
     unread = after["convinced"].null_count()
@@ -50,6 +64,7 @@ def published_findings(
         label = f"{unread} of {after.height} verdicts could not be read"
     warm = warmth(readings)
     odd = _odd(measures)
+    rated = "; a rating above the middle counts as convinced" if answer in SCALES else ""
     return [
         _finding(
             "warmth",
@@ -73,17 +88,19 @@ def published_findings(
             "arguments raise the credence that the claim is wrong",
             _change(asked, rng),
             above=0.0,
-            note="after minus before, mean over skeptics; it tells of both, who convinces and who is convinced",
+            note=f"after minus before, mean over skeptics{_normalised(asked)}; it tells of both, who convinces and who "
+            "is convinced",
             label=label,
         ),
         _alike(readings, fractions, rng, label),
         _permuted(readings, rng, permutations, label),
+        *_compared(every, models, rng, label),
         _finding(
             "unread",
             "verdicts can be read",
             wilson(unread, after.height),
             below=0.1,
-            note=f"share that begin with neither Yes nor No; {odd}",
+            note=f"share that {opinion_form(CLIMATE, answer).unread}{rated}; {odd}",
         ),
     ]
 
@@ -99,32 +116,61 @@ def _ladder(readings: Readings) -> Interval:
 
 def _change(asked: pl.DataFrame, rng: np.random.Generator) -> Interval:
     """Return the mean change of credence over skeptics; arguments and askings before are both resampled."""
-    last = asked["round"].max()
-    changes: list[Interval] = []
-    draws: list[np.ndarray] = []
-    for difficulty in SKEPTICS:
-        own = asked.filter(pl.col("difficulty") == difficulty, pl.col("credence").is_not_null())
-        before = own.filter(pl.col("round") == 0)["credence"].to_numpy()
-        after = own.filter(pl.col("round") == last, pl.col("dimension") != "", ~pl.col("empty"))["credence"]
-        late = after.to_numpy()
-        if before.size == 0 or late.size == 0 or last == 0:
-            continue
-        if np.all(late == late[0]) and set(before) | set(late) <= {0.0, 1.0}:
-            # Verdicts that are all the same have no spread to resample, and still leave room for others.
-            found = share_difference(int(late.sum()), late.size, int(before.sum()), before.size)
-            spread = (found.high - found.low) / 3.92
-            changes.append(found)
-            draws.append(found.estimate + spread * rng.standard_normal(1000))
-            continue
-        changes.append(Interval(float(late.mean() - before.mean()), math.nan, math.nan, int(late.size)))
-        drawn = [
-            part[rng.integers(part.size, size=(1000, part.size))].mean(axis=1) for part in (late, before)
-        ]
-        draws.append(drawn[0] - drawn[1])
-    if not changes:
-        return Interval(math.nan, math.nan, math.nan, 0)
-    mean = round(float(np.mean([one.estimate for one in changes])), 12)
-    return percentile_interval(mean, np.mean(draws, axis=0).round(12), min(one.n for one in changes))
+    found = mean_change(list(pair_changes(asked, rng).values()))
+    return Interval(math.nan, math.nan, math.nan, 0) if found is None else found.interval
+
+
+def _normalised(asked: pl.DataFrame) -> str:
+    """Return the mean change as a part of the way left, in words; "" where nothing can be said."""
+    before, after = (opinions(asked, before=first) for first in (True, False))
+    parts = [
+        normalised_change(float(np.mean(first)), late)
+        for name in SKEPTICS
+        for first, late in ([part.filter(difficulty=name)["credence"].to_list() for part in (before, after)],)
+        if first and late
+    ]
+    return f", {np.mean(parts):.2f} of the way that was left" if parts else ""
+
+
+def _compared(
+    asked: pl.DataFrame, models: Sequence[str], rng: np.random.Generator, label: str
+) -> list[Finding]:
+    """Judge how far the first model moves others, and is moved, beside the other models."""
+    if len(models) < 2:
+        return []
+    changes = pair_changes(asked, rng)
+    sides = (
+        (
+            "effectiveness",
+            "the subject moves opinions further than the other models do",
+            effectiveness(changes),
+        ),
+        (
+            "susceptibility",
+            "the subject's opinion is moved further than the other models'",
+            susceptibility(changes),
+        ),
+    )
+    findings: list[Finding] = []
+    for name, claim, found in sides:
+        others = mean_change([one for model, one in found.items() if model != models[0]])
+        own = found.get(models[0])
+        gap = None if own is None or others is None else (own - others).interval
+        told = ", ".join(
+            f"{model} {one.estimate:.2f} [{one.interval.low:.2f}, {one.interval.high:.2f}]"
+            for model, one in found.items()
+        )
+        findings.append(
+            _finding(
+                name,
+                claim,
+                gap or Interval(math.nan, math.nan, math.nan, 0),
+                above=0.0,
+                note=f"mean change of credence: {told}" if told else "no opinion could be read",
+                label=label,
+            )
+        )
+    return findings
 
 
 def _alike(

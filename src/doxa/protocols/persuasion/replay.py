@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from doxa.belief.inference import Interval, percentile_interval, wilson
-from doxa.belief.rank_correlation import mean_pairwise_spearman
+from doxa.belief.rank_correlation import spearman
 from doxa.belief.shares import homogeneity, share_difference
 from doxa.lab.record import Recorder
 from doxa.protocols.persuasion.bank import ArgumentBank, Readings, human_judgements, presence_files
@@ -188,7 +188,7 @@ def _record_people(recorder: Recorder, folder: Path, rng: np.random.Generator, r
                 orientation=orientation,
             )
     _record_sensitivity(recorder, folder)
-    _record_alike(recorder)
+    _record_alike(recorder, rng, resamples)
 
 
 def _record_sensitivity(recorder: Recorder, folder: Path) -> None:
@@ -203,8 +203,8 @@ def _record_sensitivity(recorder: Recorder, folder: Path) -> None:
             recorder.measure("ranking-correlation", value, subject=PEOPLE, row=one, column=other, **missing)
 
 
-def _record_alike(recorder: Recorder) -> None:
-    """Record how alike agents and people rank the styles that both judged."""
+def _record_alike(recorder: Recorder, rng: np.random.Generator, resamples: int) -> None:
+    """Record how alike agents and people rank the styles that both judged; the styles are resampled."""
     measures = recorder.tables().measures
     people = {
         str(one.extra["dimension"]): one.value
@@ -218,4 +218,8 @@ def _record_alike(recorder: Recorder) -> None:
     }
     both = [name for name in people if agents.get(name) is not None]
     sides = [[cast(float, side[name]) for name in both] for side in (people, agents)]
-    recorder.measure("alike", mean_pairwise_spearman(sides).estimate, subject=PEOPLE)
+    found = spearman(*sides, rng=rng, n_resamples=resamples)
+    ends = found.interval or (math.nan, math.nan)
+    record_interval(
+        recorder, "alike", Interval(found.estimate, *ends, found.n), subject=PEOPLE, permutation_p=found.p
+    )
