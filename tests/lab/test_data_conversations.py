@@ -154,6 +154,18 @@ def test_the_data_set_is_assembled_to_its_published_bytes(archive, published_vec
     assert [file.state for file in data.check(SLUG).files] == ["good"] * 5 + ["changed"]
 
 
+def test_another_encoder_is_told_apart(archive, tmp_path, monkeypatch):
+    class Other:
+        def encode(self, texts):
+            return stream(0, "vectors").standard_normal((len(texts), 384))
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("DOXA_DATA", raising=False)
+    monkeypatch.setattr(sentence_vectors, "MiniLM", Other)
+    with pytest.raises(DownloadError, match=r"arguments\.jsonl: differ from the published ones"):
+        data.get(SLUG, fetch=lambda url, size: archive)
+
+
 def test_without_the_encoder_the_texts_stay_and_the_extra_is_named(archive, tmp_path, monkeypatch):
     class Missing:
         def __init__(self):

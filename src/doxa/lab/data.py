@@ -222,19 +222,23 @@ class _Source:
         url = self.data.url
         if (embedded := self.data.embedded.get(file.name)) is not None:
             texts = _local(self.folder, embedded.texts) or self.folder / embedded.texts
-            url, body = f"vectors of {embedded.texts}", embedded.make(read_bytes(texts))
+            url, body = f"the vectors of {embedded.texts}", embedded.make(read_bytes(texts))
         elif (recipe := self.data.assembled.get(file.name)) is not None:
             body = assemble(self._archive, recipe, url)
         else:
             url = f"{url}/{file.name}"
             body = self.fetch(url, file.size)
-        if not _published(body, file, self.data):
+        if _published(body, file, self.data):
+            return body
+        if embedded is not None:
             raise DownloadError(
-                f"{url}: sent other bytes than published (SHA-256 {sha256(body)[:12]}…, wanted "
-                f"{file.sha256[:12]}…); nothing was kept of it. Try again; if it stays so, a proxy may be changing "
-                "the transfer"
+                f"{url}: differ from the published ones by more than their last bits; nothing was kept of them. The "
+                "encoder is another one: install the extra 'embed' anew"
             )
-        return body
+        raise DownloadError(
+            f"{url}: sent other bytes than published (SHA-256 {sha256(body)[:12]}…, wanted {file.sha256[:12]}…); "
+            "nothing was kept of it. Try again; if it stays so, a proxy may be changing the transfer"
+        )
 
     @cached_property
     def _archive(self) -> bytes:

@@ -28,10 +28,10 @@ from doxa.protocols.persuasion.dialogues import (
     Convincer,
     Opinion,
     Skeptic,
+    as_arguments,
     ask_before,
     read_arguments,
     write_arguments,
-    written_text,
 )
 from doxa.protocols.persuasion.dimensions import CLIMATE, DIMENSIONS, Wording
 from doxa.protocols.persuasion.opinions import opinion_form
@@ -125,16 +125,14 @@ def _written(
     recorder: Recorder, writers: Sequence[Convincer], n: int, wording: Wording, retries: int, keep: Keep
 ) -> list[Argument]:
     """Let arguments be written, and record them and how often one was asked for again."""
-    arguments: list[Argument] = []
-    for who in writers:
-        talks = write_arguments([who], n, wording, retries=retries, keep=keep)[0]
+    written = write_arguments(writers, n, wording, retries=retries, keep=keep)
+    for who, talks in zip(writers, written, strict=True):
         record(recorder, talks)
         again = sum(said.attempts - 1 for talk in talks for said in talk.by(CONVINCER))
         recorder.measure(
             "arguments-asked-again", float(again), subject=who.model.address, dimension=who.dimension
         )
-        arguments += [Argument(who, number, written_text(talk)) for number, talk in enumerate(talks)]
-    return arguments
+    return as_arguments(writers, written)
 
 
 def record_before(

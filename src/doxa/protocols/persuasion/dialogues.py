@@ -160,8 +160,8 @@ def write_arguments(
     if n < 1:
         raise InputError(f"n={n}: must be >= 1 argument of each style")
     scenes = [
-        Scene(f"{who.dimension} {number}", seats, facts, replicate=number)
-        for who in convincers
+        Scene(f"{who.dimension} {number} {place}", seats, facts, replicate=number)
+        for place, who in enumerate(convincers)
         for seats in ({CONVINCER: Seat(who.model, sampling=who.sampling)},)
         for facts in ({"claim": wording.claim, "brief": wording.convincer(who.dimension)},)
         for number in range(n)
@@ -170,10 +170,14 @@ def write_arguments(
     return [talks[start : start + n] for start in range(0, len(talks), n)]
 
 
-def written_text(talk: Transcript) -> str:
-    """Return the argument that was written, "" if none came."""
-    said = talk.by(CONVINCER)
-    return "" if not said or said[0].fault else said[0].text
+def as_arguments(convincers: Sequence[Convincer], written: Sequence[Sequence[Transcript]]) -> list[Argument]:
+    """Return what :func:`write_arguments` wrote, to be read; the text is "" where no argument came."""
+    return [
+        Argument(who, number, said[0].text if said and not said[0].fault else "")
+        for who, talks in zip(convincers, written, strict=True)
+        for number, talk in enumerate(talks)
+        for said in (talk.by(CONVINCER),)
+    ]
 
 
 def read_arguments(

@@ -9,15 +9,14 @@ import polars as pl
 
 from doxa.protocols.persuasion.bank import SKEPTICS
 from doxa.protocols.persuasion.dialogues import (
-    Argument,
     Convincer,
     DialogueRecord,
     Opinion,
     Skeptic,
+    as_arguments,
     ask_before,
     read_arguments,
     write_arguments,
-    written_text,
 )
 from doxa.protocols.persuasion.dimensions import CLIMATE, DIMENSIONS, Wording
 from doxa.subjects.base import Sampling, Subject
@@ -47,9 +46,8 @@ class PersuasionDialogue:
         convincer = replace(self.convincer, sampling=replace(self.convincer.sampling, seed=seed))
         skeptic = replace(self.skeptic, sampling=replace(self.skeptic.sampling, seed=seed))
         before = ask_before([skeptic], 1, self.wording)[0][1]
-        talk = write_arguments([convincer], 1, self.wording)[0][0]
-        argument = Argument(convincer, 0, written_text(talk))
-        records = read_arguments([argument], [skeptic], self.wording, rounds=self.rounds)
+        arguments = as_arguments([convincer], write_arguments([convincer], 1, self.wording))
+        records = read_arguments(arguments, [skeptic], self.wording, rounds=self.rounds)
         return before, records[0]
 
 
@@ -79,11 +77,7 @@ def run_grid(
     """
     writers = [Convincer(convincer, name, sampling) for name in dimensions]
     written = write_arguments(writers, n, wording)
-    bank = [
-        Argument(who, number, written_text(talk))
-        for who, talks in zip(writers, written, strict=True)
-        for number, talk in enumerate(talks)
-    ]
+    bank = as_arguments(writers, written)
     readers = [Skeptic(skeptic, name, sampling) for name in difficulties]
     records = read_arguments(bank, readers, wording)
     return pl.DataFrame(

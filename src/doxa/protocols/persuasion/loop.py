@@ -13,14 +13,13 @@ from doxa.lab.record import Recorder
 from doxa.nets.plan import Precision
 from doxa.protocols.dialogue import record
 from doxa.protocols.persuasion.dialogues import (
-    Argument,
     Convincer,
     DialogueRecord,
     Skeptic,
+    as_arguments,
     ask_before,
     read_arguments,
     write_arguments,
-    written_text,
 )
 from doxa.protocols.persuasion.dimensions import DIMENSIONS
 from doxa.protocols.persuasion.small_model import small_subject, wording
@@ -74,11 +73,7 @@ def record_loop(
     convincers = [Convincer(subject, style, sampling) for style in world.styles]
     skeptics = [Skeptic(subject, name, sampling) for name in PERSONAS]
     written = write_arguments(convincers, arguments, said)
-    bank = [
-        Argument(who, number, written_text(talk))
-        for who, talks in zip(convincers, written, strict=True)
-        for number, talk in enumerate(talks)
-    ]
+    bank = as_arguments(convincers, written)
     records = read_arguments(bank, skeptics, said)
     before = ask_before(skeptics, 1, said)
     _record_shares(recorder, world, records)
