@@ -114,8 +114,9 @@ class Graph:
                 f"edge {same[0]}: node {sources[same[0]]} is linked with itself; pass loops='drop' or 'keep'"
             )
         both, keep_loops = not directed, loops == "keep"
-        offsets = kernels.count_rows(n, sources, targets, both, keep_loops)
-        rows, values = kernels.fill_rows(offsets, sources, targets, _or_none(weights), both, keep_loops)
+        places = kernels.count_rows(n, sources, targets, both, keep_loops)
+        rows, values = kernels.fill_rows(places, sources, targets, _or_none(weights), both, keep_loops)
+        offsets = places[:-1]
         kernels.order_rows(offsets, rows, values)
         if duplicates == "refuse":
             i, j = kernels.first_duplicate(offsets, rows)
@@ -126,6 +127,29 @@ class Graph:
             if kept < len(rows):
                 rows, values = rows[:kept].copy(), values[:kept].copy()
         return cls.trusted(offsets, rows, None if weights is None else values, directed=directed)
+
+    @classmethod
+    def of_distinct_edges(
+        cls,
+        n: int,
+        sources: Int32[np.ndarray, " m"],
+        targets: Int32[np.ndarray, " m"],
+        *,
+        ordered: bool = False,
+    ) -> Graph:
+        """Return the undirected graph of edges that a kernel has made without loops and doubles; nothing is checked.
+
+        Args:
+            n: number of nodes.
+            sources: one end of each edge, in 0..n-1.
+            targets: the other.
+            ordered: whether rows that are filled edge by edge are in ascending order.
+        """
+        places = kernels.count_rows(n, sources, targets, True, True)
+        rows, values = kernels.fill_rows(places, sources, targets, _NO_WEIGHTS, True, True)
+        if not ordered:
+            kernels.order_rows(places[:-1], rows, values)
+        return cls.trusted(places[:-1], rows)
 
     @property
     def n(self) -> int:
@@ -187,12 +211,11 @@ class Graph:
     @cached_property
     def _transposed(self) -> Graph:
         edges = self.edges()
-        offsets = kernels.count_rows(self.n, edges.targets, edges.sources, False, True)
+        weights = _or_none(self.weights)
+        places = kernels.count_rows(self.n, edges.targets, edges.sources, False, True)
         # the edges come in the order of their sources, so that every row is in order once it is filled
-        rows, values = kernels.fill_rows(
-            offsets, edges.targets, edges.sources, _or_none(self.weights), False, True
-        )
-        return Graph.trusted(offsets, rows, None if self.weights is None else values, directed=True)
+        rows, values = kernels.fill_rows(places, edges.targets, edges.sources, weights, False, True)
+        return Graph.trusted(places[:-1], rows, None if self.weights is None else values, directed=True)
 
     def _check_rows(self) -> None:
         offsets, targets = self.offsets, self.targets

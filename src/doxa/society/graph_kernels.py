@@ -14,16 +14,19 @@ SHORT_ROW = 48  # rows up to this long are ordered by insertion, which beats a c
 def count_rows(
     n: int, sources: Integer[np.ndarray, " m"], targets: Integer[np.ndarray, " m"], both: bool, loops: bool
 ) -> Int64[np.ndarray, " rows"]:
-    """Return where each row begins, (n + 1,); ``both`` counts an edge in both rows, a loop once."""
-    offsets = np.zeros(n + 1, dtype=np.int64)
+    """Return where each row begins, one place late: (n + 2,), twice 0 first, so that ``fill_rows`` moves it home.
+
+    ``both`` counts an edge in both rows, a loop once.
+    """
+    offsets = np.zeros(n + 2, dtype=np.int64)
     for e in range(len(sources)):
         i, j = sources[e], targets[e]
         if i == j and not loops:
             continue
-        offsets[i + 1] += 1
+        offsets[i + 2] += 1
         if both and i != j:
-            offsets[j + 1] += 1
-    for i in range(n):
+            offsets[j + 2] += 1
+    for i in range(1, n + 1):
         offsets[i + 1] += offsets[i]
     return offsets
 
@@ -37,24 +40,28 @@ def fill_rows(
     both: bool,
     loops: bool,
 ) -> tuple[Int32[np.ndarray, " e"], Float32[np.ndarray, " v"]]:
-    """Return the targets and weights row by row, in the order of the edges; no weights in, none out."""
-    n, weighted = len(offsets) - 1, len(weights) > 0
-    rows = np.empty(offsets[n], dtype=np.int32)
-    values = np.empty(offsets[n] if weighted else 0, dtype=np.float32)
-    place = offsets[:n].copy()
+    """Return the targets and weights row by row, in the order of the edges; no weights in, none out.
+
+    ``offsets`` as ``count_rows`` made them serve as the next place of each row, and end as where the next begins.
+    """
+    weighted = len(weights) > 0
+    rows = np.empty(offsets[-1], dtype=np.int32)
+    values = np.empty(offsets[-1] if weighted else 0, dtype=np.float32)
     for e in range(len(sources)):
         i, j = sources[e], targets[e]
         if i == j and not loops:
             continue
-        rows[place[i]] = j
+        place = offsets[i + 1]
+        offsets[i + 1] = place + 1
+        rows[place] = j
         if weighted:
-            values[place[i]] = weights[e]
-        place[i] += 1
+            values[place] = weights[e]
         if both and i != j:
-            rows[place[j]] = i
+            place = offsets[j + 1]
+            offsets[j + 1] = place + 1
+            rows[place] = i
             if weighted:
-                values[place[j]] = weights[e]
-            place[j] += 1
+                values[place] = weights[e]
     return rows, values
 
 

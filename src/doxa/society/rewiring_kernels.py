@@ -1,0 +1,165 @@
+"""Kernels under the null models: pairs of ends made into a simple graph, and edges that swap their ends.
+
+The edges stand twice: as two lists, and as keys in a table with open addressing, which says at once whether two
+nodes are linked. A swap takes edges (u, v) and (x, y) and makes (u, y) and (x, v): every degree stays.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Int32, Int64
+
+from doxa.society.compiled import compiled
+
+EMPTY = -1
+SPREAD = (
+    0x9E3779B97F4A7C15  # odd, near 2^64 / golden ratio: multiplied by it, keys scatter over the high bits
+)
+
+
+@compiled
+def make_simple(
+    sources: Int32[np.ndarray, " m"],
+    targets: Int32[np.ndarray, " m"],
+    n: int,
+    directed: bool,
+    rng: np.random.Generator,
+) -> bool:
+    """Swap ends in place until there is neither loop nor double edge; return False where no way was found.
+
+    A bad edge is swapped with a random good one; where that would make another bad edge, two good ones are swapped,
+    so that the search cannot stand still.
+    """
+    m = len(sources)
+    table = _table(m)
+    bad = np.zeros(m, dtype=np.bool_)
+    for e in range(m):
+        u, v = sources[e], targets[e]
+        bad[e] = u == v or not _put(table, _key(u, v, n, directed))
+    waiting = np.flatnonzero(bad)
+    left, tries = len(waiting), 0
+    while left:
+        tries += 1
+        if tries > 100 * m + 10_000:
+            return False
+        e, f, g = waiting[left - 1], int(rng.random() * m), int(rng.random() * m)
+        if bad[f]:
+            continue
+        if _swap(sources, targets, table, e, f, n, directed, True, rng):
+            bad[e] = False
+            left -= 1
+        elif f != g and not bad[g]:
+            _swap(sources, targets, table, g, f, n, directed, False, rng)
+    return True
+
+
+@compiled
+def rewire(
+    sources: Int32[np.ndarray, " m"],
+    targets: Int32[np.ndarray, " m"],
+    n: int,
+    attempts: int,
+    directed: bool,
+    rng: np.random.Generator,
+) -> int:
+    """Try to swap random pairs of edges of a simple graph in place; return how many were swapped, -1 if not simple.
+
+    Tries are counted, not swaps: the chain that stays where it is when a swap is refused has the uniform
+    distribution over graphs with these degrees as its limit.
+    """
+    m = len(sources)
+    table = _table(m)
+    for e in range(m):
+        if sources[e] == targets[e] or not _put(table, _key(sources[e], targets[e], n, directed)):
+            return -1
+    done = 0
+    for _ in range(attempts if m > 1 else 0):
+        e, f = int(rng.random() * m), int(rng.random() * (m - 1))
+        f += f >= e
+        done += _swap(sources, targets, table, e, f, n, directed, False, rng)
+    return done
+
+
+@compiled
+def _swap(
+    sources: Int32[np.ndarray, " m"],
+    targets: Int32[np.ndarray, " m"],
+    table: Int64[np.ndarray, " size"],
+    e: int,
+    f: int,
+    n: int,
+    directed: bool,
+    e_is_bad: bool,
+    rng: np.random.Generator,
+) -> bool:
+    """Swap the targets of edges e and f, unless that makes a loop or a double edge; a bad e is not in the table."""
+    u, v, x, y = sources[e], targets[e], sources[f], targets[f]
+    if not directed and rng.random() < 0.5:
+        x, y = y, x
+    first, second = _key(u, y, n, directed), _key(x, v, n, directed)
+    if u == y or x == v or first == second or _holds(table, first) or _holds(table, second):
+        return False
+    if not e_is_bad:
+        _take(table, _key(u, v, n, directed))
+    _take(table, _key(x, y, n, directed))
+    _put(table, first)
+    _put(table, second)
+    targets[e], sources[f], targets[f] = y, x, v
+    return True
+
+
+@compiled
+def _key(u: int, v: int, n: int, directed: bool) -> np.int64:
+    a, b = np.int64(u), np.int64(v)
+    return a * n + b if directed or a < b else b * n + a
+
+
+@compiled
+def _table(m: int) -> Int64[np.ndarray, " size"]:
+    size = 16
+    while size < 2 * m:
+        size *= 2
+    return np.full(size, EMPTY, dtype=np.int64)
+
+
+@compiled
+def _home(table: Int64[np.ndarray, " size"], key: np.int64) -> np.int64:
+    return np.int64((np.uint64(key) * np.uint64(SPREAD)) >> np.uint64(20)) & (len(table) - 1)
+
+
+@compiled
+def _holds(table: Int64[np.ndarray, " size"], key: np.int64) -> bool:
+    place = _home(table, key)
+    while table[place] != EMPTY:
+        if table[place] == key:
+            return True
+        place = (place + 1) & (len(table) - 1)
+    return False
+
+
+@compiled
+def _put(table: Int64[np.ndarray, " size"], key: np.int64) -> bool:
+    """Add a key; return False if it was there."""
+    place = _home(table, key)
+    while table[place] != EMPTY:
+        if table[place] == key:
+            return False
+        place = (place + 1) & (len(table) - 1)
+    table[place] = key
+    return True
+
+
+@compiled
+def _take(table: Int64[np.ndarray, " size"], key: np.int64) -> None:
+    """Remove a key that is there; those behind it that its place kept from theirs move up."""
+    mask = len(table) - 1
+    hole = _home(table, key)
+    while table[hole] != key:
+        hole = (hole + 1) & mask
+    place = (hole + 1) & mask
+    while table[place] != EMPTY:
+        if ((place - _home(table, table[place])) & mask) >= ((place - hole) & mask):
+            table[hole] = table[place]
+            hole = place
+        place = (place + 1) & mask
+    table[hole] = EMPTY
