@@ -187,6 +187,16 @@ def test_moving_figures_compile_and_hold_one_state_a_moment():
         assert all(len(line["then"]) == 6 for line in spec["data"]["values"])
 
 
+def test_shares_over_time_fill_the_span_of_their_moments():
+    import altair
+
+    shares = np.array([[0.25, 0.75], [0.5, 0.5]])
+    spec = specification(shares_over_time("d", "T", "C", shares, np.array([0.0, 0.5, 1.0]), moments=[0, 2]))
+    altair.Chart.from_dict(spec)
+    assert [(line["from"], line["until"]) for line in spec["data"]["values"]] == [(0, 2)] * 2 + [(2, 4)] * 2
+    assert [line["share"] for line in spec["data"]["values"]] == [0.25, 0.75, 0.5, 0.5]
+
+
 def test_a_moving_figure_needs_a_moment_for_each_row():
     with pytest.raises(InputError, match="moments: 2 for 3 rows of shares"):
         histogram_over_time("h", "T", "C", np.ones((3, 2)), np.arange(3.0), moments=[0, 1])

@@ -2,7 +2,7 @@
 
 from doxa.lab.figures.charts import bars, curves, heatmap, intervals, scatter
 from doxa.lab.figures.figure import FONT, PALETTE, THEME, Figure
-from doxa.lab.figures.moving import histogram_over_time, network_map
+from doxa.lab.figures.over_time import histogram_over_time, network_map, shares_over_time
 from doxa.lab.figures.rows import Rows
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "intervals",
     "network_map",
     "scatter",
+    "shares_over_time",
 ]

@@ -1,4 +1,4 @@
-"""Figures that move: what they show at one moment, and a slider for the moment.
+"""Figures of a population over time, all at once or moving: what they show at one moment, and a slider for the moment.
 
 The moment is a Vega-Lite parameter bound to a range input, so that a figure moves wherever Vega-Lite is shown; a report
 adds a button that plays it. Arguments are those of the other charts; ``moments`` names the steps of the slider, such as
@@ -85,6 +85,69 @@ def histogram_over_time(
     layers: list[Part] = [now_bars, first, _clock(moments, moment_title)]
     return _moving(
         figure(name, title, caption, layers, lines, height_px), computed, moments, moment_title, now
+    )
+
+
+def shares_over_time(
+    name: str,
+    title: str,
+    caption: str,
+    shares: Float[np.ndarray, "moments bins"],
+    edges: Float[np.ndarray, " bins+1"],
+    *,
+    moments: Sequence[float],
+    x_title: str = "day",
+    y_title: str = "",
+    height_px: int = 280,
+) -> Figure:
+    """Draw how a quantity is spread over a population at all moments: one column each, darker where more are.
+
+    Args:
+        name: see :mod:`doxa.lab.figures.charts`, also for the next two.
+        title: what is shown.
+        caption: how to read it.
+        shares: share of the population in each bin at each moment.
+        edges: of the bins, ascending.
+        moments: ascending; a column ends where the next begins.
+        x_title: what a moment is.
+        y_title: what is measured.
+        height_px: of the figure.
+
+    Raises:
+        InputError: there are no moments, or not one row of shares for each.
+    """
+    _check(moments, len(shares), "rows of shares")
+    last = moments[-1] + (moments[-1] - moments[-2] if len(moments) > 1 else 1.0)
+    until = [*moments[1:], last]
+    lines: list[Line] = [
+        {
+            "from": short(float(moments[row])),
+            "until": short(float(until[row])),
+            "low": short(float(edges[place])),
+            "high": short(float(edges[place + 1])),
+            "share": short(float(shares[row, place])),
+        }
+        for row in range(len(shares))
+        for place in range(shares.shape[1])
+    ]
+    across: Part = {
+        **quantity("from", x_title, (float(moments[0]), float(last))),
+        "axis": {"grid": False, "tickCount": 6},
+    }
+    up = quantity("low", y_title, (float(edges[0]), float(edges[-1])))
+    told: list[Json] = [
+        {"field": column, "type": "quantitative", "format": ".3~g"} for column in ("from", "low", "share")
+    ]
+    scale: Part = {"domain": [0.0, float(shares.max()) or 1.0], "range": ["transparent", PALETTE[0]]}
+    colour: Part = {
+        "field": "share",
+        "type": "quantitative",
+        "scale": scale,
+        "legend": {"title": "share of the population", "gradientLength": 160},
+    }
+    ends: Part = {"x": across, "x2": {"field": "until"}, "y": up, "y2": {"field": "high"}}
+    return figure(
+        name, title, caption, [layer("rect", {**ends, "color": colour, "tooltip": told})], lines, height_px
     )
 
 
