@@ -23,6 +23,7 @@ from doxa.lab.figures import (
     histogram_over_time,
     intervals,
     scatter,
+    shares_over_time,
 )
 from tests.lab.sample_pages import moving_figures, sample_figures
 
