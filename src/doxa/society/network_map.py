@@ -74,7 +74,9 @@ def _around(graph: Graph, rng: np.random.Generator, most: int) -> Int[np.ndarray
     return np.array(list(met), dtype=np.int64)
 
 
-def _places(n: int, links: Int[np.ndarray, "links 2"], rng: np.random.Generator) -> Float[np.ndarray, "nodes 2"]:
+def _places(
+    n: int, links: Int[np.ndarray, "links 2"], rng: np.random.Generator
+) -> Float[np.ndarray, "nodes 2"]:
     import networkx as nx
 
     drawn = nx.Graph()
