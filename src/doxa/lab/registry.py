@@ -7,6 +7,7 @@ Each kind of component has one registry, which stands beside what it holds:
 - ``subjects`` in ``doxa.subjects.schemes``: how subjects are opened, by the scheme of their address;
 - ``elicitors`` in ``doxa.elicit.elicitors``: ways of asking, by name;
 - ``dynamics`` in ``doxa.dynamics``: pairs ``init`` / ``step``, by name;
+- ``graphs`` in ``doxa.society.addresses``: generators of graphs, by name;
 - ``measures`` in ``doxa.belief.measures``: functions from records to rows, by name.
 
 Built-in components register where they are defined, or are found by walking a package of doxa; installed plug-ins

@@ -1,8 +1,8 @@
 """Lists of edges as text: SNAP's files, CSV and TSV, with or without header, comments and compression.
 
 A line holds who listens and to whom, between tabs, commas, semicolons or blanks; what follows is not read, or is a
-weight. Lines that begin with # or % are comments. If the first line of nodes holds whole numbers, all must; else
-they are text. The header of Graphs.jl (``nodes,edges,u or d,name``) is understood.
+weight. Lines that begin with #, or with % where the first one does, are comments. If the first line of nodes holds
+whole numbers, all must; else they are text. The header of Graphs.jl (``nodes,edges,u or d,name``) is understood.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -23,7 +24,6 @@ from doxa.society.conversions import LabelledGraph, from_frame
 if TYPE_CHECKING:
     import polars as pl
 
-COMMENTS = ("#", "%")
 HEADERS = frozenset({"source", "from", "src", "u", "node_1", "node1", "follower", "fromnodeid", "id_1"})
 """First names of headers over nodes that are text, which nothing else tells from a header."""
 
@@ -36,7 +36,6 @@ class _Form(NamedTuple):
     header: bool
     whole: bool
     fields: int
-    width: int
     jlg: tuple[int, bool] | None
 
 
@@ -66,32 +65,37 @@ def read_edge_list(
     return LabelledGraph(graph, np.arange(1, nodes + 1, dtype=np.int64))
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the number and text of lines that are neither empty nor comments."""
-    with path.open("rb") as raw:
-        compressed = raw.read(2) == b"\x1f\x8b"
-    opened = gzip.open if compressed else open
-    with opened(path, "rt", encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            text = line.strip()
-            if text and not text.startswith(COMMENTS):
-                yield number, text
+def _all_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the number and text of every line that is not empty."""
+    try:
+        with path.open("rb") as raw:
+            compressed = raw.read(2) == b"\x1f\x8b"
+        opened = gzip.open if compressed else open
+        with opened(path, "rt", encoding="utf-8", errors="replace") as lines:
+            yield from ((number, text) for number, line in enumerate(lines, 1) if (text := line.strip()))
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+
+
+def _lines(path: Path, comment: str) -> Iterator[tuple[int, str]]:
+    return ((number, text) for number, text in _all_lines(path) if not text.startswith(comment))
 
 
 def _form(path: Path) -> _Form:
-    head = [text for _, text in islice(_lines(path), 2)]
+    comment = "%" if next(_all_lines(path), (1, ""))[1].startswith("%") else "#"
+    head = [text for _, text in islice(_lines(path, comment), 2)]
     if not head:
         raise InputError(f"{path}: holds no edges")
     if re.fullmatch(r"\d+,\d+,[ud](,.*)?", head[0]):
         nodes, _, kind = head[0].split(",")[:3]
-        return _Form(",", "#", True, True, 2, len(head[0].split(",")), (int(nodes), kind == "d"))
-    separator = next((mark for mark in ("\t", ",", ";") if mark in head[-1]), " ")
+        return _Form(",", comment, True, True, len(head[0].split(",")), (int(nodes), kind == "d"))
+    separator = next((mark for mark in ("\t", ",", ";") if mark in head[0]), " ")
     rows = [_fields(text, separator) for text in head]
     whole = [len(row) > 1 and all(re.fullmatch(r"[+-]?\d+", field) for field in row[:2]) for row in rows]
     header = (not whole[0] and whole[-1]) or rows[0][0].lower() in HEADERS
-    with path.open("rb") as raw:
-        comment = "%" if raw.read(1) == b"%" else "#"
-    return _Form(separator, comment, header, whole[-1], len(rows[-1]), len(rows[0]), None)
+    if header and len(rows) == 1:
+        raise InputError(f"{path}: holds a header and no edges")
+    return _Form(separator, comment, header, whole[int(header)], len(rows[0]), None)
 
 
 def _fields(text: str, separator: str) -> list[str]:
@@ -129,7 +133,7 @@ def _parse(source: Path | io.BytesIO, form: _Form, columns: int) -> pl.DataFrame
         separator=form.separator,
         comment_prefix=form.comment,
         columns=list(range(columns)),
-        schema_overrides=[*kinds, *[pl.String] * form.width][: form.width],
+        schema_overrides=[*kinds, *[pl.String] * form.fields][: form.fields],
     )
     return frame.rename(dict(zip(frame.columns, ("source", "target", "weight"), strict=False)))
 
@@ -137,13 +141,13 @@ def _parse(source: Path | io.BytesIO, form: _Form, columns: int) -> pl.DataFrame
 def _tidy(path: Path, form: _Form) -> io.BytesIO:
     """Return the lines that count, their fields without blanks around them and tabs between."""
     return io.BytesIO(
-        "\n".join("\t".join(_fields(text, form.separator)) for _, text in _lines(path)).encode()
+        "\n".join("\t".join(_fields(text, form.separator)) for _, text in _lines(path, form.comment)).encode()
     )
 
 
 def _bad_line(path: Path, form: _Form, columns: int, why: str) -> InputError:
     """Return the error that names the first line which is not an edge."""
-    for number, text in islice(_lines(path), int(form.header), None):
+    for number, text in islice(_lines(path, form.comment), int(form.header), None):
         fields = _fields(text, form.separator)
         shown = text if len(text) <= 60 else text[:57] + "..."
         if len(fields) < columns or "" in fields[:columns]:

@@ -7,7 +7,7 @@ from jaxtyping import Float32, Int32, Int64, Integer
 
 from doxa.society.compiled import compiled
 
-SHORT_ROW = 48  # rows up to this long are ordered by insertion, which beats a call of a sort there
+PIECE = 48  # entries that are ordered by insertion before merging; rows are mostly shorter
 
 
 @compiled
@@ -69,30 +69,77 @@ def fill_rows(
 def order_rows(
     offsets: Int64[np.ndarray, " rows"], targets: Int32[np.ndarray, " m"], weights: Float32[np.ndarray, " w"]
 ) -> None:
-    """Put each row in ascending order in place; equal targets keep their order."""
-    weighted = len(weights) > 0
+    """Put each row in ascending order in place; equal targets keep their order.
+
+    Pieces are ordered by insertion, then merged. Rows from a kernel are mostly in order, which costs one look.
+    """
+    longest = 0
+    for i in range(len(offsets) - 1):
+        longest = max(longest, offsets[i + 1] - offsets[i])
+    spare = np.empty(longest if longest > PIECE else 0, dtype=np.int32)
+    spare_weights = np.empty(len(spare) if len(weights) else 0, dtype=np.float32)
     for i in range(len(offsets) - 1):
         begin, end = offsets[i], offsets[i + 1]
-        if end - begin > SHORT_ROW:
+        for first in range(begin, end, PIECE):
+            _insertion(targets, weights, first, min(first + PIECE, end))
+        width = PIECE
+        while width < end - begin:
+            for first in range(begin, end - width, 2 * width):
+                _merge(
+                    targets, weights, first, first + width, min(first + 2 * width, end), spare, spare_weights
+                )
+            width *= 2
+
+
+@compiled
+def _insertion(
+    targets: Int32[np.ndarray, " m"], weights: Float32[np.ndarray, " w"], begin: int, end: int
+) -> None:
+    weighted = len(weights) > 0
+    for a in range(begin + 1, end):
+        target = targets[a]
+        weight = weights[a] if weighted else np.float32(0.0)
+        b = a - 1
+        while b >= begin and targets[b] > target:
+            targets[b + 1] = targets[b]
             if weighted:
-                order = np.argsort(targets[begin:end], kind="mergesort")
-                targets[begin:end] = targets[begin:end][order]
-                weights[begin:end] = weights[begin:end][order]
-            else:
-                targets[begin:end].sort()
-            continue
-        for a in range(begin + 1, end):
-            target = targets[a]
-            weight = weights[a] if weighted else np.float32(0.0)
-            b = a - 1
-            while b >= begin and targets[b] > target:
-                targets[b + 1] = targets[b]
-                if weighted:
-                    weights[b + 1] = weights[b]
-                b -= 1
-            targets[b + 1] = target
+                weights[b + 1] = weights[b]
+            b -= 1
+        targets[b + 1] = target
+        if weighted:
+            weights[b + 1] = weight
+
+
+@compiled
+def _merge(
+    targets: Int32[np.ndarray, " m"],
+    weights: Float32[np.ndarray, " w"],
+    begin: int,
+    middle: int,
+    end: int,
+    spare: Int32[np.ndarray, " s"],
+    spare_weights: Float32[np.ndarray, " t"],
+) -> None:
+    if targets[middle - 1] <= targets[middle]:
+        return
+    weighted, left = len(weights) > 0, middle - begin
+    for a in range(left):
+        spare[a] = targets[begin + a]
+        if weighted:
+            spare_weights[a] = weights[begin + a]
+    a, b, c = 0, middle, begin
+    while a < left:
+        if b < end and targets[b] < spare[a]:
+            targets[c] = targets[b]
             if weighted:
-                weights[b + 1] = weight
+                weights[c] = weights[b]
+            b += 1
+        else:
+            targets[c] = spare[a]
+            if weighted:
+                weights[c] = spare_weights[a]
+            a += 1
+        c += 1
 
 
 @compiled

@@ -91,7 +91,7 @@ def _write_text(graph: Graph, path: Path, labels: Labels | None) -> None:
     if not csv:
         kind = "Directed" if graph.directed else "Undirected"
         text = f"# {kind} graph\n# Nodes: {graph.n} Edges: {graph.n_edges}\n{text}"
-    path.write_bytes(gzip.compress(text.encode(), mtime=0) if path.suffix == ".gz" else text.encode())
+    path.write_bytes(gzip.compress(text.encode(), 6, mtime=0) if path.suffix == ".gz" else text.encode())
 
 
 def _graphml(path: Path) -> LabelledGraph:

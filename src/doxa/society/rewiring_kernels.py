@@ -7,7 +7,7 @@ nodes are linked. A swap takes edges (u, v) and (x, y) and makes (u, y) and (x, 
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Int32, Int64
+from jaxtyping import Bool, Int32, Int64
 
 from doxa.society.compiled import compiled
 
@@ -27,8 +27,8 @@ def make_simple(
 ) -> bool:
     """Swap ends in place until there is neither loop nor double edge; return False where no way was found.
 
-    A bad edge is swapped with a random good one; where that would make another bad edge, two good ones are swapped,
-    so that the search cannot stand still.
+    Bad edges, those that are loops or would be in the table already, swap with random others whenever no more are
+    bad afterwards than before, and good ones swap meanwhile, so that the search does not stand still.
     """
     m = len(sources)
     table = _table(m)
@@ -36,21 +36,60 @@ def make_simple(
     for e in range(m):
         u, v = sources[e], targets[e]
         bad[e] = u == v or not _put(table, _key(u, v, n, directed))
-    waiting = np.flatnonzero(bad)
-    left, tries = len(waiting), 0
-    while left:
-        tries += 1
-        if tries > 100 * m + 10_000:
-            return False
-        e, f, g = waiting[left - 1], int(rng.random() * m), int(rng.random() * m)
-        if bad[f]:
-            continue
-        if _swap(sources, targets, table, e, f, n, directed, True, rng):
-            bad[e] = False
-            left -= 1
-        elif f != g and not bad[g]:
-            _swap(sources, targets, table, g, f, n, directed, False, rng)
-    return True
+    tries = 0
+    while True:
+        waiting = np.flatnonzero(bad)
+        if len(waiting) == 0:
+            return True
+        for w in range(len(waiting)):
+            e = int(waiting[w])
+            while bad[e]:
+                u, v = sources[e], targets[e]
+                if u != v and _put(table, _key(u, v, n, directed)):  # the edge it doubled has gone
+                    bad[e] = False
+                    break
+                tries += 1
+                if tries > 100 * m + 100_000:
+                    return False
+                f, g = int(rng.random() * m), int(rng.random() * m)
+                if f == e:
+                    continue
+                _swap_bad(sources, targets, table, bad, e, f, n, directed, rng)
+                if f != g and not bad[f] and not bad[g]:
+                    _swap(sources, targets, table, f, g, n, directed, rng)
+
+
+@compiled
+def _swap_bad(
+    sources: Int32[np.ndarray, " m"],
+    targets: Int32[np.ndarray, " m"],
+    table: Int64[np.ndarray, " size"],
+    bad: Bool[np.ndarray, " m"],
+    e: int,
+    f: int,
+    n: int,
+    directed: bool,
+    rng: np.random.Generator,
+) -> None:
+    """Swap the targets of a bad edge e and any edge f, unless more of the two are bad afterwards."""
+    u, v, x, y = sources[e], targets[e], sources[f], targets[f]
+    if not directed and rng.random() < 0.5:
+        x, y = y, x
+    if u == x or v == y:
+        return
+    first, second = _key(u, y, n, directed), _key(x, v, n, directed)
+    first_bad = u == y or _holds(table, first)
+    second_bad = x == v or _holds(table, second) or (first == second and not first_bad)
+    if int(first_bad) + int(second_bad) > 1 + int(bad[f]):
+        return
+    if not bad[f]:
+        _take(table, _key(x, y, n, directed))
+    if not first_bad:
+        _put(table, first)
+    if not second_bad:
+        _put(table, second)
+    bad[e], bad[f] = first_bad, second_bad
+    targets[e], sources[f], targets[f] = y, x, v
 
 
 @compiled
@@ -76,7 +115,7 @@ def rewire(
     for _ in range(attempts if m > 1 else 0):
         e, f = int(rng.random() * m), int(rng.random() * (m - 1))
         f += f >= e
-        done += _swap(sources, targets, table, e, f, n, directed, False, rng)
+        done += _swap(sources, targets, table, e, f, n, directed, rng)
     return done
 
 
@@ -89,18 +128,16 @@ def _swap(
     f: int,
     n: int,
     directed: bool,
-    e_is_bad: bool,
     rng: np.random.Generator,
 ) -> bool:
-    """Swap the targets of edges e and f, unless that makes a loop or a double edge; a bad e is not in the table."""
+    """Swap the targets of two good edges, unless that makes a loop or a double edge; return whether it was done."""
     u, v, x, y = sources[e], targets[e], sources[f], targets[f]
     if not directed and rng.random() < 0.5:
         x, y = y, x
     first, second = _key(u, y, n, directed), _key(x, v, n, directed)
     if u == y or x == v or first == second or _holds(table, first) or _holds(table, second):
         return False
-    if not e_is_bad:
-        _take(table, _key(u, v, n, directed))
+    _take(table, _key(u, v, n, directed))
     _take(table, _key(x, y, n, directed))
     _put(table, first)
     _put(table, second)
