@@ -58,7 +58,7 @@ class AlgorithmicBias:
         Raises:
             InputError: ``start`` is not one finite opinion for each agent.
         """
-        return State(config, opinions_from(rng, config, config.start))
+        return State(config, opinions_from(rng, config.graph.n, config.start))
 
     def step(self, rng: np.random.Generator, state: State, event: Turn) -> tuple[State, Info]:
         """Return the opinions after one step.

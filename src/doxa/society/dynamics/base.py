@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float32, Int32, Int64, Shaped, UInt8, UInt32, UInt64
 
-from doxa.errors import InputError
+from doxa.errors import InputError, did_you_mean
 from doxa.society.chunks import in_chunks
 from doxa.society.graph import Graph
 from doxa.society.graph_kernels import outside
@@ -45,15 +45,6 @@ class Turn(NamedTuple):
     agents: Int32[np.ndarray, " acting"] | None = None
     in_turn: bool | None = None
     graph: Graph | None = None
-
-
-class Config(Protocol):
-    """What every config has."""
-
-    @property
-    def graph(self) -> Graph | WellMixed:
-        """Who listens to whom."""
-        ...
 
 
 class State(NamedTuple):
@@ -145,25 +136,31 @@ def advance(kernel: Kernel, state: State, turn: Turn) -> tuple[State, int, list[
 
 
 def kept(state: State) -> Float32[np.ndarray, " n"]:
-    """Return what each agent keeps from the start."""
-    assert state.fixed is not None, "init says what is kept"
+    """Return what each agent keeps from the start.
+
+    Raises:
+        InputError: the state says nothing of it.
+    """
+    if state.fixed is None:
+        raise InputError(
+            f"{type(state.config).__name__}: the state lacks what agents keep; take that of init"
+        )
     return state.fixed
 
 
-def all_moves(parts: list[Int64[np.ndarray, "k k"]]) -> Int64[np.ndarray, "k k"]:
+def all_moves(parts: list[Any]) -> Int64[np.ndarray, "k k"]:
     """Return how many went where, from what the kernel said of each range of agents."""
     return np.sum(parts, axis=0)
 
 
 def opinions_from(
-    rng: np.random.Generator, config: Config, start: Float32[np.ndarray, " n"] | None
+    rng: np.random.Generator, n: int, start: Float32[np.ndarray, " n"] | None
 ) -> Float32[np.ndarray, " n"]:
     """Return the opinions a population begins with: those given, else uniform in [0, 1).
 
     Raises:
         InputError: they are not one finite float32 for each agent.
     """
-    n = config.graph.n
     if start is None:
         return rng.random(n, dtype=np.float32)
     if start.dtype != np.float32 or start.shape != (n,) or not np.isfinite(start).all():
@@ -183,6 +180,15 @@ def codes_from(
         values = np.zeros(n, dtype=np.uint8)
         values[rng.choice(n, round(share * n), replace=False)] = 1
         return values
+    return checked_codes(n, kinds, start)
+
+
+def checked_codes(n: int, kinds: int, start: UInt8[np.ndarray, " n"]) -> UInt8[np.ndarray, " n"]:
+    """Return a copy of the compartments a population begins with.
+
+    Raises:
+        InputError: they are not one known compartment for each agent.
+    """
     if start.dtype != np.uint8 or start.shape != (n,) or (n and int(start.max()) >= kinds):
         raise InputError(f"start: must be {n} uint8 from 0 to {kinds - 1}, not {start.dtype} {start.shape}")
     return start.copy()
@@ -200,5 +206,13 @@ def need(**within: tuple[float, float, float]) -> None:
 
 
 def changed(config: Any, **fields: Any) -> Any:
-    """Return a config with some settings changed; its checks run again."""
+    """Return a config with some settings changed; its checks run again.
+
+    Raises:
+        InputError: it has no such setting.
+    """
+    known = config.__dataclass_fields__
+    for name in fields:
+        if name not in known:
+            raise InputError(f"{type(config).__name__} has no setting '{name}'; {did_you_mean(name, known)}")
     return replace(config, **fields)

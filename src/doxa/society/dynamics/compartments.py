@@ -8,13 +8,12 @@ by contact this is 1 - (1 - p)^k for k contacts.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, UInt8
 
 from doxa.errors import InputError, did_you_mean
 
@@ -116,9 +115,9 @@ def hazard(probability: float) -> float:
 
 
 def shares_to_codes(
-    rng: np.random.Generator, n: int, names: Sequence[str], shares: dict[str, float]
-) -> np.ndarray:
-    """Return compartments drawn without order, as many of each as its share says, the rest in the first.
+    rng: np.random.Generator, n: int, compartments: Compartments, shares: dict[str, float]
+) -> UInt8[np.ndarray, " n"]:
+    """Return compartments of agents, as many in each as its share says, drawn at random; the rest in the first.
 
     Raises:
         InputError: an unknown name, or shares that are negative or over 1 in all.
@@ -128,9 +127,7 @@ def shares_to_codes(
     codes = np.zeros(n, dtype=np.uint8)
     order, place = rng.permutation(n), 0
     for name, share in shares.items():
-        if name not in names:
-            raise InputError(f"begin: no compartment '{name}'; {did_you_mean(name, names)}")
         count = min(round(share * n), n - place)
-        codes[order[place : place + count]] = list(names).index(name)
+        codes[order[place : place + count]] = compartments.code(name)
         place += count
     return codes

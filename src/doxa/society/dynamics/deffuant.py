@@ -50,7 +50,7 @@ class Deffuant:
         Raises:
             InputError: ``start`` is not one finite opinion for each agent.
         """
-        return State(config, opinions_from(rng, config, config.start))
+        return State(config, opinions_from(rng, config.graph.n, config.start))
 
     def step(self, rng: np.random.Generator, state: State, event: Turn) -> tuple[State, Info]:
         """Return the opinions after one step.

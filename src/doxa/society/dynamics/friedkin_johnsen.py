@@ -54,7 +54,7 @@ class FriedkinJohnsen:
         Raises:
             InputError: ``start`` is not one finite opinion for each agent.
         """
-        start = opinions_from(rng, config, config.start)
+        start = opinions_from(rng, config.graph.n, config.start)
         return State(config, start, start)
 
     def step(self, rng: np.random.Generator, state: State, event: Turn) -> tuple[State, Info]:

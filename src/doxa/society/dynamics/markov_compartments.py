@@ -7,14 +7,23 @@ otherwise; SIS, SIR and SEIRD are settings of this dynamics.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
 from doxa.dynamics import Example, dynamics
 from doxa.errors import InputError
-from doxa.society.dynamics.base import Info, State, Turn, WellMixed, advance, all_moves, need, rows_of
+from doxa.society.dynamics.base import (
+    Info,
+    State,
+    Turn,
+    WellMixed,
+    advance,
+    all_moves,
+    checked_codes,
+    need,
+    rows_of,
+)
 from doxa.society.dynamics.compartment_kernels import change_compartments
 from doxa.society.dynamics.compartments import Alone, Compartments, Contact, shares_to_codes
 from doxa.society.dynamics.degroot import ring_of_three
@@ -46,15 +55,7 @@ class Spread:
             given = self.susceptibility
             if given.dtype != np.float32 or given.shape != (self.graph.n,) or not (given >= 0.0).all():
                 raise InputError(f"susceptibility: must be {self.graph.n} float32 >= 0")
-
-
-class HasRules(Protocol):
-    """A config that says which compartments there are."""
-
-    @property
-    def rules(self) -> Compartments:
-        """Compartments and transitions."""
-        ...
+        rules_of(self)  # whose probabilities are checked
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -78,13 +79,10 @@ class MarkovCompartments:
         Raises:
             InputError: ``start`` is not one known compartment for each agent, or ``begin`` makes no sense.
         """
-        names, n = rules_of(config).names, config.graph.n
+        rules, n = rules_of(config), config.graph.n
         if config.start is None:
-            return State(config, shares_to_codes(rng, n, names, config.begin))
-        start = config.start
-        if start.dtype != np.uint8 or start.shape != (n,) or (n and int(start.max()) >= len(names)):
-            raise InputError(f"start: must be {n} uint8 from 0 to {len(names) - 1}")
-        return State(config, start.copy())
+            return State(config, shares_to_codes(rng, n, rules, config.begin))
+        return State(config, checked_codes(n, len(rules.names), config.start))
 
     def step(self, rng: np.random.Generator, state: State, event: Turn) -> tuple[State, Info]:
         """Return who is in which compartment after one step, and how many went where.
@@ -122,7 +120,7 @@ class MarkovCompartments:
         return Example(config, turns_for_three())
 
 
-def rules_of(config: HasRules | Spread) -> Compartments:
+def rules_of(config: Spread) -> Compartments:
     """Return the compartments of a config."""
     rules = getattr(config, "rules", None)
     if not isinstance(rules, Compartments):

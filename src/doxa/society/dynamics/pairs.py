@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, UInt32, UInt64
+from jaxtyping import Shaped, UInt32, UInt64
 
 from doxa.errors import InputError
 from doxa.society.dynamics.base import State, Turn, checked_agents, mixed, rows_of
@@ -52,7 +52,7 @@ def refuse_at_once(turn: Turn, *, who: str) -> None:
         raise InputError(f"{who}: both of a pair change, so meetings come in turn; leave in_turn out")
 
 
-def moved_by(kernel: Any, state: State, meetings: Meetings, *settings: Any) -> Float32[np.ndarray, " n"]:
+def moved_by(kernel: Any, state: State, meetings: Meetings, *settings: Any) -> Shaped[np.ndarray, " n"]:
     """Return the values after a kernel has held the meetings on a copy of them."""
     new = state.values.copy()
     kernel(new, *meetings, *settings)

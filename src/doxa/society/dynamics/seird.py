@@ -7,6 +7,7 @@ recovered become susceptible again (SEIRSD).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from doxa.dynamics import Example, dynamics
 from doxa.society.dynamics.compartments import Alone, Compartments, Contact
@@ -34,7 +35,7 @@ class SeirdConfig(Spread):
     death: float
     waning: float = 0.0
 
-    @property
+    @cached_property
     def rules(self) -> Compartments:
         """Compartments and transitions."""
         ways = (

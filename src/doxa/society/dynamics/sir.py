@@ -7,6 +7,7 @@ at first, solves z = 1 - exp(-R0·z).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from doxa.dynamics import Example, dynamics
 from doxa.society.dynamics.compartments import Alone, Compartments, Contact
@@ -28,7 +29,7 @@ class SirConfig(Spread):
     infection: float
     recovery: float
 
-    @property
+    @cached_property
     def rules(self) -> Compartments:
         """Compartments and transitions."""
         ways = (

@@ -7,6 +7,7 @@ dy/dt = c·β·y·(1 - y) - γ·y: it dies out where c·β <= γ, else it settle
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from doxa.dynamics import Example, dynamics
 from doxa.society.dynamics.compartments import Alone, Compartments, Contact
@@ -28,7 +29,7 @@ class SisConfig(Spread):
     infection: float
     recovery: float
 
-    @property
+    @cached_property
     def rules(self) -> Compartments:
         """Compartments and transitions."""
         ways = (
