@@ -25,6 +25,11 @@ class Parts:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
 
+    @property
+    def folder(self) -> Path | None:
+        """Where a cell may keep files of its own, removed with the parts; None keeps none."""
+        return self._folder
+
     def __call__(self, name: Json, compute: Callable[[], Json]) -> Any:
         """Return a part, computed unless an interrupted run of this cell has left it.
 

@@ -30,18 +30,26 @@ class History:
     Args:
         labels: names of compartments, or None for opinions.
         days: by name, what was kept, a list over days from 0; empty at first.
+        watched: agents whose values are kept in any case.
     """
 
     def __init__(
-        self, labels: Sequence[str] | None, days: Mapping[str, list[np.ndarray]] | None = None
+        self,
+        labels: Sequence[str] | None,
+        days: Mapping[str, list[np.ndarray]] | None = None,
+        *,
+        watched: np.ndarray | None = None,
     ) -> None:
+        self._watched = watched
         self.labels = None if labels is None else tuple(labels)
         self._days: dict[str, list[np.ndarray]] = {name: list(kept) for name, kept in (days or {}).items()}
 
     @classmethod
-    def of_arrays(cls, labels: Sequence[str] | None, arrays: Arrays) -> History:
+    def of_arrays(
+        cls, labels: Sequence[str] | None, arrays: Arrays, *, watched: np.ndarray | None = None
+    ) -> History:
         """Return the history that ``arrays`` once gave."""
-        return cls(labels, {name: list(array) for name, array in arrays.items()})
+        return cls(labels, {name: list(array) for name, array in arrays.items()}, watched=watched)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all that is kept: by name, an array whose first axis is the day."""
@@ -57,7 +65,10 @@ class History:
             state: at its end.
             infos: of the steps of the day; none on day 0.
         """
-        for name, array in self._of_day(state, infos).items():
+        kept = self._of_day(state, infos)
+        if self._watched is not None:
+            kept["watched"] = state.values[self._watched]
+        for name, array in kept.items():
             self._days.setdefault(name, []).append(array)
 
     def _of_day(self, state: State, infos: Sequence[Info]) -> dict[str, np.ndarray]:
@@ -84,6 +95,11 @@ class History:
         """Share of agents in each compartment, (days + 1, k)."""
         counts = np.stack(self._days["counts"])
         return counts / counts.sum(1, keepdims=True)
+
+    @property
+    def watched(self) -> np.ndarray:
+        """Values of the watched agents, (days + 1, watched)."""
+        return np.stack(self._days["watched"])
 
     def record(
         self, recorder: Recorder, *, subject: str = "population", proposition: str = "opinion"
@@ -141,7 +157,7 @@ class History:
                 )
 
     def _record_summary(self, recorder: Recorder, subject: str, day: int) -> None:
-        kept = {name: array[day] for name, array in self._days.items()}
+        kept = {name: array[day] for name, array in self._days.items() if name != "watched"}
         for name, value in zip(("opinion mean", "opinion spread"), kept["moments"], strict=True):
             recorder.measure(name, float(value), subject=subject, axis="day", time=day)
         for quantile, value in zip(QUANTILES, kept["quantiles"], strict=True):

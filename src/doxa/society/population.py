@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from doxa.canonical import Json, digest
 from doxa.dynamics import RegisteredDynamics, dynamics
@@ -44,6 +45,7 @@ class Plan:
         interventions: what is done, in this order on the same day, before the day's steps.
         steps: of each day, at least 1.
         seed: of all draws.
+        watched: agents whose values of each day are kept, however large the population, or None.
     """
 
     dynamics: str
@@ -53,6 +55,7 @@ class Plan:
     interventions: tuple[act.Intervention, ...] = ()
     steps: int = 1
     seed: int = 0
+    watched: Int[np.ndarray, " some"] | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("days", self.days), ("steps", self.steps)):
@@ -122,7 +125,7 @@ def _one_day(plan: Plan, model: RegisteredDynamics, state: State, day: int) -> t
 
 def _begun(plan: Plan, model: RegisteredDynamics) -> tuple[int, State, History]:
     state: State = model.init(plan.rng("init"), plan.config)
-    history = History(_labels(plan, model))
+    history = History(_labels(plan, model), watched=plan.watched)
     history.add(state)
     return 0, state, history
 
@@ -145,7 +148,7 @@ def _resumed(plan: Plan, model: RegisteredDynamics, path: Path | None) -> tuple[
             if past in what.days and act.lasting(what):
                 state = act.apply(what, plan.rng("intervention", number, past), state)
     kept = {name.removeprefix(_HISTORY): array for name, array in arrays.items() if name.startswith(_HISTORY)}
-    return day, state, History.of_arrays(_labels(plan, model), kept)
+    return day, state, History.of_arrays(_labels(plan, model), kept, watched=plan.watched)
 
 
 def _keep(path: Path, day: int, state: State, history: History) -> None:

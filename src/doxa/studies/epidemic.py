@@ -1,0 +1,172 @@
+"""An epidemic in a population: who catches it, who recovers, and what an intervention averts.
+
+SIS, SIR or SEIRD on any graph or well mixed (``doxa.society.dynamics``). With days of vaccination or isolation the
+same seeds are run without them beside it, so that what is averted is a paired difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import polars as pl
+
+from doxa.errors import InputError
+from doxa.lab import Cell, Context, Figure, Finding, Tables, setting, study
+from doxa.lab.units import Units
+
+SPREADS = ("sis", "sir", "seird")
+COMPARTMENTS = {
+    "sis": ("susceptible", "infected"),
+    "sir": ("susceptible", "infected", "recovered"),
+    "seird": ("susceptible", "exposed", "infected", "recovered", "dead"),
+}
+
+
+@study(
+    "epidemic",
+    paper="",
+    room="society",
+    claim="an infection spreads over the ties of a population, and interventions avert a part of it",
+    presets={"quick": {"seeds": 3, "agents": 500, "days": 30}},
+)
+class Config:
+    """The population, the infection, and what is done about it."""
+
+    seed: int = setting(0, "seed of the first replicate")
+    seeds: int = setting(
+        10, "replicates, each with a graph and an epidemic of its own", unit="seeds", minimum=1
+    )
+    agents: int = setting(2000, "size of the population", unit="agents", minimum=2)
+    graph: str = setting("watts-strogatz?k=10&p=0.1", "address of the graph of ties, or well-mixed")
+    contacts: int = setting(0, "random contacts a day in place of ties; 0 keeps the ties", minimum=0)
+    days: int = setting(60, "how long", unit="days", minimum=1)
+    dynamics: str = setting("sir", "what an infection leads to", choices=SPREADS)
+    infection: float = setting(
+        0.05, "probability that a contact with an infected infects", minimum=0, maximum=1
+    )
+    recovery: float = setting(0.1, "probability to recover in a day", minimum=0, maximum=1)
+    incubation: float = setting(
+        0.25, "probability to become infectious in a day (seird)", minimum=0, maximum=1
+    )
+    death: float = setting(0.01, "probability to die in a day of illness (seird)", minimum=0, maximum=1)
+    infected: float = setting(0.01, "share infected at first", minimum=0, maximum=1)
+    vaccinate: tuple[int, ...] = setting(
+        (), "days on which susceptible people become immune (sir, seird)", minimum=1
+    )
+    isolate: tuple[int, ...] = setting((), "days on which people lose all ties", minimum=1)
+    share: float = setting(
+        0.1, "share of people an intervention reaches on each of its days", minimum=0, maximum=1
+    )
+    by: str = setting("chance", "who is reached: any, or those with most ties", choices=("chance", "degree"))
+
+
+USES = tuple(name for name in Config.__dataclass_fields__ if name not in ("seed", "seeds"))
+
+
+def cells(config: Config) -> Iterable[Cell]:
+    """Yield a cell for each seed, and one without interventions where there are some."""
+    late = [day for day in (*config.vaccinate, *config.isolate) if day > config.days]
+    if late:
+        raise InputError(f"day {late[0]} of an intervention is after the last day, {config.days}")
+    if config.vaccinate and config.dynamics == "sis":
+        raise InputError("vaccinate: nobody stays immune in sis; take dynamics=sir or seird")
+    for seed in range(config.seed, config.seed + config.seeds):
+        yield Cell("epidemic", seed, USES, {"mapped": seed == config.seed})
+        if config.vaccinate or config.isolate:
+            yield Cell("nothing done", seed, USES, {"mapped": False})
+
+
+def plan_of(config: Any, seed: int, *, acted: bool) -> Any:
+    """Return the plan of a replicate, with or without its interventions."""
+    from doxa.society.dynamics.seird import SeirdConfig
+    from doxa.society.dynamics.sir import SirConfig
+    from doxa.society.dynamics.sis import SisConfig
+    from doxa.society.interventions import Isolate, Put, Target
+    from doxa.society.population import Plan
+    from doxa.society.scenario import ties
+    from doxa.society.schedules import Schedule
+
+    rates: dict[str, Any] = {"infection": config.infection, "recovery": config.recovery}
+    if config.dynamics == "seird":
+        rates |= {"incubation": config.incubation, "death": config.death}
+    kind = {"sis": SisConfig, "sir": SirConfig, "seird": SeirdConfig}[config.dynamics]
+    names = COMPARTMENTS[config.dynamics]
+    who = Target(share=config.share, by=config.by)
+    done: list[Any] = []
+    if acted and config.vaccinate:
+        susceptible = Target(holding=0, share=config.share, by=config.by)
+        done.append(Put(config.vaccinate, names.index("recovered"), susceptible))
+    if acted and config.isolate:
+        done.append(Isolate(config.isolate, who))
+    return Plan(
+        config.dynamics,
+        kind(graph=ties(config.graph, config.agents, seed), begin={"infected": config.infected}, **rates),
+        config.days,
+        schedule=Schedule(contacts=config.contacts or None),
+        interventions=tuple(done),
+        seed=seed,
+    )
+
+
+def run(cell: Cell, ctx: Context) -> Tables:
+    """Run one population."""
+    from doxa.society.scenario import record_run
+
+    recorder = ctx.recorder()
+    plan = plan_of(ctx.config, cell.seed, acted=cell.condition == "epidemic")
+    record_run(
+        recorder, plan, mapped=bool(cell.params["mapped"]), folder=ctx.parts.folder, progress=ctx.progress
+    )
+    return recorder.tables()
+
+
+def burden(tables: Tables, condition: str) -> Units:
+    """Return the mean share of a run's days that people were infected, by seed."""
+    rows = tables.measures.filter(
+        pl.col("condition") == condition,
+        pl.col("measure") == "share",
+        pl.col("extra").str.json_path_match("$.state") == "infected",
+    )
+    return Units(
+        {
+            seed: float(own["value"].to_numpy().mean())
+            for (seed,), own in rows.group_by("seed", maintain_order=True)
+        }
+    )
+
+
+def findings(tables: Tables, config: Config) -> list[Finding]:
+    """Say whether it spread and, where something was done, whether that averted a part."""
+    rows = tables.measures.filter(
+        pl.col("condition") == "epidemic",
+        pl.col("measure") == "share",
+        pl.col("extra").str.json_path_match("$.state") == "infected",
+    )
+    peaks = Units(
+        {
+            seed: float(own["value"].to_numpy().max()) - config.infected
+            for (seed,), own in rows.group_by("seed", maintain_order=True)
+        }
+    )
+    found = [peaks.finding("spreads", "more are infected at the peak than at first", unit="share", above=0.0)]
+    if config.vaccinate or config.isolate:
+        averted = burden(tables, "nothing done").minus(burden(tables, "epidemic"))
+        found.append(
+            averted.finding(
+                "averted", "what was done lowers the mean share infected", unit="share", above=0.0
+            )
+        )
+    return found
+
+
+def figures(tables: Tables, config: Config) -> list[Figure]:
+    """Draw shares by day, and the map."""
+    from doxa.society.pictures import map_over_time, share_curves
+
+    names = COMPARTMENTS[config.dynamics]
+    told = {"epidemic": ""} | ({"nothing done": "nothing done"} if config.vaccinate or config.isolate else {})
+    return [
+        share_curves(tables, told, days=config.days),
+        *map_over_time(tables, "epidemic", config.seed, kinds=names),
+    ]

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from doxa import load
+from doxa.errors import InputError
+from doxa.lab.run import plan, run_study
+from doxa.society.scenarios import overrides_of, study_of
+from doxa.studies.epidemic import COMPARTMENTS, plan_of
+from doxa.studies.opinion import first_opinions
+
+SMALL = {"agents": "120", "days": "6", "seeds": "2", "graph": "ws?k=6&p=0.1"}
+
+
+def test_an_epidemic_keeps_everybody_and_vaccination_averts(tmp_path):
+    done = {
+        "agents": "400",
+        "days": "25",
+        "seeds": "3",
+        "vaccinate": "2,4",
+        "share": "0.4",
+        "infection": "0.1",
+    }
+    result = run_study("epidemic", overrides=done, out=tmp_path)
+    assert {one.id: one.verdict for one in result.findings} == {"spreads": "holds", "averted": "holds"}
+    shares = load(result.folder).measures.filter(pl.col("measure") == "share")
+    totals = shares.group_by("condition", "seed", "time").agg(pl.col("value").sum())["value"]
+    assert np.allclose(totals, 1.0)
+    assert {figure.id for figure in result.figures} == {"shares", "map"}
+
+
+def test_with_interventions_on_no_day_nothing_is_run_beside(tmp_path):
+    todo = plan("epidemic", overrides=SMALL)
+    assert {cell.condition for cell in todo.cells.values()} == {"epidemic"}
+
+
+@pytest.mark.parametrize("dynamics", COMPARTMENTS)
+def test_every_spread_has_its_compartments(dynamics, tmp_path):
+    result = run_study("epidemic", overrides={**SMALL, "seeds": "1", "dynamics": dynamics}, out=tmp_path)
+    states = load(result.folder).measures["extra"].str.json_path_match("$.state").drop_nulls().unique()
+    assert set(states) == set(COMPARTMENTS[dynamics])
+
+
+@pytest.mark.parametrize(
+    "dynamics", ["deffuant", "algorithmic-bias", "bounded-confidence", "degroot", "friedkin-johnsen"]
+)
+def test_opinions_of_every_dynamics_come_nearer_and_a_campaign_moves_them(dynamics, tmp_path):
+    done = {**SMALL, "seeds": "3", "dynamics": dynamics, "campaign": "1,2,3", "share": "1", "strength": "0.3"}
+    result = run_study("opinion", overrides=done, out=tmp_path)
+    assert {one.id: one.verdict for one in result.findings} == {"nearer": "holds", "moved": "holds"}
+
+
+def test_a_large_population_is_summed_up_and_drawn_all_the_same(tmp_path):
+    done = {**SMALL, "agents": "1500", "graph": "well-mixed"}
+    result = run_study("opinion", overrides=done, out=tmp_path)
+    tables = load(result.folder)
+    assert tables.beliefs.height == 0
+    bars = tables.measures.filter(pl.col("measure") == "opinion histogram")
+    assert np.allclose(bars.group_by("seed", "time").agg(pl.col("value").sum())["value"], 1.0)
+    assert {figure.id for figure in result.figures} == {"moments", "opinions", "histogram"}
+
+
+@pytest.mark.parametrize("start", ["even", "camps", "middle"])
+def test_first_opinions_are_in_range_and_seeded(start):
+    one = first_opinions(start, 2000, 3)
+    assert one.dtype == np.float32
+    assert 0.0 <= one.min() <= one.max() <= 1.0
+    assert np.array_equal(one, first_opinions(start, 2000, 3))
+    assert not np.array_equal(one, first_opinions(start, 2000, 4))
+
+
+@pytest.mark.parametrize(
+    ("study", "settings", "message"),
+    [
+        ("epidemic", {"vaccinate": "99"}, "day 99 of an intervention is after the last day, 60"),
+        ("epidemic", {"vaccinate": "2", "dynamics": "sis"}, "nobody stays immune in sis"),
+        ("opinion", {"campaign": "50"}, "campaign=50: is after the last day, 40"),
+        ("opinion", {"graph": "well-mixed", "dynamics": "degroot"}, "degroot needs a graph"),
+    ],
+)
+def test_what_does_not_fit_is_said_before_anything_runs(study, settings, message):
+    with pytest.raises(InputError, match=message):
+        plan(study, overrides=settings)
+
+
+def test_scenarios_are_found_by_name_or_file(tmp_path):
+    assert study_of("epidemic") == "epidemic"
+    assert study_of("herd") == "steering-herd"
+    with pytest.raises(InputError, match="did you mean 'opinion'"):
+        study_of("opinon")
+    with pytest.raises(InputError, match="is no file"):
+        study_of(str(tmp_path / "mine.py"))
+    with pytest.raises(InputError, match="no scenario called 'kable'"):
+        study_of("kable")
+
+
+def test_an_option_a_scenario_does_not_have_is_refused():
+    assert overrides_of("epidemic", agents=5, days=None) == {"agents": 5}
+    with pytest.raises(InputError, match="--subject: epidemic has no setting 'subject'"):
+        overrides_of("epidemic", subject="organism:sound")
+
+
+def test_the_graph_of_a_plan_hangs_on_the_seed_alone():
+    config = plan("epidemic", overrides=SMALL).config
+    one, same, other = (
+        plan_of(config, seed, acted=acted) for seed, acted in ((0, True), (0, False), (1, True))
+    )
+    assert one.config.graph.digest == same.config.graph.digest != other.config.graph.digest
