@@ -42,6 +42,7 @@ for _builder in (
     generators.complete,
     generators.erdos_renyi,
     generators.geometric,
+    generators.k_out,
     generators.lattice,
     generators.power_law,
     generators.regular,

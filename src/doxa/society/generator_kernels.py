@@ -17,18 +17,23 @@ Ends = tuple[Int32[np.ndarray, " m"], Int32[np.ndarray, " m"]]
 
 
 @compiled
-def preferential(n: int, m: int, rng: np.random.Generator) -> Ends:
+def preferential(ends: Int32[np.ndarray, " twice"], n: int, m: int, rng: np.random.Generator) -> None:
     """Grow a graph from a star of m + 1 nodes: each new node draws m others in proportion to their degree.
 
     A draw takes one of the ends of all edges so far. Where it looks hangs on its number only, so that the looks of
     a whole block of nodes are drawn and read at once, which hides the wait for memory; the few that fall into the
     block itself are read when their turn comes. A node's targets are in ascending order, and so are rows that are
     filled edge by edge.
+
+    Args:
+        ends: gets all targets, then all sources, m + (n - m - 1) * m each.
+        n: number of nodes.
+        m: edges of a new node.
+        rng: generator.
     """
     edges = m + (n - m - 1) * m
-    ends = np.zeros(2 * edges, dtype=np.int32)  # first all targets, then all sources
     for v in range(1, m + 1):
-        ends[edges + v - 1] = v
+        ends[v - 1], ends[edges + v - 1] = 0, v
     for v in range(m + 1, n):
         for e in range(m + (v - m - 1) * m, m + (v - m) * m):
             ends[edges + e] = v
@@ -54,13 +59,40 @@ def preferential(n: int, m: int, rng: np.random.Generator) -> Ends:
                     own[b] = ends[_any_end(e, edges, rng)]
                 distinct = _ascending(own)
             ends[e : e + m] = own
-    return ends[edges:], ends[:edges]
 
 
 @compiled
 def _any_end(known: int, edges: int, rng: np.random.Generator) -> int:
     place = int(rng.random() * (2 * known))
     return place if place < known else place + edges - known
+
+
+@compiled
+def others(targets: Int32[np.ndarray, " m"], n: int, k: int, rng: np.random.Generator) -> None:
+    """Draw for each node k others, without one twice, in ascending order.
+
+    A draw skips the node itself. Of more than half of all others those that are left out are drawn instead.
+    """
+    few = min(k, n - 1 - k)
+    own = np.empty(few, dtype=np.int32)
+    for v in range(n):
+        distinct = 0
+        while distinct < few:
+            for a in range(distinct, few):
+                own[a] = int(rng.random() * (n - 1))
+            distinct = _ascending(own)
+        row = targets[v * k : (v + 1) * k]
+        if few == k:
+            for a in range(k):
+                row[a] = own[a] + (own[a] >= v)
+            continue
+        a, b = 0, 0
+        for other in range(n - 1):
+            if b < few and own[b] == other:
+                b += 1
+            else:
+                row[a] = other + (other >= v)
+                a += 1
 
 
 @compiled
@@ -82,20 +114,25 @@ def _ascending(values: Int32[np.ndarray, " k"]) -> int:
 
 
 @compiled
-def small_world(n: int, half: int, p: float, rng: np.random.Generator) -> Ends:
-    """Link each node with the next ``half`` on a ring, then move the far end of each edge with probability p.
+def small_world(
+    sources: Int32[np.ndarray, " m"],
+    targets: Int32[np.ndarray, " m"],
+    n: int,
+    p: float,
+    rng: np.random.Generator,
+) -> None:
+    """Link each node with the next m / n on a ring, then move the far end of each edge with probability p.
 
-    Edge (u, j) stands at u * half + j - 1; u and w are linked if one of the ``half`` edges of either leads to the
-    other. Edges are visited neighbour by neighbour, all nodes for the nearest one first.
+    The j-th edge of node u stands at u * half + j, with half = m / n; two nodes are linked if an edge of either leads
+    to the other. Edges are visited neighbour by neighbour, all nodes for the nearest one first.
     """
-    sources = np.empty(n * half, dtype=np.int32)
-    targets = np.empty(n * half, dtype=np.int32)
+    half = len(targets) // n
     for u in range(n):
         for j in range(half):
             sources[u * half + j] = u
             targets[u * half + j] = u + j + 1 if u + j + 1 < n else u + j + 1 - n
     if p <= 0.0 or 2 * half >= n - 1:
-        return sources, targets
+        return
     place = _skip(p, rng)
     while place < n * half:
         u = place % n
@@ -110,7 +147,6 @@ def small_world(n: int, half: int, p: float, rng: np.random.Generator) -> Ends:
                 break
         targets[e] = w
         place += 1 + _skip(p, rng)
-    return sources, targets
 
 
 @compiled

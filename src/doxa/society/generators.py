@@ -1,6 +1,6 @@
 """Graphs made to order: each in time linear in its edges, the random ones from a generator or a seed.
 
-All are undirected, without loops and double edges.
+All are without loops and double edges, and undirected but for ``k_out``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def ring(n: int, k: int = 2) -> Graph:
         InputError: k is odd, below 2 or not below n.
     """
     _check_near(n, k)
-    return Graph.of_distinct_edges(n, *kernels.small_world(n, k // 2, 0.0, generator(0, "ring")))
+    return _near_on_ring(n, k, 0.0, generator(0, "ring"))
 
 
 def lattice(n: int, *, columns: int | None = None, neighbours: int = 4, periodic: bool = True) -> Graph:
@@ -124,9 +124,7 @@ def watts_strogatz(n: int, k: int, p: float, rng: Seed) -> Graph:
     """
     _check_near(n, k)
     _check_chance("p", p)
-    return Graph.of_distinct_edges(
-        n, *kernels.small_world(n, k // 2, float(p), generator(rng, "watts-strogatz"))
-    )
+    return _near_on_ring(n, k, float(p), generator(rng, "watts-strogatz"))
 
 
 def barabasi_albert(n: int, m: int, rng: Seed) -> Graph:
@@ -140,9 +138,24 @@ def barabasi_albert(n: int, m: int, rng: Seed) -> Graph:
     _check_nodes(n)
     if not 1 <= m < n:
         raise InputError(f"m={m}: must be in 1..{n - 1}")
-    return Graph.of_distinct_edges(
-        n, *kernels.preferential(n, m, generator(rng, "barabasi-albert")), ordered=True
-    )
+    edges = m + (n - m - 1) * m
+    ends = np.empty(2 * edges, dtype=np.int32)
+    kernels.preferential(ends, n, m, generator(rng, "barabasi-albert"))
+    return Graph.of_distinct_edges(n, ends[edges:], ends[:edges], ordered=True)
+
+
+def k_out(n: int, k: int, rng: Seed) -> Graph:
+    """Return a directed graph in which each node listens to k others, drawn at random.
+
+    Raises:
+        InputError: k is not in 0..n-1.
+    """
+    _check_nodes(n)
+    if not 0 <= k < n:
+        raise InputError(f"k={k}: must be in 0..{n - 1}")
+    targets = np.empty(n * k, dtype=np.int32)
+    kernels.others(targets, n, k, generator(rng, "k-out"))
+    return Graph.trusted(np.arange(n + 1, dtype=np.int64) * k, targets, directed=True)
 
 
 def stochastic_block(sizes: Sequence[int], densities: Float64[np.ndarray, "b b"], rng: Seed) -> Graph:
@@ -226,6 +239,12 @@ def geometric(n: int, mean_degree: float, rng: Seed) -> Graph:
     cells = np.concatenate(([0], np.cumsum(np.bincount(cell, minlength=side * side))))
     points = points[np.argsort(cell, kind="stable")]
     return Graph.of_distinct_edges(n, *kernels.near_on_torus(points, cells, side, radius))
+
+
+def _near_on_ring(n: int, k: int, p: float, rng: np.random.Generator) -> Graph:
+    ends = np.empty((2, n * (k // 2)), dtype=np.int32)
+    kernels.small_world(ends[0], ends[1], n, p, rng)
+    return Graph.of_distinct_edges(n, ends[0], ends[1])
 
 
 def _most_square(n: int) -> int:
