@@ -127,33 +127,54 @@ def run(
 ) -> None:
     """Run studies, or finish interrupted ones: only missing cells are computed."""
     from doxa.lab.declaration import studies
-    from doxa.lab.progress import default_meter
-    from doxa.lab.run import plan, run_study
-    from doxa.subjects.budget import Budget
 
     chosen = (
         [slug for slug in studies.names() if not studies.get(slug).required] if everything else slugs or []
     )
     if not chosen:
         raise InputError("no study named; give a slug, --all, or see: doxa list")
-    overrides = _overrides(settings, seed=seed, seeds=seeds, subject=subject)
-    plans = [plan(slug, preset=preset, overrides=overrides) for slug in chosen]
-    budget = Budget.of(max_calls, max_tokens)
+    _run_studies(
+        chosen,
+        preset=preset,
+        overrides=_overrides(settings, seed=seed, seeds=seeds, subject=subject),
+        out=out,
+        executor=executor,
+        workers=workers,
+        fresh=fresh,
+        most=(max_calls, max_tokens),
+        dry_run=dry_run,
+        prompts=prompts,
+        as_json=as_json,
+    )
+
+
+def _run_studies(
+    slugs: list[str],
+    *,
+    preset: str,
+    overrides: dict[str, Any],
+    out: Path,
+    most: tuple[int | None, int | None],
+    dry_run: bool,
+    prompts: Path | None,
+    as_json: bool,
+    plot: bool = False,
+    **how: Any,
+) -> None:
+    """Run studies one after another and print what they found, or only what they would ask."""
+    from doxa.lab.progress import default_meter
+    from doxa.lab.run import plan, run_study
+    from doxa.subjects.budget import Budget
+
+    plans = [plan(slug, preset=preset, overrides=overrides) for slug in slugs]
+    budget = Budget.of(*most)
     if dry_run:
         _print_expected(plans, out, prompts, as_json=as_json)
         return
     _refuse_prompts(prompts)
-    for slug in chosen:
+    for slug in slugs:
         result = run_study(
-            slug,
-            preset=preset,
-            overrides=overrides,
-            out=out,
-            executor=executor,
-            workers=workers,
-            fresh=fresh,
-            meter=default_meter(),
-            budget=budget,
+            slug, preset=preset, overrides=overrides, out=out, meter=default_meter(), budget=budget, **how
         )
         if as_json:
             _print_json(result.as_json())
@@ -161,6 +182,61 @@ def run(
             from doxa.lab.terminal import print_result
 
             print_result(result)
+        if plot:
+            from doxa.lab.figures.saving import save_figures
+
+            for path in save_figures(result.figures, result.folder / "figures"):
+                _say(f"figure  {path}")
+
+
+@app.command()
+def simulate(
+    scenario: Annotated[
+        str, typer.Argument(help="opinion, epidemic, fps, herd, or a Python file of your own.")
+    ],
+    *,
+    agents: Annotated[int | None, typer.Option("--agents", help="Size of the population.")] = None,
+    days: Annotated[int | None, typer.Option("--days", help="How long.")] = None,
+    graph: Annotated[
+        str | None, typer.Option("--graph", help="Who meets whom: ba?m=5, file:PATH, well-mixed, ...")
+    ] = None,
+    plot: Annotated[
+        bool, typer.Option("--plot", help="Write every figure as SVG beside the report.")
+    ] = False,
+    preset: Preset = "embedded",
+    settings: Set = None,
+    seed: Seed = None,
+    seeds: Seeds = None,
+    subject: SubjectAddress = None,
+    out: Out = Path("runs"),
+    executor: Executor = "inline",
+    workers: Workers = None,
+    fresh: Fresh = False,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    dry_run: DryRun = False,
+    prompts: Prompts = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a population and show it: shares over days, the spread of opinions, the network, day by day."""
+    from doxa.society.scenarios import overrides_of, study_of
+
+    slug = study_of(scenario)
+    given = overrides_of(slug, agents=agents, days=days, graph=graph, subject=subject)
+    _run_studies(
+        [slug],
+        preset=preset,
+        overrides=given | _overrides(settings, seed=seed, seeds=seeds, subject=None),
+        out=out,
+        executor=executor,
+        workers=workers,
+        fresh=fresh,
+        most=(max_calls, max_tokens),
+        dry_run=dry_run,
+        prompts=prompts,
+        as_json=as_json,
+        plot=plot,
+    )
 
 
 @app.command()

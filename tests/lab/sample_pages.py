@@ -8,7 +8,18 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from doxa.lab.figures import Figure, bars, curves, heatmap, intervals, scatter
+import numpy as np
+
+from doxa.lab.figures import (
+    Figure,
+    bars,
+    curves,
+    heatmap,
+    histogram_over_time,
+    intervals,
+    network_map,
+    scatter,
+)
 from doxa.lab.record import Finding, Recorder
 from doxa.lab.report import (
     Badge,
@@ -32,6 +43,34 @@ KINDS = (
     "third person, false",
     "recursive knowledge of a named person",
 )
+
+
+def moving_figures() -> list[Figure]:
+    rng = stream(0, "sample page", "moving")
+    ring = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    near = np.stack([np.arange(40), (np.arange(40) + 1) % 40], 1)
+    states = np.minimum(rng.integers(0, 2, (6, 40)).cumsum(0), 2)
+    return [
+        histogram_over_time(
+            "opinions",
+            "Opinions",
+            "Bars are the day of the slider, thin lines the first day.",
+            rng.dirichlet(np.ones(8), 6),
+            np.linspace(0, 1, 9),
+            moments=range(6),
+            x_title="opinion",
+        ),
+        network_map(
+            "people",
+            "Who is ill",
+            "Points are people, lines their contacts.",
+            np.stack([np.cos(ring), np.sin(ring)], 1),
+            near,
+            states,
+            moments=range(6),
+            kinds=("susceptible", "infected", "recovered"),
+        ),
+    ]
 
 
 def sample_figures() -> list[Figure]:

@@ -13,8 +13,19 @@ from hypothesis import strategies as st
 
 from doxa.canonical import canonical_json
 from doxa.errors import InputError
-from doxa.lab.figures import PALETTE, THEME, Figure, bars, curves, heatmap, intervals, scatter
-from tests.lab.sample_pages import sample_figures
+from doxa.lab.figures import (
+    PALETTE,
+    THEME,
+    Figure,
+    bars,
+    curves,
+    heatmap,
+    histogram_over_time,
+    intervals,
+    scatter,
+    shares_over_time,
+)
+from tests.lab.sample_pages import moving_figures, sample_figures
 
 ROWS = [
     {"name": "b", "group": "one", "time": 0, "value": 0.25, "low": 0.125, "high": 0.5},
@@ -163,3 +174,30 @@ def test_colours_stand_out_on_light_and_dark(colour, background):
 def test_colours_can_be_told_apart(vision):
     seen = [oklab(np.asarray(VISION[vision]) @ linear(colour)) for colour in PALETTE]
     assert min(float(np.linalg.norm(a - b)) for a, b in combinations(seen, 2)) >= 0.098
+
+
+def test_moving_figures_compile_and_hold_one_state_a_moment():
+    import altair
+    import vl_convert
+
+    for figure in moving_figures():
+        spec = specification(figure)
+        altair.Chart.from_dict(spec)
+        compiled = vl_convert.vegalite_to_vega({**spec, "width": 300})
+        assert {"name": "moment", "value": 5, "bind": spec["params"][0]["bind"]} in compiled["signals"]
+        assert all(len(line["then"]) == 6 for line in spec["data"]["values"])
+
+
+def test_shares_over_time_fill_the_span_of_their_moments():
+    import altair
+
+    shares = np.array([[0.25, 0.75], [0.5, 0.5]])
+    spec = specification(shares_over_time("d", "T", "C", shares, np.array([0.0, 0.5, 1.0]), moments=[0, 2]))
+    altair.Chart.from_dict(spec)
+    assert [(line["from"], line["until"]) for line in spec["data"]["values"]] == [(0, 2)] * 2 + [(2, 4)] * 2
+    assert [line["share"] for line in spec["data"]["values"]] == [0.25, 0.75, 0.5, 0.5]
+
+
+def test_a_moving_figure_needs_a_moment_for_each_row():
+    with pytest.raises(InputError, match="moments: 2 for 3 rows of shares"):
+        histogram_over_time("h", "T", "C", np.ones((3, 2)), np.arange(3.0), moments=[0, 1])

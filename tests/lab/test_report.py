@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import unicodedata
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from doxa.lab.report.markup import _TAGS, element, join, text, visible
 from doxa.lab.report.numbers import Scale, decimals_for, scale_for, shared_scales, shown, with_interval
 from tests.hostile_texts import hostile_texts
 from tests.lab.hostile_pages import hostile_page
-from tests.lab.sample_pages import audit_page, sample_transcripts, study_page
+from tests.lab.sample_pages import audit_page, moving_figures, sample_transcripts, study_page
 
 VOID = {"meta", "line", "rect", "circle", "path"}
 
@@ -418,3 +419,28 @@ def test_pages_in_a_browser(tmp_path):
                     "document.querySelectorAll('details').forEach((fold) => (fold.open = true))"
                 )
                 assert overflow_px(driver) == 0
+
+
+@pytest.mark.slow
+def test_a_moving_figure_plays_to_its_end_and_follows_its_slider(tmp_path):
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    from tests.browser import chromium, show, watched
+
+    file = tmp_path / "moving.html"
+    file.write_bytes(render(replace(study_page(), figures=moving_figures())).encode())
+    words = "return [...document.querySelectorAll('.plot svg text')].map((one) => one.textContent)"
+    with chromium() as driver:
+        show(driver, file, width=800)
+        slider, button = (
+            driver.find_element("css selector", f".vega-bind {what}") for what in ("input", "button")
+        )
+        assert "day 5" in driver.execute_script(words)
+        assert (slider.accessible_name, button.text) == ("day 5", "Play")
+        driver.execute_script("arguments[0].click()", button)
+        WebDriverWait(driver, 10, 0.05).until(lambda _: "day 1" in driver.execute_script(words))
+        assert button.text == "Stop"
+        WebDriverWait(driver, 20).until(lambda _: button.text == "Play")
+        assert slider.get_attribute("value") == "5"
+        seen = watched(driver)
+        assert (seen["policy"], seen["errors"], seen["log"]) == ([], [], [])

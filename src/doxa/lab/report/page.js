@@ -53,6 +53,29 @@
     }
   }
 
+  // A figure whose slider sets its moment gets a button that moves it, once from the beginning to the end.
+  function play(place) {
+    const range = place.querySelector(".vega-bind input[type=range]");
+    if (!range) return;
+    const button = document.createElement("button");
+    button.type = "button";
+    range.closest(".vega-bind").append(button);
+    let clock = 0;
+    const show = () => { button.textContent = clock ? "Stop" : "Play"; };
+    const stop = () => { clearInterval(clock); clock = 0; show(); };
+    const set = (value) => { range.value = value; range.dispatchEvent(new Event("input")); };
+    button.addEventListener("click", () => {
+      if (clock) return stop();
+      if (Number(range.value) >= Number(range.max)) set(range.min);
+      clock = setInterval(() => {
+        if (Number(range.value) >= Number(range.max)) return stop();
+        set(Number(range.value) + 1);
+      }, 400);
+      show();
+    });
+    show();
+  }
+
   async function draw(figure, number) {
     const place = figure.querySelector(".plot");
     const spec = JSON.parse(figure.querySelector('script[type="application/json"]').textContent);
@@ -62,6 +85,7 @@
     try {
       const drawn = await window.vegaEmbed(place, spec, options);
       offer(figure, drawn.view, number);
+      play(place);
     } catch (error) {
       place.classList.add("failed");
       place.textContent = "This figure could not be drawn: " + error.message;
