@@ -165,6 +165,28 @@ def test_barabasi_alberts_degrees_follow_the_closed_form():
     assert exponent == pytest.approx(3.0, abs=0.25)
 
 
+def test_each_listens_to_k_others_and_all_are_heard_alike():
+    graph = generators.k_out(5_000, 6, 1)
+    checked = Graph(graph.offsets.copy(), graph.targets.copy(), directed=True)
+    edges = checked.edges()
+    assert np.all(graph.degree == 6)
+    assert np.all(edges.sources != edges.targets)
+    assert np.all(np.diff(edges.targets)[np.arange(1, 30_000) % 6 > 0] > 0)
+    heard = np.bincount(np.clip(graph.transposed().degree, 1, 12), minlength=13)[1:]
+    cdf = scipy.stats.binom(4_999, 6 / 4_999).cdf(np.arange(1, 12))
+    expected = np.diff(np.concatenate(([0.0], cdf, [1.0]))) * 5_000
+    assert scipy.stats.chisquare(heard, expected).pvalue > 0.001
+
+
+@pytest.mark.parametrize("k", [0, 1, 2, 3])
+def test_every_choice_of_k_others_is_as_frequent(k):
+    rng = stream(0, "k out")
+    seen = Counter(tuple(generators.k_out(4, k, rng).neighbours(1).tolist()) for _ in range(1_500))
+    assert len(seen) == math.comb(3, k)
+    assert all(set(chosen) < {0, 2, 3} or len(chosen) == 3 for chosen in seen)
+    assert len(seen) == 1 or scipy.stats.chisquare(list(seen.values())).pvalue > 0.001
+
+
 def test_blocks_have_the_densities_asked_for():
     sizes, densities = [300, 200, 500], np.array([[0.1, 0.02, 0.0], [0.02, 0.05, 0.03], [0.0, 0.03, 1.0]])
     graph = generators.stochastic_block(sizes, densities, 5)
@@ -219,6 +241,7 @@ def test_the_mean_degree_of_points_on_a_torus_is_the_one_asked_for():
     [
         ("ws?n=10&k=3&p=0.1", "k=3: must be even and in 2..9"),
         ("ws?n=10&k=4&p=1.5", "p=1.5: a probability is in 0..1"),
+        ("k-out?n=10&k=10", "k=10: must be in 0..9"),
         ("ba?n=10&m=10", r"m=10: must be in 1..9"),
         ("ring?n=0", "n=0"),
         ("lattice?n=10&columns=3", "does not divide n=10; the divisor nearest to square is 5"),

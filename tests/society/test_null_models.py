@@ -98,7 +98,7 @@ def test_rewiring_reaches_every_graph_of_these_degrees_equally_often(directed):
         possible = [(i, j) for i in range(6) for j in range(i)]
     whole = sum(1 for _ in graphs_with_degrees(start, possible))
     rng, draws = stream(0, "uniform", int(directed)), 6_000
-    seen = Counter(rewired(start, rng, sweeps=8).digest for _ in range(draws))
+    seen = Counter(rewired(start, rng, sweeps=40).digest for _ in range(draws))
     assert len(seen) == whole > 4
     assert scipy.stats.chisquare(list(seen.values())).pvalue > 0.001
 

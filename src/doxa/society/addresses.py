@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, cast, get_type_hints
 from urllib.parse import parse_qsl
@@ -42,6 +43,7 @@ for _builder in (
     generators.complete,
     generators.erdos_renyi,
     generators.geometric,
+    generators.k_out,
     generators.lattice,
     generators.power_law,
     generators.regular,
@@ -94,7 +96,8 @@ def open_graph(address: str, rng: Seed, *, n: int | None = None) -> Graph:
     if graph is None:
         builder = _builder_of(name)
         given = {} if n is None or "n" in options else {"n": str(n)}
-        graph = builder(**_typed(address, builder, {**given, **options}), **_random(builder, rng))
+        chance = {"rng": rng} if "rng" in _asked(builder) else {}
+        graph = builder(**_typed(address, builder, {**given, **options}), **chance)
     if n is not None and graph.n != n:
         raise InputError(
             f"graph '{address}' has {graph.n} nodes, and {n} are asked for; leave one of the numbers out"
@@ -121,17 +124,24 @@ def _builder_of(name: str) -> Builder:
     return graphs.get(full)
 
 
+@cache
+def _asked(builder: Builder) -> dict[str, tuple[inspect.Parameter, Any]]:
+    """Return what a builder asks for, each with its type."""
+    hints = get_type_hints(builder)
+    parameters = inspect.signature(builder).parameters
+    return {name: (parameter, hints[name]) for name, parameter in parameters.items()}
+
+
 def _typed(address: str, builder: Builder, options: dict[str, str]) -> dict[str, Any]:
     """Return the options as the types that the builder asks for."""
-    asked = {key: value for key, value in inspect.signature(builder).parameters.items() if key != "rng"}
-    hints = get_type_hints(builder)
+    asked = {key: found for key, found in _asked(builder).items() if key != "rng"}
     for key in options:
         if key not in asked:
             raise InputError(f"graph '{address}': has no option '{key}'; {did_you_mean(key, asked)}")
-    missing = [key for key, value in asked.items() if value.default is value.empty and key not in options]
+    missing = [key for key, (one, _) in asked.items() if one.default is one.empty and key not in options]
     if missing:
         raise InputError(f"graph '{address}': say {' and '.join(f'{key}=' for key in missing)}")
-    return {key: _value(address, key, text, hints[key]) for key, text in options.items()}
+    return {key: _value(address, key, text, asked[key][1]) for key, text in options.items()}
 
 
 def _value(address: str, key: str, text: str, kind: Any) -> Any:
@@ -141,10 +151,6 @@ def _value(address: str, key: str, text: str, kind: Any) -> Any:
         return {"true": True, "false": False}[text] if wanted is bool else cast(Any, wanted)(text)
     except (ValueError, KeyError):
         raise InputError(f"graph '{address}': {key}={text} must be {kinds[wanted]}") from None
-
-
-def _random(builder: Builder, rng: np.random.Generator) -> dict[str, Any]:
-    return {"rng": rng} if "rng" in inspect.signature(builder).parameters else {}
 
 
 def _of_file(path: str, options: dict[str, str], rng: np.random.Generator) -> Graph:

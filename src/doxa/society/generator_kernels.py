@@ -1,6 +1,6 @@
 """Kernels under the generators: each returns the sources and targets of all edges, in time linear in them.
 
-Numbers come from the NumPy generator that is passed in, one after another, so that a seed gives one graph.
+Random numbers hang on a key and on the edge they decide about, so that a key gives one graph.
 """
 
 from __future__ import annotations
@@ -11,35 +11,42 @@ import numpy as np
 from jaxtyping import Float64, Int32, Int64
 
 from doxa.society.compiled import compiled
+from doxa.society.randomness import uniform
 
+FEW = 12
 BLOCK = 64  # nodes whose draws are read together
 Ends = tuple[Int32[np.ndarray, " m"], Int32[np.ndarray, " m"]]
 
 
 @compiled
-def preferential(n: int, m: int, rng: np.random.Generator) -> Ends:
+def preferential(ends: Int32[np.ndarray, " twice"], n: int, m: int, key: np.uint64) -> None:
     """Grow a graph from a star of m + 1 nodes: each new node draws m others in proportion to their degree.
 
     A draw takes one of the ends of all edges so far. Where it looks hangs on its number only, so that the looks of
     a whole block of nodes are drawn and read at once, which hides the wait for memory; the few that fall into the
     block itself are read when their turn comes. A node's targets are in ascending order, and so are rows that are
     filled edge by edge.
+
+    Args:
+        ends: gets all targets, then all sources, m + (n - m - 1) * m each.
+        n: number of nodes.
+        m: edges of a new node.
+        key: of the random numbers.
     """
     edges = m + (n - m - 1) * m
-    ends = np.zeros(2 * edges, dtype=np.int32)  # first all targets, then all sources
     for v in range(1, m + 1):
-        ends[edges + v - 1] = v
+        ends[v - 1], ends[edges + v - 1] = 0, v
     for v in range(m + 1, n):
         for e in range(m + (v - m - 1) * m, m + (v - m) * m):
             ends[edges + e] = v
     places = np.empty((BLOCK, m), dtype=np.int64)
     drawn = np.empty((BLOCK, m), dtype=np.int32)
-    own = np.empty(m, dtype=np.int32)
+    own, spare = np.empty(m, dtype=np.int32), np.empty(m, dtype=np.int32)
     for first in range(m + 1, n, BLOCK):
         size, known = min(BLOCK, n - first), m + (first - m - 1) * m
         for a in range(size):
             for b in range(m):
-                places[a, b] = _any_end(known + a * m, edges, rng)
+                places[a, b] = _any_end(known + a * m, edges, uniform(key, known + a * m + b, 0))
         for a in range(size):
             for b in range(m):
                 drawn[a, b] = ends[places[a, b]]
@@ -48,33 +55,69 @@ def preferential(n: int, m: int, rng: np.random.Generator) -> Ends:
             for b in range(m):
                 late = known <= places[a, b] < e
                 own[b] = ends[places[a, b]] if late else drawn[a, b]
-            distinct = _ascending(own)
+            distinct, again = _ascending(own, spare), 0
             while distinct < m:
+                again += 1
                 for b in range(distinct, m):
-                    own[b] = ends[_any_end(e, edges, rng)]
-                distinct = _ascending(own)
+                    own[b] = ends[_any_end(e, edges, uniform(key, e + b, again))]
+                distinct = _ascending(own, spare)
             ends[e : e + m] = own
-    return ends[edges:], ends[:edges]
 
 
 @compiled
-def _any_end(known: int, edges: int, rng: np.random.Generator) -> int:
-    place = int(rng.random() * (2 * known))
+def _any_end(known: int, edges: int, drawn: float) -> int:
+    place = int(drawn * (2 * known))
     return place if place < known else place + edges - known
 
 
 @compiled
-def _ascending(values: Int32[np.ndarray, " k"]) -> int:
-    """Order a few values in place, each once at the front; return how many differ."""
-    for a in range(1, len(values)):
-        value = values[a]
-        b = a - 1
-        while b >= 0 and values[b] > value:
-            values[b + 1] = values[b]
-            b -= 1
-        values[b + 1] = value
-    kept = min(1, len(values))
-    for a in range(1, len(values)):
+def others(targets: Int32[np.ndarray, " m"], n: int, k: int, key: np.uint64) -> None:
+    """Draw for each node k others, without one twice, in ascending order.
+
+    A draw skips the node itself. Of more than half of all others those that are left out are drawn instead.
+    """
+    few = min(k, n - 1 - k)
+    own, spare = np.empty(few, dtype=np.int32), np.empty(few, dtype=np.int32)
+    for v in range(n):
+        distinct, again = 0, 0
+        while distinct < few:
+            for a in range(distinct, few):
+                own[a] = int(uniform(key, v * few + a, again) * (n - 1))
+            distinct = _ascending(own, spare)
+            again += 1
+        row = targets[v * k : (v + 1) * k]
+        if few == k:
+            for a in range(k):
+                row[a] = own[a] + (own[a] >= v)
+            continue
+        a, b = 0, 0
+        for other in range(n - 1):
+            if b < few and own[b] == other:
+                b += 1
+            else:
+                row[a] = other + (other >= v)
+                a += 1
+
+
+@compiled
+def _ascending(values: Int32[np.ndarray, " k"], spare: Int32[np.ndarray, " k"]) -> int:
+    """Order values in place, each once at the front; return how many differ.
+
+    A few are put where the count of smaller ones says, which takes no branch that a processor could guess wrong.
+    """
+    k = len(values)
+    if k <= FEW:
+        for a in range(k):
+            spare[a] = values[a]
+        for a in range(k):
+            place = 0
+            for b in range(k):
+                place += spare[b] < spare[a] or (spare[b] == spare[a] and b < a)
+            values[place] = spare[a]
+    else:
+        values.sort()
+    kept = min(1, k)
+    for a in range(1, k):
         if values[a] != values[a - 1]:
             values[kept] = values[a]
             kept += 1
@@ -82,35 +125,39 @@ def _ascending(values: Int32[np.ndarray, " k"]) -> int:
 
 
 @compiled
-def small_world(n: int, half: int, p: float, rng: np.random.Generator) -> Ends:
-    """Link each node with the next ``half`` on a ring, then move the far end of each edge with probability p.
+def small_world(
+    sources: Int32[np.ndarray, " m"],
+    targets: Int32[np.ndarray, " m"],
+    n: int,
+    p: float,
+    key: np.uint64,
+) -> None:
+    """Link each node with the next m / n on a ring, then move the far end of each edge with probability p.
 
-    Edge (u, j) stands at u * half + j - 1; u and w are linked if one of the ``half`` edges of either leads to the
-    other. Edges are visited neighbour by neighbour, all nodes for the nearest one first.
+    The j-th edge of node u stands at u * half + j, with half = m / n; two nodes are linked if an edge of either leads
+    to the other. Edges are visited neighbour by neighbour, all nodes for the nearest one first.
     """
-    sources = np.empty(n * half, dtype=np.int32)
-    targets = np.empty(n * half, dtype=np.int32)
+    half = len(targets) // n
     for u in range(n):
         for j in range(half):
             sources[u * half + j] = u
             targets[u * half + j] = u + j + 1 if u + j + 1 < n else u + j + 1 - n
     if p <= 0.0 or 2 * half >= n - 1:
-        return sources, targets
-    place = _skip(p, rng)
+        return
+    place = _skip(p, uniform(key, 0, 0))
     while place < n * half:
         u = place % n
         e = u * half + place // n
-        w = int(rng.random() * n)
+        w = int(uniform(key, e, 1) * n)
         tries = 0
         while w == u or _linked(targets, half, u, w):
-            w = int(rng.random() * n)
             tries += 1
+            w = int(uniform(key, e, 1 + tries) * n)
             if tries == 64 and _linked_with_all(targets, half, n, u):
                 w = targets[e]
                 break
         targets[e] = w
-        place += 1 + _skip(p, rng)
-    return sources, targets
+        place += 1 + _skip(p, uniform(key, place + 1, 0))
 
 
 @compiled
@@ -130,16 +177,43 @@ def _linked_with_all(targets: Int32[np.ndarray, " m"], half: int, n: int, u: int
 
 
 @compiled
-def _skip(p: float, rng: np.random.Generator) -> int:
-    """Return how many events of probability p fail before the first that happens."""
+def _skip(p: float, drawn: float) -> int:
+    """Return how many events of probability p fail before the first that happens; ``drawn`` is uniform."""
     if p >= 1.0:
         return 0
-    return int(min(math.log1p(-rng.random()) / math.log1p(-p), 4e18))
+    return int(min(math.log1p(-drawn) / math.log1p(-p), 4e18))
+
+
+@compiled
+def grid(tall: int, wide: int, neighbours: int, periodic: bool) -> Int32[np.ndarray, "n neighbours"]:
+    """Return the rows of a rectangle's nodes in ascending order; places that lie outside come last, as -1."""
+    rows = np.full((tall * wide, neighbours), -1, dtype=np.int32)
+    for y in range(tall):
+        for x in range(wide):
+            count = 0
+            row = rows[y * wide + x]
+            for step in range(9):
+                down, right = step // 3 - 1, step % 3 - 1
+                if step == 4 or (neighbours == 4 and down != 0 and right != 0):
+                    continue
+                v, u = y + down, x + right
+                if periodic:
+                    v, u = (v + tall) % tall, (u + wide) % wide
+                elif v < 0 or v >= tall or u < 0 or u >= wide:
+                    continue
+                node = v * wide + u
+                place = count
+                while place > 0 and row[place - 1] > node:
+                    row[place] = row[place - 1]
+                    place -= 1
+                row[place] = node
+                count += 1
+    return rows
 
 
 @compiled
 def pairs_with_chance(
-    rows: int, columns: int, first_row: int, first_column: int, p: float, rng: np.random.Generator
+    rows: int, columns: int, first_row: int, first_column: int, p: float, key: np.uint64
 ) -> Ends:
     """Take each pair of a block with probability p, by skipping over those that are not taken.
 
@@ -153,7 +227,7 @@ def pairs_with_chance(
     targets = np.empty(capacity, dtype=np.int32)
     count = 0
     row, column, width = (1, 0, 1) if triangle else (0, 0, columns)
-    column += _skip(p, rng) if p > 0.0 else total
+    column += _skip(p, uniform(key, 0, 0)) if p > 0.0 else total
     while True:
         while column >= width and row < rows:
             column -= width
@@ -171,7 +245,7 @@ def pairs_with_chance(
         sources[count] = first_row + row
         targets[count] = first_column + column
         count += 1
-        column += 1 + _skip(p, rng)
+        column += 1 + _skip(p, uniform(key, count, 0))
     return sources[:count], targets[:count]
 
 

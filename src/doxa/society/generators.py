@@ -1,6 +1,6 @@
 """Graphs made to order: each in time linear in its edges, the random ones from a generator or a seed.
 
-All are undirected, without loops and double edges.
+All are without loops and double edges, and undirected but for ``k_out``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from doxa.errors import InputError
 from doxa.society import generator_kernels as kernels
 from doxa.society.graph import Graph
 from doxa.society.null_models import configuration_model
+from doxa.society.randomness import key_from
 from doxa.society.seeds import Seed, generator
 
 MOST_COMPLETE = 46_340
@@ -28,7 +29,7 @@ def ring(n: int, k: int = 2) -> Graph:
         InputError: k is odd, below 2 or not below n.
     """
     _check_near(n, k)
-    return Graph.of_distinct_edges(n, *kernels.small_world(n, k // 2, 0.0, generator(0, "ring")))
+    return _near_on_ring(n, k, 0.0, np.uint64(0))
 
 
 def lattice(n: int, *, columns: int | None = None, neighbours: int = 4, periodic: bool = True) -> Graph:
@@ -57,13 +58,11 @@ def lattice(n: int, *, columns: int | None = None, neighbours: int = 4, periodic
             f"a lattice of {tall} x {wide} with borders that meet links nodes twice; "
             f"take n={math.isqrt(n) ** 2}, periodic=False or a ring"
         )
-    y, x = np.divmod(np.arange(n, dtype=np.int64), wide)
-    sources, targets = [], []
-    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1))[: neighbours // 2]:
-        inside = (y + down < tall) & (x + right < wide) & (x + right >= 0) | periodic
-        sources.append(np.flatnonzero(inside))
-        targets.append(((y + down) % tall * wide + (x + right) % wide)[inside])
-    return Graph.from_edges(n, np.concatenate(sources), np.concatenate(targets))
+    rows = kernels.grid(tall, wide, neighbours, periodic)
+    degrees = np.count_nonzero(rows >= 0, axis=1)
+    return Graph.trusted(
+        np.concatenate(([0], np.cumsum(degrees))), rows.reshape(-1) if periodic else rows[rows >= 0]
+    )
 
 
 def complete(n: int) -> Graph:
@@ -104,7 +103,7 @@ def erdos_renyi(n: int, mean_degree: float, rng: Seed) -> Graph:
     p = mean_degree / (n - 1) if n > 1 else mean_degree
     if not 0.0 <= p <= 1.0:
         raise InputError(f"mean_degree={mean_degree}: must be in 0..{n - 1}")
-    ends = kernels.pairs_with_chance(n, 0, 0, 0, p, generator(rng, "erdos-renyi"))
+    ends = kernels.pairs_with_chance(n, 0, 0, 0, p, key_from(generator(rng, "erdos-renyi")))
     return Graph.of_distinct_edges(n, *ends, ordered=True)
 
 
@@ -124,9 +123,7 @@ def watts_strogatz(n: int, k: int, p: float, rng: Seed) -> Graph:
     """
     _check_near(n, k)
     _check_chance("p", p)
-    return Graph.of_distinct_edges(
-        n, *kernels.small_world(n, k // 2, float(p), generator(rng, "watts-strogatz"))
-    )
+    return _near_on_ring(n, k, float(p), key_from(generator(rng, "watts-strogatz")))
 
 
 def barabasi_albert(n: int, m: int, rng: Seed) -> Graph:
@@ -140,9 +137,24 @@ def barabasi_albert(n: int, m: int, rng: Seed) -> Graph:
     _check_nodes(n)
     if not 1 <= m < n:
         raise InputError(f"m={m}: must be in 1..{n - 1}")
-    return Graph.of_distinct_edges(
-        n, *kernels.preferential(n, m, generator(rng, "barabasi-albert")), ordered=True
-    )
+    edges = m + (n - m - 1) * m
+    ends = np.empty(2 * edges, dtype=np.int32)
+    kernels.preferential(ends, n, m, key_from(generator(rng, "barabasi-albert")))
+    return Graph.of_distinct_edges(n, ends[edges:], ends[:edges], ordered=True)
+
+
+def k_out(n: int, k: int, rng: Seed) -> Graph:
+    """Return a directed graph in which each node listens to k others, drawn at random.
+
+    Raises:
+        InputError: k is not in 0..n-1.
+    """
+    _check_nodes(n)
+    if not 0 <= k < n:
+        raise InputError(f"k={k}: must be in 0..{n - 1}")
+    targets = np.empty(n * k, dtype=np.int32)
+    kernels.others(targets, n, k, key_from(generator(rng, "k-out")))
+    return Graph.trusted(np.arange(n + 1, dtype=np.int64) * k, targets, directed=True)
 
 
 def stochastic_block(sizes: Sequence[int], densities: Float64[np.ndarray, "b b"], rng: Seed) -> Graph:
@@ -166,7 +178,12 @@ def stochastic_block(sizes: Sequence[int], densities: Float64[np.ndarray, "b b"]
     first = np.concatenate(([0], np.cumsum(sizes)))
     parts = [
         kernels.pairs_with_chance(
-            int(sizes[a]), 0 if a == b else int(sizes[b]), int(first[a]), int(first[b]), densities[a, b], rng
+            int(sizes[a]),
+            0 if a == b else int(sizes[b]),
+            int(first[a]),
+            int(first[b]),
+            densities[a, b],
+            key_from(rng),
         )
         for a in range(blocks)
         for b in range(a + 1)
@@ -226,6 +243,12 @@ def geometric(n: int, mean_degree: float, rng: Seed) -> Graph:
     cells = np.concatenate(([0], np.cumsum(np.bincount(cell, minlength=side * side))))
     points = points[np.argsort(cell, kind="stable")]
     return Graph.of_distinct_edges(n, *kernels.near_on_torus(points, cells, side, radius))
+
+
+def _near_on_ring(n: int, k: int, p: float, key: np.uint64) -> Graph:
+    ends = np.empty((2, n * (k // 2)), dtype=np.int32)
+    kernels.small_world(ends[0], ends[1], n, p, key)
+    return Graph.of_distinct_edges(n, ends[0], ends[1])
 
 
 def _most_square(n: int) -> int:

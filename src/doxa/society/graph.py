@@ -114,9 +114,7 @@ class Graph:
                 f"edge {same[0]}: node {sources[same[0]]} is linked with itself; pass loops='drop' or 'keep'"
             )
         both, keep_loops = not directed, loops == "keep"
-        places = kernels.count_rows(n, sources, targets, both, keep_loops)
-        rows, values = kernels.fill_rows(places, sources, targets, _or_none(weights), both, keep_loops)
-        offsets = places[:-1]
+        offsets, rows, values = _filled(n, sources, targets, weights, both=both, loops=keep_loops)
         kernels.order_rows(offsets, rows, values)
         if duplicates == "refuse":
             i, j = kernels.first_duplicate(offsets, rows)
@@ -135,21 +133,22 @@ class Graph:
         sources: Int32[np.ndarray, " m"],
         targets: Int32[np.ndarray, " m"],
         *,
+        directed: bool = False,
         ordered: bool = False,
     ) -> Graph:
-        """Return the undirected graph of edges that a kernel has made without loops and doubles; nothing is checked.
+        """Return the graph of edges that a kernel has made without loops and doubles; nothing is checked.
 
         Args:
             n: number of nodes.
             sources: one end of each edge, in 0..n-1.
             targets: the other.
+            directed: whether an edge stands in the row of its source only.
             ordered: whether rows that are filled edge by edge are in ascending order.
         """
-        places = kernels.count_rows(n, sources, targets, True, True)
-        rows, values = kernels.fill_rows(places, sources, targets, _NO_WEIGHTS, True, True)
+        offsets, rows, values = _filled(n, sources, targets, None, both=not directed, loops=True)
         if not ordered:
-            kernels.order_rows(places[:-1], rows, values)
-        return cls.trusted(places[:-1], rows)
+            kernels.order_rows(offsets, rows, values)
+        return cls.trusted(offsets, rows, directed=directed)
 
     @property
     def n(self) -> int:
@@ -211,11 +210,11 @@ class Graph:
     @cached_property
     def _transposed(self) -> Graph:
         edges = self.edges()
-        weights = _or_none(self.weights)
-        places = kernels.count_rows(self.n, edges.targets, edges.sources, False, True)
         # the edges come in the order of their sources, so that every row is in order once it is filled
-        rows, values = kernels.fill_rows(places, edges.targets, edges.sources, weights, False, True)
-        return Graph.trusted(places[:-1], rows, None if self.weights is None else values, directed=True)
+        offsets, rows, values = _filled(
+            self.n, edges.targets, edges.sources, self.weights, both=False, loops=True
+        )
+        return Graph.trusted(offsets, rows, None if self.weights is None else values, directed=True)
 
     def _check_rows(self) -> None:
         offsets, targets = self.offsets, self.targets
@@ -241,6 +240,26 @@ class Graph:
 def _or_none(weights: Float32[np.ndarray, " m"] | None) -> Float32[np.ndarray, " w"]:
     """Return weights as kernels take them: an empty array stands for none."""
     return _NO_WEIGHTS if weights is None else weights
+
+
+class _Rows(NamedTuple):
+    offsets: Int64[np.ndarray, " rows"]
+    targets: Int32[np.ndarray, " entries"]
+    weights: Float32[np.ndarray, " weights"]
+
+
+def _filled(n: int, sources: Any, targets: Any, weights: Any, *, both: bool, loops: bool) -> _Rows:
+    """Return the rows of a list of edges, each in the order of the edges.
+
+    The arrays are made here and not in the kernels, because NumPy asks the system for large pages, which scattered
+    writes are a quarter faster in.
+    """
+    places = np.empty(n + 2, dtype=np.int64)
+    kernels.count_rows(places, sources, targets, both, loops)
+    rows = np.empty(places[-1], dtype=np.int32)
+    values = _NO_WEIGHTS if weights is None else np.empty(len(rows), dtype=np.float32)
+    kernels.fill_rows(places, sources, targets, _or_none(weights), both, loops, rows, values)
+    return _Rows(places[:-1], rows, values)
 
 
 def _check_edges(n: int, sources: Any, targets: Any, weights: Any) -> None:

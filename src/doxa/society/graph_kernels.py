@@ -12,57 +12,59 @@ PIECE = 48  # entries that are ordered by insertion before merging; rows are mos
 
 @compiled
 def count_rows(
-    n: int, sources: Integer[np.ndarray, " m"], targets: Integer[np.ndarray, " m"], both: bool, loops: bool
-) -> Int64[np.ndarray, " rows"]:
-    """Return where each row begins, one place late: (n + 2,), twice 0 first, so that ``fill_rows`` moves it home.
+    places: Int64[np.ndarray, " rows"],
+    sources: Integer[np.ndarray, " m"],
+    targets: Integer[np.ndarray, " m"],
+    both: bool,
+    loops: bool,
+) -> None:
+    """Write where each row begins, one place late: (n + 2,), twice 0 first, so that ``fill_rows`` moves it home.
 
     ``both`` counts an edge in both rows, a loop once.
     """
-    offsets = np.zeros(n + 2, dtype=np.int64)
+    places[:] = 0
     for e in range(len(sources)):
         i, j = sources[e], targets[e]
         if i == j and not loops:
             continue
-        offsets[i + 2] += 1
+        places[i + 2] += 1
         if both and i != j:
-            offsets[j + 2] += 1
-    for i in range(1, n + 1):
-        offsets[i + 1] += offsets[i]
-    return offsets
+            places[j + 2] += 1
+    for i in range(2, len(places)):
+        places[i] += places[i - 1]
 
 
 @compiled
 def fill_rows(
-    offsets: Int64[np.ndarray, " rows"],
+    places: Int64[np.ndarray, " rows"],
     sources: Integer[np.ndarray, " m"],
     targets: Integer[np.ndarray, " m"],
     weights: Float32[np.ndarray, " w"],
     both: bool,
     loops: bool,
-) -> tuple[Int32[np.ndarray, " e"], Float32[np.ndarray, " v"]]:
-    """Return the targets and weights row by row, in the order of the edges; no weights in, none out.
+    rows: Int32[np.ndarray, " e"],
+    values: Float32[np.ndarray, " v"],
+) -> None:
+    """Write the targets and weights row by row, in the order of the edges; no weights in, none out.
 
-    ``offsets`` as ``count_rows`` made them serve as the next place of each row, and end as where the next begins.
+    ``places`` as ``count_rows`` made them serve as the next place of each row, and end as where the next begins.
     """
     weighted = len(weights) > 0
-    rows = np.empty(offsets[-1], dtype=np.int32)
-    values = np.empty(offsets[-1] if weighted else 0, dtype=np.float32)
     for e in range(len(sources)):
         i, j = sources[e], targets[e]
         if i == j and not loops:
             continue
-        place = offsets[i + 1]
-        offsets[i + 1] = place + 1
+        place = places[i + 1]
+        places[i + 1] = place + 1
         rows[place] = j
         if weighted:
             values[place] = weights[e]
         if both and i != j:
-            place = offsets[j + 1]
-            offsets[j + 1] = place + 1
+            place = places[j + 1]
+            places[j + 1] = place + 1
             rows[place] = i
             if weighted:
                 values[place] = weights[e]
-    return rows, values
 
 
 @compiled

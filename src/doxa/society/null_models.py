@@ -11,6 +11,7 @@ from jaxtyping import Integer
 from doxa.errors import InputError
 from doxa.society import rewiring_kernels as kernels
 from doxa.society.graph import Graph
+from doxa.society.randomness import key_from
 from doxa.society.seeds import Seed, generator
 
 
@@ -37,7 +38,7 @@ def configuration_model(degrees: Integer[np.ndarray, " n"], rng: Seed) -> Graph:
     ends = np.repeat(np.arange(n, dtype=np.int32), degrees)
     rng.shuffle(ends)
     sources, targets = ends[: len(ends) // 2].copy(), ends[len(ends) // 2 :].copy()
-    if not kernels.make_simple(sources, targets, n, False, rng):
+    if not kernels.make_simple(sources, targets, n, False, key_from(rng)):
         raise InputError(
             f"degrees up to {degrees.max()} on {n} nodes: no random pairing without loops was found; "
             "take lower degrees or rewire a graph that has them"
@@ -58,7 +59,7 @@ def configuration_of(graph: Graph, rng: Seed) -> Graph:
         return configuration_model(graph.degree, rng)
     edges = graph.edges()
     targets = rng.permutation(edges.targets)
-    if not kernels.make_simple(edges.sources, targets, graph.n, True, rng):
+    if not kernels.make_simple(edges.sources, targets, graph.n, True, key_from(rng)):
         raise InputError("no simple directed graph with these degrees was found; use rewired instead")
     return Graph.from_edges(graph.n, edges.sources, targets, directed=True)
 
@@ -82,7 +83,12 @@ def rewired(graph: Graph, rng: Seed, *, sweeps: float = 10.0) -> Graph:
     edges = graph.edges()
     sources, targets = edges.sources.copy(), edges.targets.copy()
     attempts = round(sweeps * len(sources))
-    if kernels.rewire(sources, targets, graph.n, attempts, graph.directed, generator(rng, "rewired")) < 0:
+    if (
+        kernels.rewire(
+            sources, targets, graph.n, attempts, graph.directed, key_from(generator(rng, "rewired"))
+        )
+        < 0
+    ):
         raise InputError(
             "only graphs without loops and double edges can be rewired; load it with duplicates='drop'"
         )

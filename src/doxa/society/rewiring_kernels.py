@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Bool, Int32, Int64
 
 from doxa.society.compiled import compiled
+from doxa.society.randomness import uniform
 
 EMPTY = -1
-SPREAD = (
-    0x9E3779B97F4A7C15  # odd, near 2^64 / golden ratio: multiplied by it, keys scatter over the high bits
-)
+SPREAD = 0x9E3779B97F4A7C15
+"""Odd, near 2^64 / golden ratio: keys multiplied by it scatter over the high bits."""
 
 
 @compiled
@@ -23,7 +23,7 @@ def make_simple(
     targets: Int32[np.ndarray, " m"],
     n: int,
     directed: bool,
-    rng: np.random.Generator,
+    key: np.uint64,
 ) -> bool:
     """Swap ends in place until there is neither loop nor double edge; return False where no way was found.
 
@@ -51,12 +51,31 @@ def make_simple(
                 tries += 1
                 if tries > 100 * m + 100_000:
                     return False
-                f, g = int(rng.random() * m), int(rng.random() * m)
+                f, g = int(uniform(key, tries, 0) * m), int(uniform(key, tries, 1) * m)
                 if f == e:
                     continue
-                _swap_bad(sources, targets, table, bad, e, f, n, directed, rng)
+                _swap_bad(
+                    sources,
+                    targets,
+                    table,
+                    bad,
+                    e,
+                    f,
+                    n,
+                    directed,
+                    not directed and uniform(key, tries, 2) < 0.5,
+                )
                 if f != g and not bad[f] and not bad[g]:
-                    _swap(sources, targets, table, f, g, n, directed, rng)
+                    _swap(
+                        sources,
+                        targets,
+                        table,
+                        f,
+                        g,
+                        n,
+                        directed,
+                        not directed and uniform(key, tries, 3) < 0.5,
+                    )
 
 
 @compiled
@@ -69,11 +88,14 @@ def _swap_bad(
     f: int,
     n: int,
     directed: bool,
-    rng: np.random.Generator,
+    turned: bool,
 ) -> None:
-    """Swap the targets of a bad edge e and any edge f, unless more of the two are bad afterwards."""
+    """Swap the targets of a bad edge e and any edge f, unless more of the two are bad afterwards.
+
+    ``turned`` takes f from its other end.
+    """
     u, v, x, y = sources[e], targets[e], sources[f], targets[f]
-    if not directed and rng.random() < 0.5:
+    if turned:
         x, y = y, x
     if u == x or v == y:
         return
@@ -99,7 +121,7 @@ def rewire(
     n: int,
     attempts: int,
     directed: bool,
-    rng: np.random.Generator,
+    key: np.uint64,
 ) -> int:
     """Try to swap random pairs of edges of a simple graph in place; return how many were swapped, -1 if not simple.
 
@@ -112,10 +134,11 @@ def rewire(
         if sources[e] == targets[e] or not _put(table, _key(sources[e], targets[e], n, directed)):
             return -1
     done = 0
-    for _ in range(attempts if m > 1 else 0):
-        e, f = int(rng.random() * m), int(rng.random() * (m - 1))
+    for attempt in range(attempts if m > 1 else 0):
+        e, f = int(uniform(key, attempt, 0) * m), int(uniform(key, attempt, 1) * (m - 1))
         f += f >= e
-        done += _swap(sources, targets, table, e, f, n, directed, rng)
+        turned = not directed and uniform(key, attempt, 2) < 0.5
+        done += _swap(sources, targets, table, e, f, n, directed, turned)
     return done
 
 
@@ -128,11 +151,14 @@ def _swap(
     f: int,
     n: int,
     directed: bool,
-    rng: np.random.Generator,
+    turned: bool,
 ) -> bool:
-    """Swap the targets of two good edges, unless that makes a loop or a double edge; return whether it was done."""
+    """Swap the targets of two good edges, unless that makes a loop or a double edge; return whether it was done.
+
+    ``turned`` takes f from its other end.
+    """
     u, v, x, y = sources[e], targets[e], sources[f], targets[f]
-    if not directed and rng.random() < 0.5:
+    if turned:
         x, y = y, x
     first, second = _key(u, y, n, directed), _key(x, v, n, directed)
     if u == y or x == v or first == second or _holds(table, first) or _holds(table, second):
