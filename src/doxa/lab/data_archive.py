@@ -107,3 +107,26 @@ class TableOfMembers:
             PurePosixPath(name).parent.name,
             *("" if value is None else str(value) for value in values),
         ]
+
+
+@dataclass(frozen=True)
+class ColumnsOfTable:
+    """Some columns of a CSV table in the archive, values unchanged, lines ended by a line feed.
+
+    Attributes:
+        table: pattern of the table's name in the archive.
+        columns: that are kept, in order.
+    """
+
+    table: str
+    columns: Sequence[str]
+
+    def __call__(self, archive: Archive) -> bytes:
+        """Return the table made of an archive."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.columns)
+        published = io.StringIO(archive.read(archive.names(self.table)[0]).decode(), newline="")
+        for row in csv.DictReader(published):
+            writer.writerow([row[column] for column in self.columns])
+        return text.getvalue().encode()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from doxa.canonical import digest
-from doxa.lab.data_archive import Recipe, TableOfMembers
+from doxa.lab.data_archive import ColumnsOfTable, Recipe, TableOfMembers
 from doxa.lab.data_conversations import CONVERSATION_FILES
 from doxa.lab.sentence_vectors import Embedded
 
@@ -79,7 +79,9 @@ def _entry(
 
 def _recipe(conversations: str = "", **table: Any) -> Recipe:
     """Return how a file is made: a named file of released conversations, or a table that is spelt out."""
-    return CONVERSATION_FILES[conversations] if conversations else TableOfMembers(**table)
+    if conversations:
+        return CONVERSATION_FILES[conversations]
+    return ColumnsOfTable(**table) if "table" in table else TableOfMembers(**table)
 
 
 CATALOGUE: Mapping[str, DataSet] = _read_catalogue()

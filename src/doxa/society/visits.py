@@ -1,0 +1,80 @@
+"""Who meets whom, and in which order: random contacts, and the waves in which agents who cannot wait are asked.
+
+An agent that is visited later on a day hears what was said earlier that day. Those who hear nobody visited before
+them do not hang on each other: they form a wave and are asked in one call. Asking wave by wave gives what asking one
+by one in the order drawn gives.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Int
+
+from doxa.society.compiled import compiled
+from doxa.society.graph import Graph
+
+
+def distinct_others(
+    rng: np.random.Generator, agents: int, contacts: int
+) -> Int[np.ndarray, "agents contacts"]:
+    """Return for each agent that many different others, uniform over all such sets, without order.
+
+    Args:
+        rng: source of the draw.
+        agents: number of agents, above ``contacts``.
+        contacts: how many others each meets, >= 0.
+    """
+    chosen = np.empty((agents, contacts), dtype=np.int64)
+    own = np.arange(agents)
+    for place in range(contacts):
+        # the place-th draw is among those not taken; stepping over the taken ones in ascending order names it
+        pick = rng.integers(0, agents - 1 - place, size=agents)
+        for taken in np.sort(np.concatenate([own[:, None], chosen[:, :place]], axis=1), axis=1).T:
+            pick += pick >= taken
+        chosen[:, place] = pick
+    return chosen
+
+
+def neighbours_met(
+    rng: np.random.Generator, graph: Graph, contacts: int
+) -> Int[np.ndarray, "agents contacts"]:
+    """Return for each agent that many different ones of its row; -1 where the row is shorter."""
+    drawn = rng.random((graph.n, contacts))
+    return _drawn_of_rows(graph.offsets, graph.targets, drawn)
+
+
+@compiled
+def _drawn_of_rows(offsets: np.ndarray, targets: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    agents, contacts = drawn.shape
+    chosen = np.full((agents, contacts), -1, dtype=np.int64)
+    for agent in range(agents):
+        row = targets[offsets[agent] : offsets[agent + 1]].copy()
+        for place in range(min(contacts, len(row))):
+            other = place + int(drawn[agent, place] * (len(row) - place))
+            row[place], row[other] = row[other], row[place]
+            chosen[agent, place] = row[place]
+    return chosen
+
+
+@compiled
+def waves(
+    order: Int[np.ndarray, "populations agents"], contacts: Int[np.ndarray, "populations agents contacts"]
+) -> Int[np.ndarray, "populations agents"]:
+    """Return in which wave each agent is asked: one after the last of those it meets that are visited before it.
+
+    Args:
+        order: agents in the order in which they are visited.
+        contacts: whom each agent hears, -1 for nobody.
+    """
+    populations, agents = order.shape
+    wave = np.empty((populations, agents), dtype=np.int64)
+    for population in range(populations):
+        done = np.full(agents, -1, dtype=np.int64)
+        for agent in order[population]:
+            latest = -1
+            for other in contacts[population, agent]:
+                if other >= 0:
+                    latest = max(latest, done[other])
+            done[agent] = latest + 1
+        wave[population] = done
+    return wave
