@@ -194,30 +194,35 @@ def _skip(scale: float, drawn: float) -> int:
 
 
 @compiled
-def grid(tall: int, wide: int, neighbours: int, periodic: bool) -> Int32[np.ndarray, "n neighbours"]:
-    """Return the rows of a rectangle's nodes in ascending order; places that lie outside come last, as -1."""
-    rows = np.full((tall * wide, neighbours), -1, dtype=np.int32)
+def grid(rows: Int32[np.ndarray, "n neighbours"], tall: int, wide: int, periodic: bool) -> None:
+    """Write the rows of a rectangle's nodes in ascending order; places that lie outside come last, as -1."""
+    neighbours = rows.shape[1]
     for y in range(tall):
         for x in range(wide):
-            count = 0
             row = rows[y * wide + x]
-            for step in range(9):
-                down, right = step // 3 - 1, step % 3 - 1
-                if step == 4 or (neighbours == 4 and down != 0 and right != 0):
-                    continue
-                v, u = y + down, x + right
+            count = 0
+            for down in range(-1, 2):
+                v = y + down
                 if periodic:
-                    v, u = (v + tall) % tall, (u + wide) % wide
-                elif v < 0 or v >= tall or u < 0 or u >= wide:
+                    v = v + tall if v < 0 else v - tall if v >= tall else v
+                elif v < 0 or v >= tall:
                     continue
-                node = v * wide + u
-                place = count
-                while place > 0 and row[place - 1] > node:
-                    row[place] = row[place - 1]
-                    place -= 1
-                row[place] = node
-                count += 1
-    return rows
+                for right in range(-1, 2):
+                    if (down == 0 and right == 0) or (neighbours == 4 and down != 0 and right != 0):
+                        continue
+                    u = x + right
+                    if periodic:
+                        u = u + wide if u < 0 else u - wide if u >= wide else u
+                    elif u < 0 or u >= wide:
+                        continue
+                    node = v * wide + u
+                    place = count
+                    while place > 0 and row[place - 1] > node:  # only at a border that meets the other
+                        row[place] = row[place - 1]
+                        place -= 1
+                    row[place] = node
+                    count += 1
+            row[count:] = -1
 
 
 @compiled
