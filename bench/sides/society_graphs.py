@@ -18,11 +18,13 @@ def prepare(case: dict[str, Any]) -> Work:
     address = case["address"]
     make = {"build": _build, "memory": _memory}[case.get("do", "build")]
     open_graph(address, 0, n=case["warm_n"])  # the kernels are compiled, or read from disk
-    return lambda: make(address, case["n"])
+    return lambda: make(address, case["n"], case["graphs"])
 
 
-def _build(address: str, n: int) -> Callable[[], dict[str, Any]]:
-    graph = open_graph(address, 1, n=n)
+def _build(address: str, n: int, graphs: int) -> Callable[[], dict[str, Any]]:
+    for seed in range(1, graphs):
+        open_graph(address, seed, n=n)
+    graph = open_graph(address, graphs, n=n)
     return lambda: answer_of(graph)
 
 
@@ -32,7 +34,7 @@ def answer_of(graph: Graph) -> dict[str, Any]:
     return {"n": graph.n, "edges": graph.n_edges, "degrees": np.bincount(degrees).tolist()}
 
 
-def _memory(address: str, n: int) -> dict[str, Any]:
+def _memory(address: str, n: int, _graphs: int) -> dict[str, Any]:
     """Return the most bytes that the process held while it made the graph, beyond what it held before."""
     PAGE_FLAGS.write_text("5", encoding="ascii")  # the high-water mark begins anew
     before = _kilobytes("VmRSS")

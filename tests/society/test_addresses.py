@@ -15,7 +15,8 @@ def test_an_address_is_a_call_of_its_generator():
         open_graph("ba?n=50&m=2", stream(0, "x")).digest
         == generators.barabasi_albert(50, 2, stream(0, "x")).digest
     )
-    assert open_graph("barabasi-albert?n=50&m=2", 5).n == 50
+    made = generators.barabasi_albert(50, 2, 5).digest
+    assert open_graph("barabasi-albert?m=2&n=50", 5).digest == open_graph("ba?m=2", 5, n=50).digest == made
     assert open_graph("lattice?n=12&periodic=false&columns=4", 0).digest == (
         generators.lattice(12, periodic=False, columns=4).digest
     )

@@ -234,7 +234,9 @@ def test_frames_and_arrow_tables_are_lists_of_edges():
     with pytest.raises(InputError, match="needs 2"):
         from_frame(pl.DataFrame({"a": [1, 2]}))
     with pytest.raises(InputError, match="Float64"):
-        from_frame(pl.DataFrame({"a": [1.0, 2.0], "b": [2.0, 3.0]}), n=4)
+        from_frame(pl.DataFrame({"a": [1.0, 2.0], "b": [2.0, 3.0]}))
+    with pytest.raises(InputError, match="column 'a' holds Int64"):
+        from_frame(pl.DataFrame({"a": [1, 2], "b": ["x", "y"]}))
 
 
 REAL = {

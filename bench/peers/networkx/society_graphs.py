@@ -10,18 +10,18 @@ import numpy as np
 from kit.side import Work, serve
 
 
-def generate(case: dict[str, Any]) -> Any:
+def generate(case: dict[str, Any], seed: int) -> Any:
     """Return the graph of a case."""
     n, options = case["n"], case["options"]
     if case["kind"] == "barabasi-albert":
-        return nx.barabasi_albert_graph(n, options["m"], seed=1)
-    return nx.watts_strogatz_graph(n, options["k"], options["p"], seed=1)
+        return nx.barabasi_albert_graph(n, options["m"], seed=seed)
+    return nx.watts_strogatz_graph(n, options["k"], options["p"], seed=seed)
 
 
 def prepare(case: dict[str, Any]) -> Work:
     def work() -> Callable[[], dict[str, Any]]:
-        graph = generate(case)
-        matrix = nx.to_scipy_sparse_array(graph, dtype=np.float32, format="csr")
+        for seed in range(case["graphs"]):
+            matrix = nx.to_scipy_sparse_array(generate(case, seed), dtype=np.float32, format="csr")
         return lambda: {
             "n": matrix.shape[0],
             "edges": matrix.nnz // 2,

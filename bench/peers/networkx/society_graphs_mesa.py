@@ -14,7 +14,8 @@ from society_graphs import generate
 
 def prepare(case: dict[str, Any]) -> Work:
     def work() -> Callable[[], dict[str, Any]]:
-        cells = Network(generate(case), random=random.Random(1)).all_cells
+        for seed in range(case["graphs"]):
+            cells = Network(generate(case, seed), random=random.Random(seed)).all_cells
         degrees = [len(cell.connections) for cell in cells]
         return lambda: {
             "n": len(degrees),

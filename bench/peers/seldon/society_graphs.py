@@ -14,10 +14,11 @@ def prepare(case: dict[str, Any]) -> Work:
     n = case["n"]
 
     def work() -> Callable[[], dict[str, Any]]:
-        if case["kind"] == "k-out":
-            made = pyseldonlib.generate_n_connections("DeGroot", n, case["options"]["k"], False, 1)
-        else:
-            made = pyseldonlib.generate_square_lattice("DeGroot", round(n**0.5), 1.0)
+        for seed in range(case["graphs"]):
+            if case["kind"] == "k-out":
+                made = pyseldonlib.generate_n_connections("DeGroot", n, case["options"]["k"], False, seed)
+            else:
+                made = pyseldonlib.generate_square_lattice("DeGroot", round(n**0.5), 1.0)
         return lambda: _answer(made, n, directed=case["kind"] == "k-out")
 
     return work

@@ -24,7 +24,7 @@ from doxa.society import generators
 from doxa.society.graph import Graph
 from doxa.society.loading import read_graph
 from doxa.society.null_models import configuration_of, rewired
-from doxa.society.seeds import Seed, generator
+from doxa.society.seeds import Seed
 
 Builder = Callable[..., Graph]
 """Makes a graph from n, options that are int, float, bool or str, and, if it is random, ``rng``."""
@@ -81,7 +81,7 @@ def open_graph(address: str, rng: Seed, *, n: int | None = None) -> Graph:
 
     Args:
         address: see the module's docstring.
-        rng: generator or seed of a random graph.
+        rng: generator or seed of a random graph; a seed gives the graph that its generator gives of it.
         n: number of nodes, where the address does not say it; a graph that has another number is refused.
 
     Raises:
@@ -91,7 +91,6 @@ def open_graph(address: str, rng: Seed, *, n: int | None = None) -> Graph:
     4975
     """
     name, options = _parse(address)
-    rng = generator(rng, address)
     graph = _of_file(name.removeprefix("file:"), options, rng) if name.startswith("file:") else None
     if graph is None:
         builder = _builder_of(name)
@@ -153,7 +152,7 @@ def _value(address: str, key: str, text: str, kind: Any) -> Any:
         raise InputError(f"graph '{address}': {key}={text} must be {kinds[wanted]}") from None
 
 
-def _of_file(path: str, options: dict[str, str], rng: np.random.Generator) -> Graph:
+def _of_file(path: str, options: dict[str, str], rng: Seed) -> Graph:
     null = {"configuration": configuration_of, "rewired": rewired}
     kinds = {"directed": bool, "n": int, "null": str, "weighted": bool}
     for key in options:

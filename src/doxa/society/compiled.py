@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import njit
@@ -16,7 +19,7 @@ def compiled(function: F) -> F:
 
     The machine code is kept beside the source (or in the user's cache folder), so that it is made once.
     """
-    return cast(F, njit(cache=True, nogil=True)(inspect.unwrap(function)))
+    return _kept(function)
 
 
 def compiled_parallel(function: F) -> F:
@@ -24,4 +27,30 @@ def compiled_parallel(function: F) -> F:
 
     Iterations of such a loop may share nothing that is written, or the result would hang on the number of threads.
     """
-    return cast(F, njit(cache=True, nogil=True, parallel=True)(inspect.unwrap(function)))
+    return _kept(function, parallel=True)
+
+
+def _kept(function: F, *, parallel: bool = False) -> F:
+    """Compile a function, and keep its machine code for as long as no file of kernels changes.
+
+    The compiler looks at a function's own file alone, and would go on using machine code that holds an older version
+    of a kernel from another file. Where its store cannot be reached, nothing is kept.
+    """
+    source = inspect.unwrap(function)  # shapes are not checked inside kernels
+    made: Any = njit(cache=True, nogil=True, parallel=parallel)(source)
+    index: Any = getattr(getattr(made, "_cache", None), "_cache_file", None)
+    if not hasattr(index, "_source_stamp"):
+        return cast(F, njit(nogil=True, parallel=parallel)(source))
+    index._source_stamp = (index._source_stamp, kernels_digest(Path(__file__).parent))
+    return cast(F, made)
+
+
+@cache
+def kernels_digest(folder: Path) -> str:
+    """Return the SHA-256 of all files of kernels in a folder and below, names and bytes."""
+    whole = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        source = path.read_bytes()
+        if b"doxa.society.compiled" in source:
+            whole.update(str(path.relative_to(folder)).encode() + b"\0" + hashlib.sha256(source).digest())
+    return whole.hexdigest()

@@ -58,14 +58,19 @@ def from_frame(
         raise InputError(
             f"frame with columns {table.columns}: needs {needed}, who listens, to whom and the weight"
         )
-    for column in table.iter_columns():
-        if needed and (missing := column.is_null().arg_max()) is not None and column.null_count():
-            raise InputError(f"row {missing} of column '{column.name}' is empty; drop the row or fill it")
-        needed -= 1
+    for column in table.get_columns()[:needed]:
+        if column.null_count():
+            row = column.is_null().arg_max()
+            raise InputError(f"row {row} of column '{column.name}' is empty; drop the row or fill it")
     first, second = table.to_series(0), table.to_series(1)
     weights = table.to_series(2).cast(pl.Float32).to_numpy() if weighted else None
     if first.dtype.is_integer() and second.dtype.is_integer():
         return _of_whole_numbers(first.to_numpy(), second.to_numpy(), weights, directed=directed, n=n)
+    for column in (first, second):
+        if column.dtype.base_type() not in (pl.String, pl.Categorical, pl.Enum):
+            raise InputError(
+                f"column '{column.name}' holds {column.dtype}; nodes are whole numbers or text, in both"
+            )
     if n is not None:
         raise InputError(
             f"n={n}: says that nodes are 0 to {n - 1}, and column '{first.name}' holds {first.dtype}"

@@ -144,7 +144,8 @@ def small_world(
             targets[u * half + j] = u + j + 1 if u + j + 1 < n else u + j + 1 - n
     if p <= 0.0 or 2 * half >= n - 1:
         return
-    place = _skip(p, uniform(key, 0, 0))
+    scale = _scale(p)
+    place = _skip(scale, uniform(key, 0, 0))
     while place < n * half:
         u = place % n
         e = u * half + place // n
@@ -157,7 +158,7 @@ def small_world(
                 w = targets[e]
                 break
         targets[e] = w
-        place += 1 + _skip(p, uniform(key, place + 1, 0))
+        place += 1 + _skip(scale, uniform(key, place + 1, 0))
 
 
 @compiled
@@ -177,38 +178,51 @@ def _linked_with_all(targets: Int32[np.ndarray, " m"], half: int, n: int, u: int
 
 
 @compiled
-def _skip(p: float, drawn: float) -> int:
-    """Return how many events of probability p fail before the first that happens; ``drawn`` is uniform."""
-    if p >= 1.0:
-        return 0
-    return int(min(math.log1p(-drawn) / math.log1p(-p), 4e18))
+def _scale(p: float) -> float:
+    return 1.0 / math.log1p(-p) if 0.0 < p < 1.0 else 0.0
 
 
 @compiled
-def grid(tall: int, wide: int, neighbours: int, periodic: bool) -> Int32[np.ndarray, "n neighbours"]:
-    """Return the rows of a rectangle's nodes in ascending order; places that lie outside come last, as -1."""
-    rows = np.full((tall * wide, neighbours), -1, dtype=np.int32)
+def _skip(scale: float, drawn: float) -> int:
+    """Return how many events of probability p fail before the first that happens.
+
+    Args:
+        scale: 1 / log(1 - p), which is 0 where p is 1.
+        drawn: uniform in [0, 1).
+    """
+    return int(min(math.log1p(-drawn) * scale, 4e18))
+
+
+@compiled
+def grid(rows: Int32[np.ndarray, "n neighbours"], tall: int, wide: int, periodic: bool) -> None:
+    """Write the rows of a rectangle's nodes in ascending order; places that lie outside come last, as -1."""
+    neighbours = rows.shape[1]
     for y in range(tall):
         for x in range(wide):
-            count = 0
             row = rows[y * wide + x]
-            for step in range(9):
-                down, right = step // 3 - 1, step % 3 - 1
-                if step == 4 or (neighbours == 4 and down != 0 and right != 0):
-                    continue
-                v, u = y + down, x + right
+            count = 0
+            for down in range(-1, 2):
+                v = y + down
                 if periodic:
-                    v, u = (v + tall) % tall, (u + wide) % wide
-                elif v < 0 or v >= tall or u < 0 or u >= wide:
+                    v = v + tall if v < 0 else v - tall if v >= tall else v
+                elif v < 0 or v >= tall:
                     continue
-                node = v * wide + u
-                place = count
-                while place > 0 and row[place - 1] > node:
-                    row[place] = row[place - 1]
-                    place -= 1
-                row[place] = node
-                count += 1
-    return rows
+                for right in range(-1, 2):
+                    if (down == 0 and right == 0) or (neighbours == 4 and down != 0 and right != 0):
+                        continue
+                    u = x + right
+                    if periodic:
+                        u = u + wide if u < 0 else u - wide if u >= wide else u
+                    elif u < 0 or u >= wide:
+                        continue
+                    node = v * wide + u
+                    place = count
+                    while place > 0 and row[place - 1] > node:  # only at a border that meets the other
+                        row[place] = row[place - 1]
+                        place -= 1
+                    row[place] = node
+                    count += 1
+            row[count:] = -1
 
 
 @compiled
@@ -227,7 +241,8 @@ def pairs_with_chance(
     targets = np.empty(capacity, dtype=np.int32)
     count = 0
     row, column, width = (1, 0, 1) if triangle else (0, 0, columns)
-    column += _skip(p, uniform(key, 0, 0)) if p > 0.0 else total
+    scale = _scale(p)
+    column += _skip(scale, uniform(key, 0, 0)) if p > 0.0 else total
     while True:
         while column >= width and row < rows:
             column -= width
@@ -245,7 +260,7 @@ def pairs_with_chance(
         sources[count] = first_row + row
         targets[count] = first_column + column
         count += 1
-        column += 1 + _skip(p, uniform(key, count, 0))
+        column += 1 + _skip(scale, uniform(key, count, 0))
     return sources[:count], targets[:count]
 
 

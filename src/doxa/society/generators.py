@@ -58,11 +58,12 @@ def lattice(n: int, *, columns: int | None = None, neighbours: int = 4, periodic
             f"a lattice of {tall} x {wide} with borders that meet links nodes twice; "
             f"take n={math.isqrt(n) ** 2}, periodic=False or a ring"
         )
-    rows = kernels.grid(tall, wide, neighbours, periodic)
-    degrees = np.count_nonzero(rows >= 0, axis=1)
-    return Graph.trusted(
-        np.concatenate(([0], np.cumsum(degrees))), rows.reshape(-1) if periodic else rows[rows >= 0]
-    )
+    rows = np.empty((n, neighbours), dtype=np.int32)
+    kernels.grid(rows, tall, wide, periodic)
+    if periodic:
+        return Graph.trusted(np.arange(n + 1, dtype=np.int64) * neighbours, rows.reshape(-1))
+    inside = rows >= 0
+    return Graph.trusted(np.concatenate(([0], np.cumsum(np.count_nonzero(inside, axis=1)))), rows[inside])
 
 
 def complete(n: int) -> Graph:

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from doxa.society import compiled as home
+from doxa.society.compiled import compiled, kernels_digest
+
+HELPER = """
+from doxa.society.compiled import compiled
+
+@compiled
+def factor() -> int:
+    return {value}
+"""
+KERNEL = """
+from doxa.society.compiled import compiled
+from helper import factor
+
+@compiled
+def scaled(x: int) -> int:
+    return factor() * x
+"""
+ASK = """
+import sys
+from pathlib import Path
+sys.path.insert(0, ".")
+import doxa.society.compiled as home
+digest = home.kernels_digest
+home.kernels_digest = lambda folder: digest(Path("."))
+from kernel import scaled
+print(scaled(7), sum(scaled.stats.cache_hits.values()))
+"""
+
+
+def test_kernels_are_made_anew_when_one_that_they_call_changes(tmp_path):
+    """Numba alone answers 14 again: the file of ``scaled`` is as it was."""
+    (tmp_path / "kernel.py").write_text(KERNEL)
+    answers = []
+    for value in (2, 2, 3):
+        (tmp_path / "helper.py").write_text(HELPER.format(value=value))
+        run = [sys.executable, "-c", ASK]
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "kept")}
+        done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True, env=environment)
+        answers.append(done.stdout.split())
+    assert answers == [["14", "0"], ["14", "1"], ["21", "0"]]
+
+
+def test_the_digest_is_of_files_with_kernels_alone(tmp_path):
+    (tmp_path / "plain.py").write_text("x = 1\n")
+    kernels_digest.cache_clear()
+    empty = kernels_digest(tmp_path)
+    (tmp_path / "kernel.py").write_text(KERNEL)
+    kernels_digest.cache_clear()
+    assert kernels_digest(tmp_path) != empty
+    (tmp_path / "plain.py").write_text("x = 2\n")
+    with_kernel = kernels_digest(tmp_path)
+    kernels_digest.cache_clear()
+    assert kernels_digest(tmp_path) == with_kernel
+    kernels_digest.cache_clear()
+
+
+def test_a_compiler_without_such_a_store_keeps_nothing(monkeypatch):
+    real = home.njit
+
+    def without_store(**options):
+        return real(**{key: value for key, value in options.items() if key != "cache"})
+
+    monkeypatch.setattr(home, "njit", without_store)
+
+    def twice(x: int) -> int:
+        return 2 * x
+
+    assert compiled(twice)(4) == 8
