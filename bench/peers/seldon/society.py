@@ -30,19 +30,25 @@ def network_file(case: Case, folder: Path) -> str:
     return str(path)
 
 
+def opinions_file(case: Case, folder: Path) -> str:
+    """Return the file of opinions at first."""
+    lines = [f"{agent}, {opinion!r}" for agent, opinion in enumerate(start(case).tolist())]
+    path = folder / "opinions.txt"
+    path.write_text("# agent, opinion\n" + "\n".join(lines), encoding="utf-8")
+    return str(path)
+
+
 def made(case: Case, seed: int, file: str) -> Any:
     told = pyseldonlib.Other_Settings(number_of_agents=int(case["n"]), output_initial=False)
     if case["model"] == "degroot":
-        model = pyseldonlib.DeGroot_Model(
+        return pyseldonlib.DeGroot_Model(
             max_iterations=case["sweeps"],
             convergence_tol=1e-300,
             rng_seed=seed,
             network_file=file,
+            agent_file=opinions_file(case, Path(file).parent),
             other_settings=told,
         )
-        for agent, opinion in enumerate(start(case)):
-            model.set_agent_opinion(agent, opinion)
-        return model
     return pyseldonlib.Deffuant_Model(
         max_iterations=case["sweeps"],
         homophily_threshold=case["confidence"],

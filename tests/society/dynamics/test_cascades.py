@@ -75,7 +75,7 @@ def test_cascade_reaches_each_as_often_as_exact_enumeration_says():
         exact[list(reached)] += weight
     start = np.array([1, 0, 0, 0, 0], np.uint8)
     config = IndependentCascadeConfig(graph, start=start)
-    runs = 2_000
+    runs = 1_000
     found = sum(to_the_end(IndependentCascade(), config, seed) > 0 for seed in range(runs)) / runs
     assert found[0] == exact[0] == pytest.approx(1)
     assert (np.abs(found - exact)[1:] < 4 * np.sqrt(exact * (1 - exact) / runs)[1:]).all()

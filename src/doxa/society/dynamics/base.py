@@ -130,6 +130,10 @@ def advance(kernel: Kernel, state: State, turn: Turn) -> tuple[State, int, list[
     new = np.empty_like(old) if agents is None and not turn.in_turn else old.copy()
     if turn.in_turn:
         said = [kernel(new, new, agents, 0, count)]
+    elif (
+        agents is not None
+    ):  # in one range: of one who is named twice, the last place must be the last to write
+        said = [kernel(new, old, agents, 0, count)]
     else:
         said = in_chunks(lambda begin, end: kernel(new, old, agents, begin, end), count)
     return state._replace(values=new), count, said
