@@ -168,10 +168,16 @@ def worth_at(
     value: Float[np.ndarray, " nodes"],
     beliefs: Float[np.ndarray, " beliefs"],
 ) -> tuple[Choices, Float[np.ndarray, "beliefs ways"]]:
-    """Return the choices at any beliefs and what each is worth."""
-    choices = menu.at(beliefs)
+    """Return the choices at any beliefs and what each is worth.
+
+    What is best once where an action reveals nothing is best for ever: it is worth r/(1-δ), without interpolation.
+    """
+    choices, discount = menu.at(beliefs), menu.model.discount
     up, down = grid.read(value, choices.up), grid.read(value, choices.down)
-    return choices, choices.reward + menu.model.discount * (choices.good * up + (1.0 - choices.good) * down)
+    worth = choices.reward + discount * (choices.good * up + (1.0 - choices.good) * down)
+    here = beliefs[:, None]
+    silent = (choices.up == here) & (choices.down == here)
+    return choices, np.where(silent, choices.reward / (1.0 - discount), worth)
 
 
 def choose(
