@@ -13,7 +13,7 @@ from doxa.society.herding.agents import BAYESIAN, Agents, ThresholdAgents
 from doxa.society.herding.choices import Aim, Menu
 from doxa.society.herding.grid import BESIDE, BeliefGrid
 from doxa.society.herding.model import SLACK, SocialLearning, checked_precision, lowest_informative
-from doxa.society.herding.solver import Solved, choose, solve
+from doxa.society.herding.solver import Solved, best_precision, solve
 
 KINKS = 4
 """How often, at most, changes of the best choice are bisected and made nodes; once or twice mostly do."""
@@ -104,7 +104,8 @@ class PlannerSolution:
     def precision(self, beliefs: Float[np.ndarray, " beliefs"]) -> Float[np.ndarray, " beliefs"]:
         """Return the best precision at any beliefs, by looking one agent ahead (not interpolated)."""
         unique, back = np.unique(np.asarray(beliefs, dtype=np.float64), return_inverse=True)
-        return choose(self.menu, self.solved.grid, self.value, unique)[1][back].reshape(np.shape(beliefs))
+        found = best_precision(self.menu, self.solved.grid, self.value, unique)
+        return found[back].reshape(np.shape(beliefs))
 
     @property
     def phases(self) -> list[Phase]:
