@@ -27,6 +27,7 @@ class Response(NamedTuple):
     after_bad: Float[np.ndarray, "*shape"]
 
 
+@runtime_checkable
 class Agents(Protocol):
     """Those who act; everybody knows how they respond."""
 

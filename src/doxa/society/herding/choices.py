@@ -65,8 +65,8 @@ class Menu:
     def at(self, beliefs: Float[np.ndarray, " beliefs"]) -> Choices:
         """Return the choices at some beliefs in [0, 1]."""
         precision, allowed = self._precisions(beliefs)
-        b = beliefs[:, None]
-        found = outcome(b, precision, *self.agents.respond(np.broadcast_to(b, precision.shape), precision))
+        b = np.broadcast_to(beliefs[:, None], precision.shape)
+        found = outcome(b, precision, *self.agents.respond(b, precision))
         lost = found.wrong if self.aim == "right" else 1.0 - found.good
         reward = -self.model.cost(precision) - self.model.error_cost * lost
         return Choices(precision, np.where(allowed, reward, -np.inf), found.good, found.up, found.down)

@@ -34,7 +34,7 @@ def exact_value(model: SocialLearning, b: float, *, tol: float = 1e-10) -> float
     if b in (0.0, 1.0) or model.error_cost == 0.0:
         return 0.0
     start = abs(math.log(b / (1.0 - b)))  # V is the same at b and 1-b
-    far = math.log(model.error_cost / ((1.0 - model.discount) * tol)) + 1.0 if model.error_cost else 1.0
+    far = math.log(model.error_cost / ((1.0 - model.discount) * tol)) + 1.0
     moves = _reachable(model, start, max(far, 1.0))
     value = dict.fromkeys(moves, 0.0)
     for _ in range(100_000):

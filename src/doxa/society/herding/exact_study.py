@@ -146,7 +146,7 @@ def _myopic_errors(grid: int) -> dict[str, float]:
 def examples(grid: int) -> dict[str, float]:
     """Return the numbers of the worked examples with p = 0.7, δ = 0.9."""
     middle = AltruisticPlanner(world(4.0)).solve(grid, gap=False)
-    steep = AltruisticPlanner(world(6.0)).solve(grid, gap=False)
+    steep = AltruisticPlanner(world(6.0)).solve(4 * grid, gap=False)
     biased = BiasedPlanner(world(2.0)).solve(grid, gap=False)
     cheap = BiasedPlanner(world(0.5)).solve(grid, gap=False)
     hides = next(phase.low for phase in biased.phases if phase.label == "obfuscate")

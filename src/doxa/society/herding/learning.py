@@ -93,13 +93,11 @@ class LearnedPlanner:
     worth: Float[np.ndarray, "bins levels"]
     visits: Float[np.ndarray, "bins levels"]
 
-    def bins(self, beliefs: Float[np.ndarray, " beliefs"]) -> np.ndarray:
-        """Return the bin of each belief."""
-        return binned(beliefs, self.worth.shape[0])
-
     def precision(self, beliefs: Float[np.ndarray, " beliefs"]) -> Float[np.ndarray, " beliefs"]:
         """See ``Planner``."""
-        return self.levels[np.argmax(self.worth, axis=1)][self.bins(np.asarray(beliefs))]
+        return self.levels[np.argmax(self.worth, axis=1)][
+            binned(np.asarray(beliefs), self.worth.shape[0] - 1)
+        ]
 
 
 def binned(beliefs: Float[np.ndarray, " beliefs"], n_bins: int) -> np.ndarray:

@@ -51,7 +51,7 @@ class LinearCost:
 
     def __call__(self, change: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
         """Return the cost of a change of precision >= 0."""
-        return self.k * change
+        return np.asarray(self.k * change)
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class SocialLearning:
     error_cost: float = 1.0
     precision_cost: Cost = field(default_factory=LinearCost)
     discount: float = 0.9
-    tie: Tie = "own_signal"
+    tie: Tie | str = "own_signal"
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.prior <= 1.0:
@@ -143,7 +143,8 @@ class SocialLearning:
 
     def cost(self, q: Float[np.ndarray, "*shape"] | float) -> Float[np.ndarray, "*shape"]:
         """Return β(|q - p|) of precisions in [1/2, 1]."""
-        return self.precision_cost(np.abs(np.asarray(q, dtype=np.float64) - self.baseline))
+        change = np.asarray(np.abs(np.asarray(q, dtype=np.float64) - self.baseline))
+        return np.asarray(self.precision_cost(change))
 
     @property
     def bound(self) -> float:
@@ -154,7 +155,7 @@ class SocialLearning:
     def is_informative(self, b: float, q: float) -> bool:
         """Return whether a Bayesian agent's action reveals its signal: 1-q <= b <= q."""
         checked_belief(b)
-        return bool(checked_precision(q) + SLACK >= lowest_informative(np.array(b)))
+        return bool(checked_precision(q) + SLACK >= lowest_informative(np.array([b]))[0])
 
     def action(self, b: float, q: float, s: str) -> str:
         """Return what a Bayesian agent does at public belief b with signal s of precision q; ties follow ``s``."""
@@ -168,8 +169,8 @@ class SocialLearning:
             raise InputError(f"a={a!r}: an action is 'G' or 'B'")
         if not self.is_informative(b, q):
             return float(b)
-        moved = private_belief(np.array(b), np.array(q), np.array(a == "G"))
-        return float(moved)
+        moved = private_belief(np.array([b]), np.array([q]), np.array([a == "G"]))
+        return float(moved[0])
 
 
 def checked_precision(q: float) -> float:

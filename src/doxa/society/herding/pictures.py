@@ -125,8 +125,10 @@ def _phases(tables: Tables) -> list[Figure]:
 
 def _paths(tables: Tables) -> list[Figure]:
     rows = tables.beliefs.filter(pl.col("readout") == "reference")
-    first = rows["seed"].min() if rows.height else None
     found: list[Figure] = []
+    if not rows.height:
+        return found
+    first = rows["seed"].min()
     for planner in ("no control", "biased"):
         own = rows.filter((pl.col("seed") == first) & (pl.col("subject") == planner))
         if not own.height:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -13,9 +13,13 @@ from doxa.society.herding.agents import BAYESIAN, Agents, ThresholdAgents
 from doxa.society.herding.choices import Aim, Menu
 from doxa.society.herding.grid import BESIDE, BeliefGrid
 from doxa.society.herding.model import SLACK, SocialLearning, checked_precision, lowest_informative
-from doxa.society.herding.solver import Solved, choose, solve
+from doxa.society.herding.solver import Solved, best_precision, solve
+
+KINKS = 4
+"""How often, at most, changes of the best choice are bisected and made nodes; once or twice mostly do."""
 
 
+@runtime_checkable
 class Planner(Protocol):
     """Who sets precisions by what the public believes."""
 
@@ -100,7 +104,8 @@ class PlannerSolution:
     def precision(self, beliefs: Float[np.ndarray, " beliefs"]) -> Float[np.ndarray, " beliefs"]:
         """Return the best precision at any beliefs, by looking one agent ahead (not interpolated)."""
         unique, back = np.unique(np.asarray(beliefs, dtype=np.float64), return_inverse=True)
-        return choose(self.menu, self.solved.grid, self.value, unique)[1][back].reshape(np.shape(beliefs))
+        found = best_precision(self.menu, self.solved.grid, self.value, unique)
+        return found[back].reshape(np.shape(beliefs))
 
     @property
     def phases(self) -> list[Phase]:
@@ -169,12 +174,14 @@ class _Solvable:
         menu = Menu(self.model, self.agents, aim, least, breaks, q_grid, allowed)
         segments = breaks.size + 1
         per_segment = max(2, -(-4 * grid // segments))
-        found = solve(menu, BeliefGrid.between(breaks, per_segment), tol=tol, kinks=2)
-        finer = solve(menu, BeliefGrid.between(breaks, 2 * per_segment), tol=tol, kinks=2) if gap else None
+        found = solve(menu, BeliefGrid.between(breaks, per_segment), tol=tol, kinks=KINKS)
+        finer = (
+            solve(menu, BeliefGrid.between(breaks, 2 * per_segment), tol=tol, kinks=KINKS) if gap else None
+        )
         difference = (
             float("nan")
             if finer is None
-            else float(np.max(np.abs(finer.grid.read(finer.value, found.grid.nodes) - found.value)))
+            else float(np.max(np.abs(found.grid.read(found.value, finer.grid.nodes) - finer.value)))
         )
         return PlannerSolution(menu, found, difference, notes)
 

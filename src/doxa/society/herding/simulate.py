@@ -57,7 +57,7 @@ class Trajectories:
     """
 
     state_good: Bool[np.ndarray, " runs"]
-    belief: Float[np.ndarray, "runs agents+1"]
+    belief: Float[np.ndarray, "runs steps"]
     precision: Float[np.ndarray, "runs agents"]
     signal: Bool[np.ndarray, "runs agents"]
     action: Bool[np.ndarray, "runs agents"]

@@ -168,31 +168,32 @@ def worth_at(
     value: Float[np.ndarray, " nodes"],
     beliefs: Float[np.ndarray, " beliefs"],
 ) -> tuple[Choices, Float[np.ndarray, "beliefs ways"]]:
-    """Return the choices at any beliefs and what each is worth."""
-    choices = menu.at(beliefs)
+    """Return the choices at any beliefs and what each is worth.
+
+    What is best once where an action reveals nothing is best for ever: it is worth r/(1-δ), without interpolation.
+    """
+    choices, discount = menu.at(beliefs), menu.model.discount
     up, down = grid.read(value, choices.up), grid.read(value, choices.down)
-    return choices, choices.reward + menu.model.discount * (choices.good * up + (1.0 - choices.good) * down)
+    worth = choices.reward + discount * (choices.good * up + (1.0 - choices.good) * down)
+    here = beliefs[:, None]
+    silent = (choices.up == here) & (choices.down == here)
+    return choices, np.where(silent, choices.reward / (1.0 - discount), worth)
 
 
-def choose(
+def best_precision(
     menu: Menu,
     grid: BeliefGrid,
     value: Float[np.ndarray, " nodes"],
     beliefs: Float[np.ndarray, " beliefs"],
-) -> tuple[Int[np.ndarray, " beliefs"], Float[np.ndarray, " beliefs"], Float[np.ndarray, " beliefs"]]:
-    """Return the best choice at any beliefs, its precision and its worth."""
-    columns: list[np.ndarray] = []
-    precisions: list[np.ndarray] = []
-    worths: list[np.ndarray] = []
+) -> Float[np.ndarray, " beliefs"]:
+    """Return the best precision at any beliefs."""
+    found: list[np.ndarray] = []
     step = max(1, CELLS_AT_ONCE // (20 + 3 * menu.breaks.size + menu.q_grid))
     for start in range(0, beliefs.size, step):
         choices, worth = worth_at(menu, grid, value, beliefs[start : start + step])
         column = best(worth, menu.model.cost(choices.precision))
-        rows = np.arange(column.size)
-        columns.append(column)
-        precisions.append(choices.precision[rows, column])
-        worths.append(worth[rows, column])
-    return np.concatenate(columns), np.concatenate(precisions), np.concatenate(worths)
+        found.append(choices.precision[np.arange(column.size), column])
+    return np.concatenate(found) if found else np.zeros(0)
 
 
 def _changes(menu: Menu, found: Solved) -> Float[np.ndarray, " places"]:

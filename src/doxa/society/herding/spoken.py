@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,8 +41,8 @@ from doxa.subjects.base import Sampling, Subject
 
 Progress = Callable[[float, str], None]
 AIMS: dict[str, Aim] = {"altruistic": "right", "biased": "G"}
-TABLE_RUNS = 4000
-TABLE_AGENTS = 40
+TABLE_RUNS = 2000
+TABLE_AGENTS = 30
 
 
 @dataclass(frozen=True)
@@ -307,11 +308,12 @@ def history_of(belief: float) -> list[wording.Seen]:
     return [wording.Seen(max(belief, 1.0 - belief), belief > 0.5)]
 
 
+@lru_cache(maxsize=8)
 def best_planner(model: SocialLearning, aim: str) -> Planner:
     """Return the planner that is best if agents are Bayesian."""
     if aim == "altruistic":
-        return AltruisticPlanner(model).solve(300, gap=False)
-    return BiasedPlanner(model).solve(300, 50, gap=False)
+        return AltruisticPlanner(model).solve(150, gap=False)
+    return BiasedPlanner(model).solve(150, 50, gap=False)
 
 
 def _record_counts(recorder: Recorder, subject: str, aim: str, chosen: Sequence[Chosen]) -> None:
