@@ -1,8 +1,8 @@
 """Who meets whom, and in which order: random contacts, and the waves in which agents who cannot wait are asked.
 
-An agent that is visited later on a day hears what was said earlier that day. Those who hear nobody visited before
-them do not hang on each other: they form a wave and are asked in one call. Asking wave by wave gives what asking one
-by one in the order drawn gives.
+An agent that is visited later on a day hears what was said earlier that day, and of those who come after it what they
+said last. Those who hear nobody visited before them do not hang on each other: they form a wave and are asked in one
+call. Asking wave by wave gives what asking one by one in the order drawn gives.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def distinct_others(
     chosen = np.empty((agents, contacts), dtype=np.int64)
     own = np.arange(agents)
     for place in range(contacts):
-        # the place-th draw is among those not taken; stepping over the taken ones in ascending order names it
+        # the draw counts those not taken; stepping over the taken ones in ascending order names one
         pick = rng.integers(0, agents - 1 - place, size=agents)
         for taken in np.sort(np.concatenate([own[:, None], chosen[:, :place]], axis=1), axis=1).T:
             pick += pick >= taken

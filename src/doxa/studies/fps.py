@@ -171,6 +171,10 @@ def _asking(config: Config) -> Iterable[Cell]:
         for name in ("fused", "belief", "prompts", "retries"):
             if getattr(config, name) != studies.get(SLUG).settings[name].default:
                 raise InputError(f"{name}: {config.subject} speaks micro-English and is scored; leave it out")
+    if config.fused and "no short memory" in config.short_memory:
+        raise InputError(
+            "fused=true: what was heard stands in the prompt, so that short memory cannot be left out; leave out one of both"
+        )
     if config.prompts:
         from doxa.society.prompts import Prompts
 
