@@ -1,0 +1,173 @@
+"""Populations: meetings, means and what spreads, beside Mesa, NDlib, Seldon and a sparse matrix-vector product.
+
+Models with chance are first compared by many small populations: of each number they are compared by, the two sides'
+distributions must be alike. Models without chance must agree agent by agent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from kit.compare import REPEATS, Case, Process, Side, compare, main
+from sides.society_growth import growth_rows
+
+OURS = Side("doxa", "sides/society.py")
+MESA = Side("mesa 3.3.1", "peers/mesa/society.py", "mesa")
+NDLIB = Side("ndlib 6.0.1", "peers/ndlib/society.py", "ndlib")
+SELDON = Side("seldon 1.0.0", "peers/seldon/society.py", "seldon")
+SCIPY = Side("scipy's CSR product", "sides/society_scipy.py")
+
+MEETINGS_PER_S = 20e6
+"""Least pair updates per CPU-second at 100,000 agents."""
+
+OPINION_TOLERANCE = 2e-5
+"""Opinions without chance are held in 32 bits; peers hold 64."""
+
+
+def alike(ours: Any, theirs: Any) -> bool:
+    """Return whether each number's distribution over small populations is alike, by Kolmogorov and Smirnov."""
+    from scipy.stats import ks_2samp
+
+    own, other = np.asarray(ours), np.asarray(theirs)
+    return all(ks_2samp(own[:, k], other[:, k]).pvalue > 1e-3 for k in range(own.shape[1]))
+
+
+def equal(ours: Any, theirs: Any) -> bool:
+    """Return whether opinions agree agent by agent."""
+    return bool(np.abs(np.asarray(ours) - np.asarray(theirs)).max() < OPINION_TOLERANCE)
+
+
+def case_of(
+    options: argparse.Namespace,
+    model: str,
+    n: int,
+    sweeps: int,
+    *,
+    note: str = "",
+    target: float | None = None,
+    least: float | None = None,
+    small_sweeps: int = 4,
+    **settings: Any,
+) -> Case:
+    """Return a case: ``sweeps`` of a model in each repeat; settings go to both sides."""
+    repeats = 3 if options.small else REPEATS
+    certain = model in ("degroot", "friedkin-johnsen", "bounded-confidence")
+    load = {
+        "model": model,
+        "n": n,
+        "sweeps": sweeps,
+        "certain": certain,
+        "repeats": repeats,
+        "replicates": 40,
+        "small_n": 400,
+        "small_sweeps": small_sweeps,
+        **settings,
+    }
+    return Case(
+        name=f"{model}, {n:,} agents{note and ', ' + note}",
+        load=load,
+        work=float(settings.get("updates") or n) * sweeps,
+        unit="agent updates" if certain or model in ("sis", "sir") else "pair updates",
+        agree=equal if certain else alike,
+        target=target,
+        least=least,
+        repeats=repeats,
+    )
+
+
+def rows(options: argparse.Namespace) -> Iterator[dict[str, object]]:
+    threads = options.threads
+    sizes = (10_000,) if options.small else (10_000, 100_000)
+    for n in sizes:
+        yield from compare(_meeting(options, "voter", n, order="shuffled"), OURS, [MESA], threads=threads)
+        yield from compare(_meeting(options, "deffuant", n, order="shuffled"), OURS, [MESA], threads=threads)
+        side = round(n**0.5)
+        lattice = case_of(
+            options, "deffuant", side * side, 50, note="lattice", target=1.0, lattice=True, confidence=0.3
+        )
+        yield from compare(lattice, OURS, [SELDON], threads=threads)
+        bias = case_of(
+            options, "algorithmic-bias", n, 10 if n < 100_000 else 2, target=30.0, confidence=0.3, bias=1.5
+        )
+        yield from compare(bias, OURS, [NDLIB], threads=threads)
+    few = case_of(
+        options, "voter", 10_000, 1, note="2,000 draws", updates=2_000, target=500.0, small_sweeps=1
+    )
+    yield from compare(few, OURS, [NDLIB], threads=threads)
+    yield from _at_once(options)
+    yield _what_ndlib_changes(options)
+    if not options.small:
+        yield from _beside_a_product(options)
+    yield from growth_rows(small=options.small)
+
+
+def _meeting(options: argparse.Namespace, model: str, n: int, **settings: Any) -> Case:
+    large = n >= 100_000
+    return case_of(
+        options,
+        model,
+        n,
+        10 if large else 30,
+        target=40.0,
+        least=MEETINGS_PER_S if large else None,
+        confidence=0.3,
+        **settings,
+    )
+
+
+def _at_once(options: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """Compare what all do at once, at 10,000 agents, and SIS and SIR by their averages."""
+    n, threads = 10_000, options.threads
+    means = case_of(options, "degroot", n, 30, target=100.0)
+    yield from compare(means, OURS, [MESA], threads=threads)
+    yield from compare(case_of(options, "degroot", n, 20, target=500.0), OURS, [NDLIB], threads=threads)
+    yield from compare(case_of(options, "degroot", n, 50, target=1.0), OURS, [SELDON], threads=threads)
+    held_back = case_of(options, "friedkin-johnsen", n, 20, target=500.0, openness=0.8)
+    yield from compare(held_back, OURS, [NDLIB], threads=threads)
+    near = case_of(options, "bounded-confidence", n, 30, target=100.0, confidence=0.2)
+    yield from compare(near, OURS, [MESA], threads=threads)
+    for model in ("sis", "sir"):
+        spreading = case_of(options, model, n, 10, infection=0.03, recovery=0.1, begin=0.1)
+        yield from compare(spreading, OURS, [NDLIB], threads=threads)
+
+
+def _what_ndlib_changes(options: argparse.Namespace) -> dict[str, object]:
+    """Say how many agents a step of NDlib's Hegselmann-Krause model moves: why it is not timed."""
+    name = "bounded-confidence, ndlib's HKModel"
+    if NDLIB.missing:
+        return {"case": name, "peer_name": NDLIB.name, "missing": "run the benchmark with --install"}
+    case = case_of(options, "bounded-confidence", 2_000, 1, confidence=0.2, count_changes=True)
+    with Process(NDLIB, options.threads) as process:
+        process.prepare(case)
+        found = process.run()["answer"]
+    return {
+        "case": name,
+        "peer_name": NDLIB.name,
+        "changed_in_one_step": found["changed"],
+        "agents": found["agents"],
+        "note": "it keeps only the last of a step's updates, so there is nothing to compare a time with",
+    }
+
+
+def _beside_a_product(options: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """Compare means of ten neighbours with SciPy's product of the same matrix, at least half as fast."""
+    for n in (100_000, 1_000_000):
+        for model, settings in (
+            ("degroot", {}),
+            ("friedkin-johnsen", {"openness": 0.8}),
+            ("bounded-confidence", {"confidence": 1.0}),
+        ):
+            case = case_of(options, model, n, 10, target=0.5, **settings)
+            yield from compare(case, OURS, [SCIPY], threads=options.threads)
+
+
+if __name__ == "__main__":
+    main("society", __doc__, rows, needs=("mesa", "ndlib", "seldon"))
