@@ -106,7 +106,7 @@ def test_sound_groups_hold_and_without_items_their_findings_say_what_is_needed()
         ({("deaf-slope",): 0.02}, "deaf-flat"),
         ({("beyond-direct", "every 3 days"): -0.05}, "deaf-denials"),
         ({("area-share", "dealt anew"): 0.5}, "dealt-anew"),
-        ({("area-share", "ring"): 0.95}, "ring"),
+        ({("half-peak-day", "ring"): 1.5}, "ring"),
     ],
 )
 def test_each_finding_can_fail(changed, finding):
@@ -144,7 +144,7 @@ def test_cells_are_experiments_of_groups_or_populations_of_a_subject(monkeypatch
     [
         ({"runs": 3, "subject": "http://localhost:1/v1#m"}, "runs=3: has no effect on a subject"),
         ({"populations": 3}, "populations=3: has no effect on the embedded experiments"),
-        ({"contacts": 30}, "contacts=30: must be below the 30 agents"),
+        ({"contacts": 30}, "contacts=30: must be at least 1 and below the 30 agents"),
         ({"days": 0}, "days=0: must be >= 1"),
         ({"n_infected": -1}, "n_infected=-1"),
         ({"topics": ("sport",), "subject": "http://localhost:1/v1#m"}, "topics='sport'"),

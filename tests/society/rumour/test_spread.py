@@ -192,8 +192,8 @@ def test_a_killed_run_goes_on_to_equal_tables(kind, tmp_path):
     ("changes", "message"),
     [
         ({"n_infected": -1}, "n_infected=-1"),
-        ({"contacts": 30}, "contacts=30: must be below the 30 agents"),
-        ({"contacts": -1}, "contacts=-1"),
+        ({"contacts": 30}, "contacts=30: must be at least 1 and below the 30 agents"),
+        ({"contacts": 0}, "contacts=0"),
         ({"days": 0}, "days=0"),
         ({"schedule": "synchronos"}, "did you mean 'synchronous'"),
         ({"topic": " "}, "topic=' '"),

@@ -244,12 +244,12 @@ def _controls(measures: pl.DataFrame, bounds: Bounds) -> list[Finding]:
             bounds.mixed,
             unit="share of believers",
         ),
-        share("everybody")
-        .minus(share("ring"))
+        units(rows, "half-peak-day", graph="ring")
+        .minus(units(rows, "half-peak-day", graph="everybody"))
         .finding(
             "ring",
-            "on a ring it spreads more slowly: fewer believers over all days than where everybody meets",
-            unit="share of believers",
+            "on a ring it spreads more slowly: later half of the peak than where everybody meets",
+            unit="days",
             above=0.0,
         ),
     ]

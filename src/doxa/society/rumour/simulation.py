@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+
 from doxa.errors import InputError
 from doxa.lab.parts import Keep, keep_none
 from doxa.society.graph import Graph

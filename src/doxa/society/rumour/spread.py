@@ -21,9 +21,9 @@ from doxa.society.requests import NOBODY, OFFICIAL, Heard, Opinion, Opinions, ch
 from doxa.society.rumour.course import INFECTED, RECOVERED, SUSCEPTIBLE, Course, Day
 from doxa.society.rumour.keeping import read_day, write_day
 from doxa.society.rumour.town import Town
-from doxa.society.visits import distinct_others, neighbours_met, waves
+from doxa.society.schedules import random_contacts
+from doxa.society.visits import neighbours_met, waves
 from doxa.streams import stream
-
 
 _NO_SOURCE = np.iinfo(np.int64).max
 
@@ -149,7 +149,7 @@ def draw(course: Course, number: int) -> Chances:
         chances.order[row] = rng.permutation(town.agents)
         chances.draws[row] = rng.random(chances.draws.shape[1:])
         chances.contacts[row] = (
-            distinct_others(rng, town.agents, town.contacts)
+            random_contacts(rng, town.agents, town.contacts).targets.reshape(town.agents, town.contacts)
             if town.graph is None
             else neighbours_met(rng, town.graph, town.contacts)
         )

@@ -64,14 +64,14 @@ class Town:
         return self.n_susceptible + self.n_infected
 
     def __post_init__(self) -> None:
-        for name in ("n_susceptible", "n_infected", "contacts"):
+        for name in ("n_susceptible", "n_infected"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name}={getattr(self, name)}: must be >= 0")
         if self.agents < 2:
             raise InputError(f"{self.agents} agents: a town has at least 2")
-        if self.contacts >= self.agents:
+        if not 1 <= self.contacts < self.agents:
             raise InputError(
-                f"contacts={self.contacts}: must be below the {self.agents} agents, nobody meets oneself"
+                f"contacts={self.contacts}: must be at least 1 and below the {self.agents} agents, nobody meets oneself"
             )
         if self.days < 1:
             raise InputError(f"days={self.days}: must be >= 1")
