@@ -58,10 +58,8 @@ def made(changed=None):
         "controls": [
             ("deaf-slope", 0.0, {}),
             *(("beyond-direct", 0.001, {"policy": name}) for name in ("none", "every 3 days")),
-            *(
-                ("area-share", v, {"graph": g})
-                for g, v in (("everybody", 0.9), ("dealt anew", 0.9), ("ring", 0.8))
-            ),
+            *(("area-share", 0.9, {"graph": graph}) for graph in ("everybody", "dealt anew")),
+            *(("half-peak-day", day, {"graph": graph}) for graph, day in (("everybody", 2.0), ("ring", 2.5))),
         ],
     }
     parts = []
@@ -114,6 +112,13 @@ def test_each_finding_can_fail(changed, finding):
     assert found[finding] == "fails"
     others = {name for name, verdict in found.items() if verdict == "fails"} - {finding}
     assert others <= {"day-one", "earlier", "diminishing"}, "these share their numbers"
+
+
+def test_only_what_was_run_is_judged():
+    study = find_study(SLUG)
+    config = study.configure(overrides={"experiments": ("memory",)})
+    found = [one.id for one in study.code.findings(made(), config)]
+    assert found == ["reader", "reader-dealt", "distinct-1", "distinct-2"]
 
 
 def test_cells_are_experiments_of_groups_or_populations_of_a_subject(monkeypatch, tmp_path):

@@ -173,7 +173,7 @@ def _asking(config: Config) -> Iterable[Cell]:
                 raise InputError(f"{name}: {config.subject} speaks micro-English and is scored; leave it out")
     if config.fused and "no short memory" in config.short_memory:
         raise InputError(
-            "fused=true: what was heard stands in the prompt, so that short memory cannot be left out; leave out one of both"
+            "fused=true: what was heard stands in the prompt and short memory cannot be left out; leave out one of both"
         )
     if config.prompts:
         from doxa.society.prompts import Prompts
@@ -285,7 +285,7 @@ def findings(tables: Tables, config: Config) -> list[Finding]:
         return asked_findings(tables, _items(config), config.policies)
     from doxa.society.rumour.report import embedded_findings
 
-    return embedded_findings(tables, BOUNDS, stream(config.seed, SLUG, "stories"))
+    return embedded_findings(tables, BOUNDS, stream(config.seed, SLUG, "stories"), config.experiments)
 
 
 def figures(tables: Tables, config: Config) -> list[Figure]:
