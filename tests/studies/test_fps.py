@@ -52,7 +52,8 @@ def made(changed=None):
         ],
         "memory": [
             (f"distinct-{n}", value, {"memory": name})
-            for name, values in (("full", (0.05, 0.5)), ("no short memory", (0.04, 0.4)))
+            for more in ("", ", nobody listens")
+            for name, values in ((f"full{more}", (0.05, 0.5)), (f"no short memory{more}", (0.04, 0.4)))
             for n, value in zip((1, 2), values, strict=True)
         ],
         "controls": [
@@ -101,6 +102,7 @@ def test_sound_groups_hold_and_without_items_their_findings_say_what_is_needed()
         ({("area", "every 5 days", 3): 195.0}, "diminishing"),
         ({("distinct-1", "full"): 0.03}, "distinct-1"),
         ({("distinct-2", "full"): 0.3}, "distinct-2"),
+        ({("distinct-2", "full, nobody listens"): 0.3}, "distinct-same"),
         ({("deaf-slope",): 0.02}, "deaf-flat"),
         ({("beyond-direct", "every 3 days"): -0.05}, "deaf-denials"),
         ({("area-share", "dealt anew"): 0.5}, "dealt-anew"),
@@ -118,7 +120,7 @@ def test_only_what_was_run_is_judged():
     study = find_study(SLUG)
     config = study.configure(overrides={"experiments": ("memory",)})
     found = [one.id for one in study.code.findings(made(), config)]
-    assert found == ["reader", "reader-dealt", "distinct-1", "distinct-2"]
+    assert found == ["reader", "reader-dealt", "distinct-1", "distinct-2", "distinct-same"]
 
 
 def test_cells_are_experiments_of_groups_or_populations_of_a_subject(monkeypatch, tmp_path):
@@ -154,6 +156,7 @@ def test_cells_are_experiments_of_groups_or_populations_of_a_subject(monkeypatch
         ({"n_infected": -1}, "n_infected=-1"),
         ({"topics": ("sport",), "subject": "http://localhost:1/v1#m"}, "topics='sport'"),
         ({"fused": True, "subject": "planted:bayesian"}, "speaks micro-English"),
+        ({"item": "the moon fell", "subject": "organism:sound"}, "answers its own question"),
         (
             {"fused": True, "short_memory": ("no short memory",), "subject": "http://localhost:1/v1#m"},
             "leave out one of both",
@@ -181,6 +184,7 @@ def test_an_organism_is_the_mind_of_every_agent(tmp_path):
     beliefs = result.tables.beliefs
     assert beliefs["credence"].is_between(0, 1).all()
     assert beliefs.height == 2 * 12 * 4
+    assert set(beliefs["proposition"]) == {"open question"}, "it was not asked about an item"
     found = {one.id: one for one in result.findings}
     assert found["unread"].estimate == 0.0
     assert found["denied-daily"].verdict == "unresolved", "one population"
@@ -285,7 +289,7 @@ def test_quick_shows_the_mechanism(quick_runs):
     assert found["plausible"].estimate == pytest.approx(0.862, abs=0.01)
     assert found["plausible-story"].estimate == pytest.approx(0.578, abs=0.01)
     assert found["plausible-story"].verdict == "unresolved"
-    for name in ("reader", "dies-out", "critical", "day-one", "distinct-1", "distinct-2"):
+    for name in ("reader", "dies-out", "critical", "day-one", "distinct-1", "distinct-2", "distinct-same"):
         assert found[name].verdict == "holds", name
     assert found["sis-curve"].estimate > 0.9
     assert found["earlier"].estimate > 0

@@ -203,19 +203,31 @@ def _denials(measures: pl.DataFrame, bounds: Bounds) -> list[Finding]:
 
 def _memory(measures: pl.DataFrame) -> list[Finding]:
     rows = measures.filter(condition="memory")
-    paper = {1: 0.062 - 0.045, 2: 0.155 - 0.121}
+
+    def fall(n: int, more: str = "") -> Units:
+        full = units(rows, f"distinct-{n}", memory=f"full{more}")
+        return full.minus(units(rows, f"distinct-{n}", memory=f"no short memory{more}"))
+
+    note = "an input: the writer answers what is at hand"
     return [
-        units(rows, f"distinct-{n}", memory="full")
-        .minus(units(rows, f"distinct-{n}", memory="no short memory"))
-        .finding(
-            f"distinct-{n}",
-            f"without short memory tweets are less varied: fall of Distinct-{n}",
+        *(
+            fall(n).finding(
+                f"distinct-{n}",
+                f"without short memory tweets are less varied: fall of Distinct-{n}",
+                unit="share",
+                above=0.0,
+                paper=paper,
+                note=note,
+            )
+            for n, paper in ((1, 0.017), (2, 0.034))
+        ),
+        fall(2, ", nobody listens").finding(
+            "distinct-same",
+            "the same where beliefs are equal, because nobody listens: fall of Distinct-2",
             unit="share",
             above=0.0,
-            paper=round(paper[n], 3),
-            note="an input: the writer answers what is at hand",
-        )
-        for n in (1, 2)
+            note=note,
+        ),
     ]
 
 
