@@ -7,7 +7,7 @@ import json
 import pytest
 
 from doxa.lab import data
-from doxa.lab.data_archive import MEMBER_BYTES, DownloadError, TableOfMembers, assemble
+from doxa.lab.data_archive import MEMBER_BYTES, ColumnsOfTable, DownloadError, TableOfMembers, assemble
 from doxa.lab.files import sha256
 from tests.lab.archives import zipped
 
@@ -58,3 +58,31 @@ def test_the_bank_is_assembled_to_its_published_bytes(tmp_path, monkeypatch, tru
     assert asked == [bank.url]
     assert bank.commit in bank.url
     assert sha256((report.folder / "personas.csv").read_bytes()) == bank.files[0].sha256
+
+
+def test_columns_of_a_table_are_kept_as_they_are():
+    recipe = ColumnsOfTable("*/table.csv", ["b", "a"])
+    table = ',a,b,account\r\n0,"1, 2",x,7\r\n1,,"""y""",8\r\n'
+    assert assemble(zipped({"x-1/table.csv": table}), recipe, "there") == b'b,a\nx,"1, 2"\n"""y""",\n'
+    with pytest.raises(DownloadError, match="there: "):
+        assemble(zipped({"x-1/table.csv": "a\n1\n"}), recipe, "there")
+
+
+def test_the_items_of_fps_are_assembled_to_their_published_bytes(tmp_path, monkeypatch, trust_data):
+    items = data.named("fps")
+    body = (trust_data / "fps" / items.files[0].name).read_text("utf-8")
+    rows = list(csv.reader(io.StringIO(body, newline="")))
+    published = io.StringIO()
+    csv.writer(published).writerows(
+        [
+            ["" if not number else str(number - 1), *row, "root_user" if not number else "1"]
+            for number, row in enumerate(rows)
+        ]
+    )
+    archive = zipped({f"oasis-{items.commit}/data/twitter_dataset/all_topics.csv": published.getvalue()})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("DOXA_DATA", raising=False)
+    report = data.get("fps", fetch=lambda url, size: archive)
+    assert report.good
+    assert items.commit in items.url
+    assert sha256((report.folder / items.files[0].name).read_bytes()) == items.files[0].sha256

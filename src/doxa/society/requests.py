@@ -16,7 +16,7 @@ from jaxtyping import Float, Int, Shaped
 
 from doxa.errors import DoxaError, InputError
 
-Texts: TypeAlias = Shaped[np.ndarray, " rows *words"]
+Texts: TypeAlias = Shaped[np.ndarray, " rows ..."]
 OFFICIAL, NOBODY = -2, -1
 """Who speaks where no agent does: the official agent, or no one (the place is empty)."""
 
@@ -79,7 +79,7 @@ class Heard(Table):
         speaker: number of the speaking agent, ``OFFICIAL`` or ``NOBODY``.
     """
 
-    text: Shaped[np.ndarray, "rows places *words"]
+    text: Shaped[np.ndarray, "rows places ..."]
     belief: Int[np.ndarray, "rows places"]
     speaker: Int[np.ndarray, "rows places"]
 

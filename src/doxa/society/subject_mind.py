@@ -163,6 +163,10 @@ class SubjectMind:
 
     def _opinions(self, request: Opinion) -> Opinions:
         """Return tweets, beliefs and reasons; the memory as well where it is fused."""
+        if self.fused and not request.at_hand:
+            raise InputError(
+                "fused: what was heard stands in the prompt, so that short memory cannot be left out; use fused=False"
+            )
         name = "fused" if self.fused else "opinion"
         slots = [self._slots(request, row) for row in range(request.size)]
         talks = [
@@ -206,7 +210,7 @@ class SubjectMind:
         return {
             "topic": str(request.topic[row]),
             "previous": str(request.previous[row]),
-            "opinions": self._heard(request, row) if request.at_hand else self.prompts.nothing,
+            "opinions": self._heard(request, row),
             "today": (today or self._heard(request, row)) if request.at_hand else self.prompts.nothing,
             "memory": str(request.memory[row])
             if request.carried and request.memory[row]

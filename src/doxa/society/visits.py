@@ -1,8 +1,8 @@
-"""Who meets whom, and in which order: random contacts, and the waves in which agents who cannot wait are asked.
+"""Whom agents meet on a graph, and the waves in which agents who are visited one by one can be asked together.
 
-An agent that is visited later on a day hears what was said earlier that day. Those who hear nobody visited before
-them do not hang on each other: they form a wave and are asked in one call. Asking wave by wave gives what asking one
-by one in the order drawn gives.
+An agent that is visited later on a day hears what was said earlier that day, and of those who come after it what they
+said last. Those who hear nobody visited before them do not hang on each other: they form a wave and are asked in one
+call. Asking wave by wave gives what asking one by one in the order drawn gives.
 """
 
 from __future__ import annotations
@@ -12,27 +12,6 @@ from jaxtyping import Int
 
 from doxa.society.compiled import compiled
 from doxa.society.graph import Graph
-
-
-def distinct_others(
-    rng: np.random.Generator, agents: int, contacts: int
-) -> Int[np.ndarray, "agents contacts"]:
-    """Return for each agent that many different others, uniform over all such sets, without order.
-
-    Args:
-        rng: source of the draw.
-        agents: number of agents, above ``contacts``.
-        contacts: how many others each meets, >= 0.
-    """
-    chosen = np.empty((agents, contacts), dtype=np.int64)
-    own = np.arange(agents)
-    for place in range(contacts):
-        # the place-th draw is among those not taken; stepping over the taken ones in ascending order names it
-        pick = rng.integers(0, agents - 1 - place, size=agents)
-        for taken in np.sort(np.concatenate([own[:, None], chosen[:, :place]], axis=1), axis=1).T:
-            pick += pick >= taken
-        chosen[:, place] = pick
-    return chosen
 
 
 def neighbours_met(

@@ -28,6 +28,9 @@ SLUG = "fps"
 BOUNDS = Bounds()
 """The spec's: R² at least 0.9, a final share below 5 %, and the signs. Ours: the others."""
 
+MICRO = "open question"
+"""What goes round among subjects that speak micro-English, which has no words for the items."""
+
 EXPERIMENTS = ("topics", "sweep", "denials", "memory", "controls")
 POLICIES = ("none", "day 1", "day 5", "day 10", "every 5 days", "every 3 days", "every 2 days", "daily")
 TOWN = ("n_susceptible", "n_infected", "contacts", "days")
@@ -168,9 +171,15 @@ def topics_here() -> bool:
 
 def _asking(config: Config) -> Iterable[Cell]:
     if form(config.subject) == "micro":
-        for name in ("fused", "belief", "prompts", "retries"):
+        for name in ("fused", "belief", "prompts", "retries", "topics", "item"):
             if getattr(config, name) != studies.get(SLUG).settings[name].default:
-                raise InputError(f"{name}: {config.subject} speaks micro-English and is scored; leave it out")
+                raise InputError(
+                    f"{name}: {config.subject} speaks micro-English and answers its own question; leave it out"
+                )
+    if config.fused and "no short memory" in config.short_memory:
+        raise InputError(
+            "fused=true: what was heard stands in the prompt and short memory cannot be left out; leave out one of both"
+        )
     if config.prompts:
         from doxa.society.prompts import Prompts
 
@@ -196,6 +205,8 @@ def _asking(config: Config) -> Iterable[Cell]:
 
 
 def _items(config: Any) -> tuple[str, ...]:
+    if form(config.subject) == "micro":
+        return (MICRO,)
     return ("own",) if config.item else tuple(config.topics)
 
 
@@ -265,7 +276,7 @@ def _ask(cell: Cell, ctx: Context) -> Tables:
         mind,
         config.subject,
         _town(config, memory=Memory(short=memory != NO_SHORT)),
-        config.item or ITEMS[topic],
+        topic if topic == MICRO else config.item or ITEMS[topic],
         policies(config.days)[policy],
         keep=ctx.parts,
         about={"topic": topic, "policy": policy, "memory": memory},
@@ -281,7 +292,7 @@ def findings(tables: Tables, config: Config) -> list[Finding]:
         return asked_findings(tables, _items(config), config.policies)
     from doxa.society.rumour.report import embedded_findings
 
-    return embedded_findings(tables, BOUNDS, stream(config.seed, SLUG, "stories"))
+    return embedded_findings(tables, BOUNDS, stream(config.seed, SLUG, "stories"), config.experiments)
 
 
 def figures(tables: Tables, config: Config) -> list[Figure]:

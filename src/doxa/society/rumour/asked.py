@@ -121,7 +121,7 @@ def asked_findings(tables: Tables, topics: Sequence[str], policies: Sequence[str
     found = [
         units(full, "final", topic=topic).finding(
             f"believes-{_slug(topic)}",
-            f"most come to believe the {topic} item, which is invented: final share",
+            f"most come to believe the item ({topic}), which is invented: final share",
             unit="share",
             above=0.5,
             possible=SHARE,
@@ -161,7 +161,7 @@ def asked_findings(tables: Tables, topics: Sequence[str], policies: Sequence[str
             found.append(
                 saved.finding(
                     f"denied-{_slug(policy)}",
-                    f"denials ({policy}) lower the area under the believers of the {first} item",
+                    f"denials ({policy}) lower the area under the believers of the item ({first})",
                     unit="agent-days",
                     above=0.0,
                 )

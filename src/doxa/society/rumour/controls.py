@@ -12,7 +12,7 @@ from doxa.society.graph import Graph
 from doxa.society.rumour import tweets
 from doxa.society.rumour.course import INFECTED
 from doxa.society.rumour.experiments import Group, policies
-from doxa.society.rumour.outcome import Propagation
+from doxa.society.rumour.outcome import Propagation, half_peak
 from doxa.society.rumour.stance import StanceReader, train_reader
 from doxa.society.rumour.text_mind import LOG_ODDS, PRIOR, TRUSTS, Temper
 
@@ -39,6 +39,7 @@ def record_controls(group: Group, mild: float, rising: float) -> None:
         )["all"]
         infected = run.infected.mean(axis=0)
         group.numbers(graph=name).add("area-share", float(infected[1:].mean()) / run.size, "share")
+        group.numbers(graph=name).add("half-peak-day", half_peak(infected), "days")
         for day, value in enumerate(infected.tolist()):
             group.numbers(graph=name).add("I", value, "agents", day)
 

@@ -40,11 +40,11 @@ class Day(NamedTuple):
         said: what was put to a model on this day and what it answered.
     """
 
-    text: Shaped[np.ndarray, "populations agents *words"]
+    text: Shaped[np.ndarray, "populations agents ..."]
     belief: Int[np.ndarray, "populations agents"]
     credence: Float[np.ndarray, "populations agents"]
     health: Int[np.ndarray, "populations agents"]
-    memory: Shaped[np.ndarray, "populations agents *words"]
+    memory: Shaped[np.ndarray, "populations agents ..."]
     inner: Float[np.ndarray, "populations agents width"]
     depth: Int[np.ndarray, "populations agents"]
     asked: Bool[np.ndarray, "populations agents"]

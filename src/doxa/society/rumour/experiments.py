@@ -176,13 +176,22 @@ def record_denials(group: Group, mild: float) -> None:
 
 
 def record_memory(group: Group, rising: float) -> None:
-    """Let a plausible item spread with and without short memory, and count how varied the tweets are."""
+    """Let a plausible item spread with and without short memory, and count how varied the tweets are.
+
+    Memory changes what people believe as well; where nobody listens it cannot, and the tweets alone differ.
+    """
+    deaf = replace(group.temper, trust=0.0)
     for name, memory in (("full", Memory()), ("no short memory", Memory(short=False))):
         town = replace(group.town, memory=memory, stop_when_extinct=None)
-        run = group.simulate(f"memory {name}", {"all": ("rising", ())}, {"rising": rising}, town=town)["all"]
-        for n in (1, 2):
-            group.numbers(memory=name).add(f"distinct-{n}", float(run.distinct(n).mean()), "share")
-        group.numbers(memory=name).add("final", float(speed(run).final.mean()), "share")
+        for told, temper in ((name, group.temper), (f"{name}, nobody listens", deaf)):
+            runs = group.simulate(
+                f"memory {told}", {"all": ("rising", ())}, {"rising": rising}, town=town, temper=temper
+            )
+            for n in (1, 2):
+                group.numbers(memory=told).add(
+                    f"distinct-{n}", float(runs["all"].distinct(n).mean()), "share"
+                )
+            group.numbers(memory=told).add("final", float(speed(runs["all"]).final.mean()), "share")
 
 
 def _record_all(recorder: Recorder, run: Propagation) -> None:

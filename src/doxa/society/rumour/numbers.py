@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class Numbers:
             day: of the simulation.
             more: what stands beside this one alone.
         """
-        beside: dict[str, Json] = {"missing": "undefined here", **self.about, **(more or {})}
+        beside: dict[str, Any] = {"missing": "undefined here", **self.about, **(more or {})}
         self.recorder.measure(
             name,
             value if np.isfinite(value) else None,

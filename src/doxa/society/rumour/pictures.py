@@ -48,11 +48,13 @@ def courses(rows: pl.DataFrame, note: str) -> list[Figure]:
         }
         for topic, measure, day, value, low, high in means.iter_rows()
     ]
+    topics: list[Json] = means["topic"].unique(maintain_order=True).to_list()
     names: list[Json] = [*STATES.values(), "SIS fit of infected"]
     colour: dict[str, Json] = {
         "field": "state",
         "type": "nominal",
         "scale": {"domain": names, "range": list(PALETTE[:4])},
+        "legend": {"title": None},
     }
     x: dict[str, Json] = {"field": "day", "type": "quantitative", "title": "day", "axis": {"grid": False}}
     y: dict[str, Json] = {"field": "agents", "type": "quantitative", "title": "agents"}
@@ -60,7 +62,7 @@ def courses(rows: pl.DataFrame, note: str) -> list[Figure]:
         "field": "state",
         "type": "nominal",
         "scale": {"domain": names, "range": [[1, 0], [1, 0], [1, 0], [5, 4]]},
-        "legend": None,
+        "legend": {"title": None},
     }
     band: dict[str, Json] = {
         "mark": {"type": "area", "opacity": 0.13},
@@ -74,7 +76,7 @@ def courses(rows: pl.DataFrame, note: str) -> list[Figure]:
     spec: dict[str, Json] = {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "data": {"values": values},
-        "facet": {"field": "topic", "type": "nominal", "title": None, "sort": None},
+        "facet": {"field": "topic", "type": "nominal", "title": None, "sort": topics},
         "columns": 3,
         "spec": {"width": 190, "height": 130, "layer": [band, line]},
     }

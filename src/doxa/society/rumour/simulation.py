@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from doxa.errors import InputError
 from doxa.lab.parts import Keep, keep_none
@@ -16,7 +15,7 @@ from doxa.society.rumour.outcome import Propagation
 from doxa.society.rumour.spread import spread
 from doxa.society.rumour.stance import train_reader
 from doxa.society.rumour.text_mind import Temper, TextMind
-from doxa.society.rumour.town import Announcement, Population, Schedule, Town
+from doxa.society.rumour.town import Announcement, Population, Town
 from doxa.subjects.base import Subject
 
 MILD = -0.7
@@ -53,10 +52,10 @@ class FakeNewsPropagation:
         n_infected: int = 2,
         contacts: int = 3,
         days: int = 15,
-        mind: Literal["embedded"] | OpinionMind = "embedded",
+        mind: str | OpinionMind = "embedded",
         personas: Sequence[Persona] | None = None,
         graph: Graph | None = None,
-        schedule: Schedule = "asynchronous",
+        schedule: str = "asynchronous",
         interventions: Sequence[Announcement] = (),
         memory: Sequence[str] = ("short", "long", "reflection"),
         stop_when_extinct: int | None = 2,

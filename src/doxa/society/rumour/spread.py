@@ -21,8 +21,11 @@ from doxa.society.requests import NOBODY, OFFICIAL, Heard, Opinion, Opinions, ch
 from doxa.society.rumour.course import INFECTED, RECOVERED, SUSCEPTIBLE, Course, Day
 from doxa.society.rumour.keeping import read_day, write_day
 from doxa.society.rumour.town import Town
-from doxa.society.visits import distinct_others, neighbours_met, waves
+from doxa.society.schedules import random_contacts
+from doxa.society.visits import neighbours_met, waves
 from doxa.streams import stream
+
+_NO_SOURCE = np.iinfo(np.int64).max
 
 
 class Chances(NamedTuple):
@@ -96,7 +99,7 @@ def opening(course: Course) -> Day:
             name: column.reshape(*shape, *column.shape[1:])
             for name, column in (
                 ("text", told.text),
-                ("credence", told.credence),
+                ("credence", np.where(np.isnan(told.credence), told.belief, told.credence)),
                 ("memory", told.memory),
                 ("inner", told.inner),
             )
@@ -119,13 +122,16 @@ def step(course: Course, before: Day, number: int, going: Bool[np.ndarray, " pop
         column[...] = ""
     for column in (now.asked, now.again, now.lost):
         column[...] = 0
-    visible = course.town.schedule == "asynchronous"
-    wave = waves(chances.order, chances.contacts) if visible else np.zeros_like(chances.order)
+    if course.town.schedule == "asynchronous":
+        place = np.argsort(chances.order, axis=1)
+        wave = waves(chances.order, chances.contacts)
+    else:
+        place = wave = np.zeros_like(chances.order)
     wave[~going] = -1
     denied = np.array([number in one.announced for one in course.populations])
     for turn in range(int(wave.max()) + 1):
         rows = np.nonzero(wave == turn)
-        _visit(course, now if visible else before, now, number, rows, chances, denied)
+        _visit(course, before, now, number, rows, chances, place, denied)
     return _commit(now._replace(said=course.mind.exchanges()))
 
 
@@ -143,7 +149,7 @@ def draw(course: Course, number: int) -> Chances:
         chances.order[row] = rng.permutation(town.agents)
         chances.draws[row] = rng.random(chances.draws.shape[1:])
         chances.contacts[row] = (
-            distinct_others(rng, town.agents, town.contacts)
+            random_contacts(rng, town.agents, town.contacts).targets.reshape(town.agents, town.contacts)
             if town.graph is None
             else neighbours_met(rng, town.graph, town.contacts)
         )
@@ -152,17 +158,20 @@ def draw(course: Course, number: int) -> Chances:
 
 def _visit(
     course: Course,
-    seen: Day,
+    before: Day,
     now: Day,
     number: int,
     rows: tuple[np.ndarray, ...],
     chances: Chances,
+    place: Int[np.ndarray, "populations agents"],
     denied: Bool[np.ndarray, " populations"],
 ) -> None:
-    """Ask some agents, who hear what ``seen`` holds, and write their answers into the day."""
+    """Ask some agents and write their answers into the day; ``place`` is when each agent is visited."""
     if not len(rows[0]):
         return
-    heard = _heard(course, seen, rows, chances.contacts, denied)
+    population, met = rows[0][:, None], chances.contacts[rows]
+    earlier = place[population, met] < place[rows][:, None]
+    heard = _heard(course, before, now, population, met, earlier, denied)
     asked = _request(course, rows, number, chances.draws, now, heard)
     recalled = recall(course.mind, course.town.memory, asked)
     told: Opinions = course.mind.answer(recalled.asked)
@@ -171,12 +180,11 @@ def _visit(
     had = now.belief[rows]
     belief = np.where(read, told.belief, had)
     credence = np.where(np.isnan(told.credence), belief.astype(np.float64), told.credence)
-    sources = np.where(heard.belief == 1, _depths(seen, rows, heard), np.iinfo(np.int64).max)
-    nearest = sources.min(axis=1, initial=np.iinfo(np.int64).max)
     fresh = (belief == 1) & (now.health[rows] != INFECTED)
-    now.depth[rows] = np.where(
-        fresh, np.where(nearest == np.iinfo(np.int64).max, 0, nearest + 1), now.depth[rows]
-    )
+    depth = np.where(earlier, now.depth[population, met], before.depth[population, met])
+    depth = np.where(heard.belief[:, : met.shape[1]] == 1, depth, _NO_SOURCE)
+    nearest = depth.min(axis=1, initial=_NO_SOURCE)
+    now.depth[rows] = np.where(fresh, np.where(nearest == _NO_SOURCE, 0, nearest + 1), now.depth[rows])
     text = now.text[rows]
     text[read] = told.text[read]
     now.text[rows], now.belief[rows] = text, belief
@@ -190,28 +198,25 @@ def _visit(
 
 def _heard(
     course: Course,
-    seen: Day,
-    rows: tuple[np.ndarray, ...],
-    contacts: Int[np.ndarray, "populations agents contacts"],
+    before: Day,
+    now: Day,
+    population: Int[np.ndarray, "rows 1"],
+    met: Int[np.ndarray, "rows contacts"],
+    earlier: Bool[np.ndarray, "rows contacts"],
     denied: Bool[np.ndarray, " populations"],
 ) -> Heard:
-    """Return what agents hear of those they meet, and of the official agent where it speaks."""
-    population = rows[0]
-    met = contacts[rows]
-    text = seen.text[population[:, None], met]
-    belief = seen.belief[population[:, None], met]
+    """Return what agents hear: today's words of those visited earlier, the last ones of others, and denials."""
+    text = before.text[population, met]
+    text[earlier] = now.text[population, met][earlier]
+    belief = np.where(earlier, now.belief[population, met], before.belief[population, met])
     speaker = np.where(met >= 0, met, NOBODY)
-    if denied[population].any():
-        said = course.mind.announce(course.topics[population])[:, None]
-        place = denied[population][:, None]
-        text = np.concatenate([text, said], axis=1)
-        belief = np.concatenate([belief, np.zeros((len(population), 1), dtype=belief.dtype)], axis=1)
-        speaker = np.concatenate([speaker, np.where(place, OFFICIAL, NOBODY)], axis=1)
+    own = population[:, 0]
+    if denied[own].any():
+        text = np.concatenate([text, course.mind.announce(course.topics[own])[:, None]], axis=1)
+        belief = np.concatenate([belief, np.zeros((len(own), 1), dtype=belief.dtype)], axis=1)
+        official = np.where(denied[own][:, None], OFFICIAL, NOBODY)
+        speaker = np.concatenate([speaker, official], axis=1)
     return Heard(text, np.where(speaker == NOBODY, 0, belief), speaker)
-
-
-def _depths(seen: Day, rows: tuple[np.ndarray, ...], heard: Heard) -> Int[np.ndarray, "rows places"]:
-    return np.where(heard.speaker >= 0, seen.depth[rows[0][:, None], np.maximum(heard.speaker, 0)], 0)
 
 
 def _request(

@@ -193,6 +193,8 @@ class TextMind:
             digest = np.searchsorted(DIGEST_AT, inner[:, _DIGEST])
             return tweets.write(believes, level, own, None, digest, draws[:, 1:3])
         heard = asked.heard
+        if not heard.speaker.shape[1]:
+            return tweets.write(believes, level, own, None, None, draws[:, 1:3])
         count = (heard.speaker >= 0).sum(axis=1)
         pick = (draws[:, 3] * np.maximum(count, 1)).astype(np.int64)
         rows = np.arange(asked.size)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from doxa.errors import InputError, did_you_mean
 from doxa.society.graph import Graph
 from doxa.society.memory import Memory
 from doxa.society.personas import Persona, check_personas
 
-Schedule = Literal["asynchronous", "synchronous"]
-SCHEDULES: tuple[Schedule, ...] = ("asynchronous", "synchronous")
+SCHEDULES = ("asynchronous", "synchronous")
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Town:
         n_infected: agents who believe at the start.
         contacts: others whom each agent hears on a day.
         days: length of the simulation.
-        schedule: whether an agent hears what was said earlier on the same day, or only the day before.
+        schedule: ``asynchronous``, in which an agent hears what was said earlier on the same day, or ``synchronous``.
         memory: which parts of memory agents have.
         graph: whom each agent can meet; None is everybody.
         stop_when_extinct: days after which a population without believers is no longer asked; None goes on.
@@ -54,7 +53,7 @@ class Town:
     n_infected: int = 2
     contacts: int = 3
     days: int = 15
-    schedule: Schedule = "asynchronous"
+    schedule: str = "asynchronous"
     memory: Memory = field(default_factory=Memory)
     graph: Graph | None = None
     stop_when_extinct: int | None = 2
@@ -65,14 +64,14 @@ class Town:
         return self.n_susceptible + self.n_infected
 
     def __post_init__(self) -> None:
-        for name in ("n_susceptible", "n_infected", "contacts"):
+        for name in ("n_susceptible", "n_infected"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name}={getattr(self, name)}: must be >= 0")
         if self.agents < 2:
             raise InputError(f"{self.agents} agents: a town has at least 2")
-        if self.contacts >= self.agents:
+        if not 1 <= self.contacts < self.agents:
             raise InputError(
-                f"contacts={self.contacts}: must be below the {self.agents} agents, nobody meets oneself"
+                f"contacts={self.contacts}: must be at least 1 and below the {self.agents} agents, nobody meets oneself"
             )
         if self.days < 1:
             raise InputError(f"days={self.days}: must be >= 1")

@@ -100,7 +100,7 @@ def write(
     *,
     known_only: bool = False,
     unknown_only: bool = False,
-) -> Int[np.ndarray, "rows words"]:
+) -> Int[np.ndarray, "rows columns"]:
     """Return tweets as word numbers.
 
     Args:
