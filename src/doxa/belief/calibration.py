@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -14,6 +14,10 @@ from doxa.errors import InputError
 
 CLIP_CREDENCE = 0.99
 """Stated 0 % and 100 % have infinite log-odds; both sides of a comparison are clipped to 1 % and 99 %."""
+
+
+Edges = Literal["width", "count"]
+"""Bins of equal width of credence, or of equally many beliefs."""
 
 
 class Bin(NamedTuple):
@@ -45,30 +49,68 @@ def brier_score(credence: Float[np.ndarray, " beliefs"], outcome: Shaped[np.ndar
 
 
 def expected_calibration_error(
-    credence: Float[np.ndarray, " beliefs"], outcome: Shaped[np.ndarray, " beliefs"], *, n_bins: int = 10
+    credence: Float[np.ndarray, " beliefs"],
+    outcome: Shaped[np.ndarray, " beliefs"],
+    *,
+    n_bins: int = 10,
+    edges: Edges = "width",
 ) -> float:
-    """Return Σ n_b/n·|share true in b - mean credence in b| in [0, 1] over equal-width bins of credence.
+    """Return Σ n_b/n·|share true in b - mean credence in b| in [0, 1] over bins of credence.
 
     It is biased upwards by sampling noise of order √(bins / n): compare it with that of a calibrated holder
     of the same n, never with 0. (Guo et al. 2017, equation 3.)
     """
     p, _ = checked_credences(credence, outcome)
-    bins = reliability_curve(credence, outcome, n_bins=n_bins)
+    bins = reliability_curve(credence, outcome, n_bins=n_bins, edges=edges)
     return float(sum(b.n * abs(b.share_true - b.credence) for b in bins) / p.size)
 
 
 def reliability_curve(
-    credence: Float[np.ndarray, " beliefs"], outcome: Shaped[np.ndarray, " beliefs"], *, n_bins: int = 10
+    credence: Float[np.ndarray, " beliefs"],
+    outcome: Shaped[np.ndarray, " beliefs"],
+    *,
+    n_bins: int = 10,
+    edges: Edges = "width",
 ) -> list[Bin]:
-    """Return the bins [k/n, (k+1)/n) that hold at least one belief; a credence of 1 is in the last."""
+    """Return the bins [k/n, (k+1)/n) that hold at least one belief; a credence of 1 is in the last.
+
+    With ``edges="count"`` the beliefs are put in order and cut into ``n_bins`` parts that differ by one belief at most,
+    which serves credences that are mostly small; equal credences may then lie in two bins.
+    """
     if n_bins < 1:
         raise InputError(f"n_bins={n_bins}: must be >= 1")
     p, o = checked_credences(credence, outcome)
-    index = np.minimum((p * n_bins).astype(np.int64), n_bins - 1)
+    if edges == "count":
+        index = np.empty(p.size, dtype=np.int64)
+        index[np.argsort(p, kind="stable")] = np.arange(p.size) * n_bins // p.size
+    else:
+        index = np.minimum((p * n_bins).astype(np.int64), n_bins - 1)
     return [
         Bin(float(p[index == k].mean()), float(o[index == k].mean()), int(np.sum(index == k)))
         for k in np.unique(index)
     ]
+
+
+def band_coverage(
+    low: Float[np.ndarray, "*shape"],
+    high: Float[np.ndarray, "*shape"],
+    observed: Shaped[np.ndarray, "*shape"],
+) -> float:
+    """Return the share of observed numbers that lie within their bands, ends included.
+
+    Raises:
+        InputError: a band is upside down, or there is none.
+
+    >>> band_coverage(np.array([0.0, 0.0]), np.array([1.0, 1.0]), np.array([1.0, 2.0]))
+    0.5
+    """
+    if low.shape != observed.shape or high.shape != observed.shape or not observed.size:
+        raise InputError(
+            f"bands {low.shape}, {high.shape} and {observed.shape} numbers: give one band for each"
+        )
+    if np.any(low > high):
+        raise InputError("low > high: a band is upside down")
+    return float(np.mean((low <= observed) & (observed <= high)))
 
 
 def log_odds_fit(

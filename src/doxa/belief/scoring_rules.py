@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from doxa.belief.calibration import checked_credences
 from doxa.belief.information import log_expit
@@ -54,6 +54,34 @@ def spherical_score(
     return float(np.mean(earned(credence, outcome, "spherical")))
 
 
+def categorical_log_score(
+    probability: Float[np.ndarray, "beliefs kinds"], outcome: Int[np.ndarray, " beliefs"]
+) -> float:
+    """Return the mean of -ln p of what came true in nats, >= 0 and less is better.
+
+    Raises:
+        InputError: rows do not sum to 1, or an outcome is none of the kinds.
+
+    >>> round(categorical_log_score(np.array([[0.5, 0.25, 0.25]]), np.array([1])), 6)
+    1.386294
+    """
+    p = _distributions(probability, outcome)
+    with np.errstate(divide="ignore"):
+        return -float(np.mean(np.log(p[np.arange(len(p)), outcome])))
+
+
+def categorical_brier(
+    probability: Float[np.ndarray, "beliefs kinds"], outcome: Int[np.ndarray, " beliefs"]
+) -> float:
+    """Return the mean of Σ_k (p_k - y_k)², in [0, 2]; with two kinds it is twice the Brier score of one.
+
+    Raises:
+        InputError: as :func:`categorical_log_score`.
+    """
+    p = _distributions(probability, outcome)
+    return float(np.mean(((p - np.eye(p.shape[1])[outcome]) ** 2).sum(axis=1)))
+
+
 def earned(
     credence: Float[np.ndarray, " beliefs"], outcome: Shaped[np.ndarray, " beliefs"], rule: Rule
 ) -> Float[np.ndarray, " beliefs"]:
@@ -74,6 +102,17 @@ def earned(
         return (o * c + (1.0 - o) * (1.0 - c)) / np.hypot(c, 1.0 - c)
     with np.errstate(divide="ignore"):
         return _weighed(o, np.log(c)) + _weighed(1.0 - o, np.log1p(-c))
+
+
+def _distributions(probability: np.ndarray, outcome: np.ndarray) -> np.ndarray:
+    p = np.asarray(probability, dtype=np.float64)
+    if p.ndim != 2 or len(p) != len(outcome) or not len(p):
+        raise InputError(f"probabilities of shape {p.shape} and {len(outcome)} outcomes: give a row for each")
+    if not np.all((p >= 0.0) & (p <= 1.0)) or np.max(np.abs(p.sum(axis=1) - 1.0)) > 1e-9:
+        raise InputError("probabilities: must be in [0, 1] and sum to 1 in every row")
+    if np.any((outcome < 0) | (outcome >= p.shape[1])):
+        raise InputError(f"outcome: must be the number of one of {p.shape[1]} kinds, from 0 on")
+    return p
 
 
 def _weighed(weight: np.ndarray, value: np.ndarray) -> np.ndarray:

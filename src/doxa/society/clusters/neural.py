@@ -1,0 +1,281 @@
+"""The neural path: an ensemble that predicts the hazards of a cluster from its counts, its past week and its place.
+
+Features: log shares of the states, log force of contact and the weekday; shares and rates of the last eight days
+through a two-layer recurrent network; the mean graph embedding of the members. The loss is the binomial one of counts,
+or the released code's weighted squared error. Each member sees a resample of the rows and stops by those it does not
+see; the spread of the members is the variance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from doxa.errors import InputError
+from doxa.society.clusters.history import ClusterHistory, Situation
+from doxa.society.clusters.stacked_net import NetInputs, NetSize, Weights, forward, initial
+from doxa.society.clusters.symbolic import Prediction
+from doxa.streams import stream, torch_stream
+
+Loss: TypeAlias = Literal["counts", "authors"]
+AUTHORS_WEIGHTS = (5.0, 2.0, 1.5, 3.0, 1.0)
+"""Published weights of S→E, E→I, I→R, I→D and R→S; other transitions weigh 1."""
+AUTHORS_GAMMA = 2.0
+
+
+@dataclass(frozen=True)
+class NeuralPlan:
+    """How an ensemble is trained.
+
+    Attributes:
+        members: networks, >= 2 where a variance is wanted.
+        epochs: passes over all rows at most, >= 1.
+        patience: epochs without a better validation loss after which a member keeps its best weights.
+        rate: learning rate of AdamW.
+        line_rate: that of the line from tabular features to log-odds, which comes first and leaves the rest to the
+            hidden units.
+        decay: its weight decay.
+        hidden: width of the recurrent and hidden layers.
+        period: days of the calendar.
+        loss: ``counts`` or ``authors``.
+        dispersion: a row of y expected events counts as y / (1 + dispersion·y), because large counts vary by more than
+            counting; >= 0.
+    """
+
+    members: int = 5
+    epochs: int = 300
+    patience: int = 20
+    rate: float = 1e-3
+    line_rate: float = 5e-2
+    decay: float = 1e-5
+    hidden: int = 64
+    period: float = 7.0
+    loss: Loss = "counts"
+    dispersion: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.members < 1 or self.epochs < 1 or self.patience < 1:
+            raise InputError(
+                f"members={self.members}, epochs={self.epochs}, patience={self.patience}: all >= 1"
+            )
+        if self.loss not in ("counts", "authors") or self.dispersion < 0:
+            raise InputError(
+                f"loss={self.loss!r}, dispersion={self.dispersion}: must be counts or authors, and >= 0"
+            )
+
+
+class _Scale(NamedTuple):
+    """What makes a part's features of mean 0 and spread 1."""
+
+    mean: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def of(cls, rows: np.ndarray) -> _Scale:
+        flat = rows.reshape(-1, rows.shape[-1])
+        return cls(flat.mean(axis=0), np.maximum(flat.std(axis=0), 1e-3))
+
+    def __call__(self, rows: np.ndarray) -> torch.Tensor:
+        # far from what was trained on, a feature says no more than that it is far
+        return torch.from_numpy(np.clip((rows - self.mean) / self.spread, -5, 5).astype(np.float32))
+
+
+class NeuralPath:
+    """An ensemble once trained; see :meth:`fit`."""
+
+    def __init__(
+        self,
+        plan: NeuralPlan,
+        weights: Weights,
+        scales: Sequence[_Scale],
+        places: Float[np.ndarray, "clusters width"],
+        smallest: Float[np.ndarray, " clusters"],
+        base: Float[np.ndarray, " transitions"],
+        limit: Float[np.ndarray, " transitions"],
+        validation: float,
+    ) -> None:
+        self._plan, self._weights, self._scales = plan, weights, scales
+        self._places, self._smallest, self._base, self._limit = places, smallest, base, limit
+        self.validation = validation
+        """Mean loss on the rows the members held out."""
+
+    @classmethod
+    def fit(
+        cls,
+        history: ClusterHistory,
+        places: Float[np.ndarray, "clusters width"],
+        days: Int[np.ndarray, " lead"],
+        *,
+        seed: int,
+        plan: NeuralPlan | None = None,
+    ) -> NeuralPath:
+        """Train on what happened during some days.
+
+        Args:
+            history: counts and events.
+            places: mean graph embedding of each cluster's members.
+            days: days whose transitions are learned, each with a full window before it.
+            seed: of the streams of initial weights and of the resamples.
+            plan: how; by default as the class says.
+
+        Raises:
+            InputError: a transition never happens on these days, or places and clusters differ in number.
+        """
+        plan = plan or NeuralPlan()
+        days = np.asarray(days)
+        if len(places) != len(history.sizes):
+            raise InputError(f"places of {len(places)} clusters: there are {len(history.sizes)}")
+        events, trials = history.events[days], history.trials[days]
+        check_seen(history, days)
+        base = _log_odds_of_rate(events.sum(axis=(0, 1)), trials.sum(axis=(0, 1)))
+        smallest = 0.5 / np.maximum(1, history.sizes)
+        features = features_of(history.situations(days), places, smallest, plan.period)
+        scales = [_Scale.of(part) for part in features]
+        inputs = NetInputs(*(scale(part) for scale, part in zip(scales, features, strict=True)))
+        targets = _Targets.of(events, trials, plan)
+        size = NetSize(
+            plan.members,
+            inputs.tabular.shape[-1],
+            inputs.series.shape[-1],
+            inputs.graph.shape[-1],
+            events.shape[-1],
+            plan.hidden,
+        )
+        weights, validation = _trained(inputs, targets, size, torch.from_numpy(base).float(), seed, plan)
+        # one event more or less among all trials is as far as they can be known
+        limit = np.log(trials.sum(axis=(0, 1)))
+        return cls(plan, weights, scales, places, smallest, base, limit, validation)
+
+    def members(self, situation: Situation) -> Float[np.ndarray, "members *lead clusters transitions"]:
+        """Return the log-odds that each member predicts."""
+        features = features_of(situation, self._places, self._smallest, self._plan.period)
+        inputs = NetInputs(*(scale(part) for scale, part in zip(self._scales, features, strict=True)))
+        with torch.no_grad():
+            out = forward(self._weights, inputs).double().numpy() + self._base
+        return np.clip(out, -self._limit, self._limit).reshape(len(out), *situation.force.shape)
+
+    def predict(self, situation: Situation) -> Prediction:
+        """Return the mean of the members' log-odds and its variance, which is infinite for one member."""
+        members = self.members(situation)
+        variance = members.var(axis=0, ddof=1) if len(members) > 1 else np.full(members.shape[1:], np.inf)
+        return Prediction(members.mean(axis=0), np.maximum(variance, 1e-12))
+
+
+def check_seen(history: ClusterHistory, days: Int[np.ndarray, " lead"]) -> None:
+    """Raise InputError if a transition never happens, or always, during some days."""
+    for name, y, n in zip(
+        history.compartments.names,
+        history.events[days].sum(axis=(0, 1)),
+        history.trials[days].sum(axis=(0, 1)),
+        strict=True,
+    ):
+        if y in (0, n):
+            raise InputError(
+                f"transition {name}: {y} of {n} at risk made it on the {len(days)} days of training; "
+                "train on more days, or leave it to the symbolic path"
+            )
+
+
+def features_of(
+    situation: Situation,
+    places: Float[np.ndarray, "clusters width"],
+    smallest: Float[np.ndarray, " clusters"],
+    period: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows of tabular, temporal and graph features, one for each cluster of each leading index."""
+    lead, clusters = situation.force.shape[:-2], situation.force.shape[-2]
+    floor = smallest[:, None]
+    phase = (
+        2 * np.pi * np.broadcast_to(np.asarray(situation.day)[..., None, None], (*lead, clusters, 1)) / period
+    )
+    tabular = np.concatenate(
+        [
+            np.log(situation.shares[..., -1, :, :] + floor),
+            np.log(situation.force + floor),
+            *(wave(order * phase) for order in (1, 2) for wave in (np.sin, np.cos)),
+        ],
+        axis=-1,
+    )
+    series = np.concatenate([situation.shares, situation.rates], axis=-1)
+    series = np.log(np.moveaxis(series, -2, -3) + floor[:, None, :])
+    graph = np.broadcast_to(places, (*lead, *places.shape))
+    return (
+        tabular.reshape(-1, tabular.shape[-1]),
+        series.reshape(-1, *series.shape[-2:]),
+        graph.reshape(-1, graph.shape[-1]),
+    )
+
+
+class _Targets(NamedTuple):
+    """What a row's transitions did, and how much each counts."""
+
+    events: torch.Tensor
+    trials: torch.Tensor
+    weights: torch.Tensor
+
+    @classmethod
+    def of(cls, events: np.ndarray, trials: np.ndarray, plan: NeuralPlan) -> _Targets:
+        y, n = (
+            torch.from_numpy(part.reshape(-1, part.shape[-1]).astype(np.float32)) for part in (events, trials)
+        )
+        if plan.loss == "authors":
+            given = AUTHORS_WEIGHTS if y.shape[1] == len(AUTHORS_WEIGHTS) else (1.0,) * y.shape[1]
+            return cls(y, n, torch.tensor(given).expand_as(y))
+        return cls(y, n, 1.0 / (1.0 + plan.dispersion * y))
+
+    def loss(self, logit: torch.Tensor, plan: NeuralPlan) -> torch.Tensor:
+        """Return the loss of every member on every row, (members, rows)."""
+        if plan.loss == "authors":
+            rate = self.events / self.trials.clamp(min=1.0)
+            seen = (self.trials > 0) * self.weights
+            return (seen * (1 + AUTHORS_GAMMA * rate) * (torch.sigmoid(logit) - rate) ** 2).sum(dim=-1)
+        yes, no = torch.nn.functional.logsigmoid(logit), torch.nn.functional.logsigmoid(-logit)
+        return -(self.weights * (self.events * yes + (self.trials - self.events) * no)).sum(dim=-1)
+
+
+def _trained(
+    inputs: NetInputs, targets: _Targets, size: NetSize, base: torch.Tensor, seed: int, plan: NeuralPlan
+) -> tuple[Weights, float]:
+    """Return each member's weights at its lowest validation loss, and the mean of these losses."""
+    weights = initial(size, torch_stream(seed, "neural path", "init"))
+    for tensor in weights.values():
+        tensor.requires_grad_(True)
+    rows = len(inputs.tabular)
+    rng = stream(seed, "neural path", "resample")
+    counts = rng.multinomial(rows, np.full(rows, 1.0 / rows), size=size.members).astype(np.float32)
+    training = torch.from_numpy(counts / counts.sum(axis=1, keepdims=True))
+    unseen = (counts == 0).astype(np.float32)
+    validating = torch.from_numpy(unseen / np.maximum(1.0, unseen.sum(axis=1, keepdims=True)))
+    scale = targets.loss(base.expand(1, rows, -1), plan).mean()
+    line = ("skip", "out bias")
+    groups = [
+        {"params": [tensor for name, tensor in weights.items() if (name in line) == slow], "lr": rate}
+        for slow, rate in ((True, plan.line_rate), (False, plan.rate))
+    ]
+    optimiser = torch.optim.AdamW(groups, weight_decay=plan.decay)
+    best = {name: tensor.detach().clone() for name, tensor in weights.items()}
+    lowest = torch.full((size.members,), float("inf"))
+    waited = torch.zeros(size.members, dtype=torch.int64)
+    for _ in range(plan.epochs):
+        loss = targets.loss(forward(weights, inputs) + base, plan) / scale
+        seen = (loss.detach() * validating).sum(dim=1)
+        better = seen < lowest
+        lowest = torch.where(better, seen, lowest)
+        for name, tensor in weights.items():
+            best[name][better] = tensor.detach()[better]
+        waited = torch.where(better, 0, waited + 1)
+        if bool((waited > plan.patience).all()):
+            break
+        optimiser.zero_grad()
+        (loss * training).sum().backward()
+        optimiser.step()
+    return best, float((lowest * scale).mean())
+
+
+def _log_odds_of_rate(events: np.ndarray, trials: np.ndarray) -> np.ndarray:
+    return np.log(events) - np.log(trials - events)

@@ -1,0 +1,92 @@
+"""An ensemble of small recurrent networks as one stack: each member is as if it were alone."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+
+Weights = dict[str, torch.Tensor]
+
+
+class NetInputs(NamedTuple):
+    """Rows of features, the same for all members.
+
+    Attributes:
+        tabular: (rows, features) of the present day.
+        series: (rows, window, features) of the days before.
+        graph: (rows, features) of the cluster's place in the graph.
+    """
+
+    tabular: torch.Tensor
+    series: torch.Tensor
+    graph: torch.Tensor
+
+    def rows(self, picks: torch.Tensor) -> NetInputs:
+        """Return some rows."""
+        return NetInputs(*(part[picks] for part in self))
+
+
+class NetSize(NamedTuple):
+    """Widths of the parts of a network."""
+
+    members: int
+    tabular: int
+    series: int
+    graph: int
+    outputs: int
+    hidden: int = 64
+    layers: int = 2
+    graph_hidden: int = 16
+
+
+def initial(size: NetSize, generator: torch.Generator) -> Weights:
+    """Return weights: uniform within 1 / √inputs, the last layer small, so that training starts at the base rates."""
+    shapes: dict[str, tuple[int, int]] = {
+        "graph": (size.graph, size.graph_hidden),
+        "join": (size.tabular + size.hidden + size.graph_hidden, size.hidden),
+        "out": (size.hidden, size.outputs),
+        "skip": (size.tabular, size.outputs),
+    }
+    for layer in range(size.layers):
+        shapes[f"in{layer}"] = (size.series if layer == 0 else size.hidden, 4 * size.hidden)
+        shapes[f"back{layer}"] = (size.hidden, 4 * size.hidden)
+    weights: Weights = {}
+    for name, (rows, columns) in sorted(shapes.items()):
+        reach = (0.1 if name in ("out", "skip") else 1.0) / math.sqrt(max(1, rows))
+        draw = torch.rand(size.members, rows, columns, generator=generator)
+        weights[name] = (2 * draw - 1) * reach
+        if name != "skip" and not name.startswith("back"):
+            weights[f"{name} bias"] = torch.zeros(size.members, 1, columns)
+    return weights
+
+
+def forward(weights: Weights, inputs: NetInputs, layers: int = 2) -> torch.Tensor:
+    """Return the outputs of every member for every row, (members, rows, outputs)."""
+    members = weights["out"].shape[0]
+    tabular, series, graph = (part.expand(members, *part.shape) for part in inputs)
+    sequence = [series[:, :, step] for step in range(series.shape[2])]
+    for layer in range(layers):
+        sequence = _recurrent(weights, sequence, layer)
+    place = torch.tanh(torch.baddbmm(weights["graph bias"], graph, weights["graph"]))
+    joined = torch.cat([tabular, sequence[-1], place], dim=-1)
+    hidden = torch.tanh(torch.baddbmm(weights["join bias"], joined, weights["join"]))
+    # hazards are near power laws of shares, which a line in their logarithms says without any hidden unit
+    return torch.baddbmm(weights["out bias"], hidden, weights["out"]) + torch.bmm(tabular, weights["skip"])
+
+
+def _recurrent(weights: Weights, sequence: list[torch.Tensor], layer: int) -> list[torch.Tensor]:
+    """Return the states of one long short-term memory layer after each step."""
+    into, back, bias = weights[f"in{layer}"], weights[f"back{layer}"], weights[f"in{layer} bias"]
+    width = back.shape[1]
+    state = sequence[0].new_zeros(*sequence[0].shape[:2], width)
+    memory, out = state, []
+    for step in sequence:
+        gates = torch.baddbmm(bias, step, into) + torch.bmm(state, back)
+        keep, write, show, value = gates.split(width, dim=-1)
+        # a bias of 1 on the keeping gate lets gradients through at the start
+        memory = torch.sigmoid(keep + 1.0) * memory + torch.sigmoid(write) * torch.tanh(value)
+        state = torch.sigmoid(show) * torch.tanh(memory)
+        out.append(state)
+    return out
