@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         to_frame,
         to_networkx,
     )
+    from doxa.society.dynamics.base import WellMixed
     from doxa.society.generators import (
         barabasi_albert,
         complete,
@@ -35,10 +36,15 @@ if TYPE_CHECKING:
     from doxa.society.graph import Graph
     from doxa.society.loading import read_graph, write_graph
     from doxa.society.null_models import configuration_model, configuration_of, rewired
+    from doxa.society.population import Plan, simulate
+    from doxa.society.schedules import Schedule
 
 __all__ = [
     "Graph",
     "LabelledGraph",
+    "Plan",
+    "Schedule",
+    "WellMixed",
     "barabasi_albert",
     "complete",
     "configuration_model",
@@ -57,6 +63,7 @@ __all__ = [
     "regular",
     "rewired",
     "ring",
+    "simulate",
     "stochastic_block",
     "to_frame",
     "to_networkx",
@@ -69,6 +76,9 @@ __getattr__ = loader(
     {
         "Graph": "graph",
         "LabelledGraph": "conversions",
+        "Plan": "population",
+        "Schedule": "schedules",
+        "WellMixed": "dynamics.base",
         "barabasi_albert": "generators",
         "complete": "generators",
         "configuration_model": "null_models",
@@ -87,6 +97,7 @@ __getattr__ = loader(
         "regular": "generators",
         "rewired": "null_models",
         "ring": "generators",
+        "simulate": "population",
         "stochastic_block": "generators",
         "to_frame": "conversions",
         "to_networkx": "conversions",
