@@ -145,20 +145,29 @@ def small_world(
     if p <= 0.0 or 2 * half >= n - 1:
         return
     scale = _scale(p)
+    places = np.empty(BLOCK, dtype=np.int64)
+    drawn = np.empty((2, BLOCK), dtype=np.int64)
     place = _skip(scale, uniform(key, 0, 0))
     while place < n * half:
-        u = place % n
-        e = u * half + place // n
-        w = int(uniform(key, e, 1) * n)
-        tries = 0
-        while w == u or _linked(targets, half, u, w):
-            tries += 1
-            w = int(uniform(key, e, 1 + tries) * n)
-            if tries == 64 and _linked_with_all(targets, half, n, u):
-                w = targets[e]
-                break
-        targets[e] = w
-        place += 1 + _skip(scale, uniform(key, place + 1, 0))
+        size = 0
+        while size < BLOCK and place < n * half:
+            e = place % n * half + place // n
+            places[size], drawn[0, size] = e, int(uniform(key, e, 1) * n)
+            place += 1 + _skip(scale, uniform(key, place + 1, 0))
+            size += 1
+        for a in range(size):  # read at once, so that the waits for memory overlap; not used
+            drawn[1, a] = targets[drawn[0, a] * half]
+        for a in range(size):
+            e, w = places[a], drawn[0, a]
+            u = e // half
+            tries = 0
+            while w == u or _linked(targets, half, u, w):
+                tries += 1
+                w = int(uniform(key, e, 1 + tries) * n)
+                if tries == 64 and _linked_with_all(targets, half, n, u):
+                    w = targets[e]
+                    break
+            targets[e] = w
 
 
 @compiled
