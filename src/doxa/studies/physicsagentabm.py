@@ -211,9 +211,13 @@ def _series(cell: Cell, ctx: Context, recorder: Any) -> None:
 
 def findings(tables: Tables, config: Config) -> list[Finding]:
     """Judge the embedded worlds and the series, or a subject's hazards."""
-    from doxa.society.clusters.report import embedded_findings, subject_findings
+    if config.subject:
+        from doxa.society.clusters.on_subject import subject_findings
 
-    return subject_findings(tables) if config.subject else embedded_findings(tables)
+        return subject_findings(tables)
+    from doxa.society.clusters.report import embedded_findings
+
+    return embedded_findings(tables)
 
 
 def figures(tables: Tables, config: Config) -> list[Figure]:
