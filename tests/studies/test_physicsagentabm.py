@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import polars as pl
 import pytest
 
 from doxa.errors import InputError
@@ -9,37 +13,36 @@ from doxa.lab.run import plan, run_study
 from doxa.society.clusters.recording import put
 
 CONTROLS = {"no-motifs", "tie", "shuffled", "identical", "floor"}
-SMALL = {
-    "seeds": 1,
-    "agents_per_type": 60,
-    "epochs": 4,
-    "members": 2,
-    "paths": 10,
-    "sizes": "8",
-    "series": "none",
-    "patience": 5,
-}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def data():
+    beside = Path(__file__).parents[3] / "shared" / "data"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOXA_DATA", os.environ.get("DOXA_DATA") or str(beside))
+        yield
 
 
 @pytest.fixture(scope="module")
-def small(quick_runs):
-    return run_study("physicsagentabm", preset="quick", overrides=SMALL, out=quick_runs)
+def quick(quick_runs, data):
+    return run_study("physicsagentabm", preset="quick", out=quick_runs)
 
 
 @pytest.mark.slow
-def test_a_small_run_measures_everything_but_the_series(small):
-    found = {finding.id: finding for finding in small.findings}
+def test_the_quick_run_has_the_effects_and_their_controls(quick):
+    found = {finding.id: finding for finding in quick.findings}
     assert {name for name, finding in found.items() if finding.control} == CONTROLS
-    assert {name for name, finding in found.items() if finding.estimate is None} == {
-        *("series", "series-last-week", "series-coverage"),
-    }
-    assert "doxa data get physicsagentabm" in found["series"].note
+    assert {name for name, finding in found.items() if finding.estimate is None} == set()
     assert found["identical"].estimate == 0.0
     assert found["calls"].estimate > 6
+    assert found["loss"].estimate < 0.02
     assert found["floor"].estimate > 0
-    assert found["clusters"].estimate > 0.5 > found["no-motifs"].estimate
-    assert [figure.id for figure in small.figures] == [
-        *("states", "weights", "reliability", "map", "frontier", "ablations"),
+    assert found["clusters"].estimate > 0.6
+    assert found["no-motifs"].estimate < 0.2
+    assert found["after-the-shift"].estimate > 0
+    assert found["weight"].estimate > 0
+    assert [figure.id for figure in quick.figures] == [
+        *("states", "weights", "reliability", "map", "frontier", "ablations", "weeks"),
     ]
 
 
@@ -112,6 +115,16 @@ def test_what_is_claimed_holds_and_what_is_spoilt_fails():
         assert verdicts(simulated(spoil))[name] == "fails", spoil
 
 
+def test_what_was_not_measured_says_what_helps():
+    cut = simulated()
+    measures = cut.measures.filter(pl.col("condition") != "series")
+    study = find_study("physicsagentabm")
+    found = study.code.findings(Tables(cut.beliefs, measures, cut.transcripts), study.configure())
+    series = [finding for finding in found if finding.id.startswith("series")]
+    assert {finding.verdict for finding in series} == {"unresolved"}
+    assert all("doxa data get physicsagentabm" in finding.note for finding in series)
+
+
 def test_cells_are_planned_by_part():
     todo = plan("physicsagentabm", overrides={"seeds": 2, "series": "none"})
     assert sorted(cell.condition for cell in todo.cells.values()) == sorted(
@@ -126,8 +139,7 @@ def test_cells_are_planned_by_part():
 @pytest.mark.slow
 def test_a_subject_that_speaks_no_json_is_left_to_the_mechanism(quick_runs):
     overrides = {"subject": "organism:sound", "sampled": 8, "asked_days": 2, "samples": 2, "retries": 0}
-    small = {name: SMALL[name] for name in ("agents_per_type", "epochs", "members", "patience")}
-    result = run_study("physicsagentabm", preset="quick", overrides=overrides | small, out=quick_runs)
+    result = run_study("physicsagentabm", preset="quick", overrides=overrides, out=quick_runs)
     found = {finding.id: finding for finding in result.findings}
     assert found["read"].estimate == 1.0
     assert found["mind"].estimate == pytest.approx(0.0)

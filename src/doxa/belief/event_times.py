@@ -58,7 +58,7 @@ def expected_event_time(staying: Float[np.ndarray, "*rows points"]) -> Float[np.
     >>> round(float(expected_event_time(survival(np.full(7, 0.2)))), 6)
     3.951424
     """
-    return np.asarray(staying)[..., :-1].sum(axis=-1)
+    return np.asarray(np.asarray(staying)[..., :-1].sum(axis=-1))
 
 
 def event_time_error(
