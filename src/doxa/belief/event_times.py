@@ -40,7 +40,7 @@ class EventScore(NamedTuple):
     macro: float
 
 
-def survival(hazard: Float[np.ndarray, "*rows steps"]) -> Float[np.ndarray, "*rows steps+1"]:
+def survival(hazard: Float[np.ndarray, "*rows steps"]) -> Float[np.ndarray, "*rows points"]:
     """Return S(0) = 1, S(1), ..., S(H) of probabilities per step in [0, 1].
 
     Raises:
@@ -52,17 +52,17 @@ def survival(hazard: Float[np.ndarray, "*rows steps"]) -> Float[np.ndarray, "*ro
     return np.concatenate([np.ones((*p.shape[:-1], 1)), np.cumprod(1.0 - p, axis=-1)], axis=-1)
 
 
-def expected_event_time(staying: Float[np.ndarray, "*rows steps+1"]) -> Float[np.ndarray, "*rows"]:
+def expected_event_time(staying: Float[np.ndarray, "*rows points"]) -> Float[np.ndarray, "*rows"]:
     """Return Σ_{u=0}^{H-1} S(u), the expected time in steps, H where it does not happen within the window.
 
     >>> round(float(expected_event_time(survival(np.full(7, 0.2)))), 6)
     3.951424
     """
-    return np.asarray(staying)[..., :-1].sum(axis=-1)
+    return np.asarray(np.asarray(staying)[..., :-1].sum(axis=-1))
 
 
 def event_time_error(
-    staying: Float[np.ndarray, "rows steps+1"], happened: Int[np.ndarray, " rows"]
+    staying: Float[np.ndarray, "rows points"], happened: Int[np.ndarray, " rows"]
 ) -> EventTimeError:
     """Return how far expected times were off.
 

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 SLUG = "physicsagentabm"
 Part: TypeAlias = Literal["embedded", "subject"]
 CLUSTERS = ("k_coarse", "k_fine", "weights", "temperature", "merge_below", "split_above", "epochs", "noise")
-NETWORKS = ("members", "rate", "line_rate", "patience")
+NETWORKS = ("members", "hidden", "rate", "line_rate", "patience")
 WORLD = ("agents_per_type", "days", "rhythm", "shift_day", *CLUSTERS, *NETWORKS)
-SERIES = ("first_week", "refit", "series_members", "rate", "line_rate", "patience")
+SERIES = ("first_week", "refit", "series_members", "hidden", "rate", "line_rate", "patience")
 ASKED = ("sampled", "asked_days", "samples", "temperature_of_replies", "retries", "max_tokens")
 PARTS: dict[Part, tuple[str, tuple[str, ...]]] = {
     "embedded": (
@@ -47,8 +47,18 @@ PARTS: dict[Part, tuple[str, tuple[str, ...]]] = {
     claim="asking about clusters of agents costs a fraction of the calls and loses nothing, and fusing a mechanism "
     "with networks beats both",
     presets={
-        "quick": {"seeds": 2, "paths": 16, "sizes": (16,), "epochs": 15, "first_week": 600, "refit": 210},
-        "paper": {"epochs": 200},
+        "quick": {
+            "seeds": 2,
+            "agents_per_type": 100,
+            "epochs": 10,
+            "members": 3,
+            "hidden": 16,
+            "paths": 16,
+            "sizes": (8,),
+            "first_week": 600,
+            "refit": 400,
+        },
+        "paper": {"epochs": 200, "hidden": 64},
     },
 )
 class Config:
@@ -77,9 +87,12 @@ class Config:
     )
     epochs: int = setting(40, "of the contrastive encoder", unit="epochs", minimum=1, paper=200)
     members: int = setting(5, "networks of an ensemble", minimum=2)
+    hidden: int = setting(
+        32, "width of their layers; those of the series have half of it", minimum=4, paper=64
+    )
     rate: float = setting(1e-3, "learning rate of the networks", minimum=1e-6, paper=1e-3)
     line_rate: float = setting(5e-2, "of their line from today's shares to log-odds", minimum=1e-6)
-    patience: int = setting(20, "epochs without improvement after which a network stops", minimum=1)
+    patience: int = setting(12, "epochs without improvement after which a network stops", minimum=1)
     paths: int = setting(40, "sample paths of a window", minimum=10)
     sizes: tuple[int, ...] = setting((2, 8, 20), "numbers of clusters on the frontier", minimum=2)
     series: str = setting(
@@ -183,7 +196,11 @@ def networks_of(config: Any) -> NeuralPlan:
     from doxa.society.clusters.neural import NeuralPlan
 
     return NeuralPlan(
-        members=config.members, rate=config.rate, line_rate=config.line_rate, patience=config.patience
+        members=config.members,
+        hidden=config.hidden,
+        rate=config.rate,
+        line_rate=config.line_rate,
+        patience=config.patience,
     )
 
 
@@ -201,7 +218,7 @@ def _series(cell: Cell, ctx: Context, recorder: Any) -> None:
         rate=config.rate,
         line_rate=config.line_rate,
         patience=config.patience,
-        hidden=16,
+        hidden=config.hidden // 2,
         dispersion=0.1,
     )
     record_series(
@@ -211,9 +228,13 @@ def _series(cell: Cell, ctx: Context, recorder: Any) -> None:
 
 def findings(tables: Tables, config: Config) -> list[Finding]:
     """Judge the embedded worlds and the series, or a subject's hazards."""
-    from doxa.society.clusters.report import embedded_findings, subject_findings
+    if config.subject:
+        from doxa.society.clusters.on_subject import subject_findings
 
-    return subject_findings(tables) if config.subject else embedded_findings(tables)
+        return subject_findings(tables)
+    from doxa.society.clusters.report import embedded_findings
+
+    return embedded_findings(tables)
 
 
 def figures(tables: Tables, config: Config) -> list[Figure]:

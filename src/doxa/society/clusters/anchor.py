@@ -111,12 +111,12 @@ class Clustering:
 
 def anchor_clustering(
     graph: Graph,
-    features: Float[np.ndarray, "agents features"],
-    profiles: Float[np.ndarray, "agents motifs"],
+    features: Float[np.ndarray, "_ features"],
+    profiles: Float[np.ndarray, "_ motifs"],
     *,
     seed: int,
     plan: AnchorPlan | None = None,
-    places: Float[np.ndarray, "agents graph"] | None = None,
+    places: Float[np.ndarray, "_ graph"] | None = None,
 ) -> Clustering:
     """Return clusters of agents.
 
@@ -193,9 +193,9 @@ def _refined(
 
 
 def hybrid(
-    blocks: Sequence[tuple[float, Float[np.ndarray, "agents width"]]],
+    blocks: Sequence[tuple[float, Float[np.ndarray, "agents _"]]],
     fusion: Literal["blocks", "sum"] = "blocks",
-) -> Float[np.ndarray, "agents width"]:
+) -> Float[np.ndarray, "agents joined"]:
     """Return weighted blocks side by side, or padded and added as in the released code."""
     parts: list[tuple[float, np.ndarray]] = []
     for weight, block in blocks:

@@ -33,12 +33,11 @@ STRONGEST = 1000.0
 """Largest number of observations an answer is taken to rest on."""
 
 
-def contact_check(history: ClusterHistory, day: int, cluster: int, place: int) -> str:
+def contact_check(history: ClusterHistory, day: int, cluster: int, place: int, driver: str) -> str:
     """Tell how many of a cluster's contacts are in the state that drives a transition."""
-    way = history.compartments.transitions[place]
-    if not way.driver:
+    if not driver:
         return "It does not hang on contacts."
-    return f"{history.force[day, cluster, place]:.0%} of their contacts are {way.driver} today."
+    return f"{history.force[day, cluster, place]:.0%} of their contacts are {driver} today."
 
 
 def knowledge(history: ClusterHistory, day: int, cluster: int, place: int, days: int = 7) -> str:
@@ -137,12 +136,14 @@ class MindPath:
     def question(self, history: ClusterHistory, day: int, cluster: int, place: int) -> str:
         """Return what the mind is told, and asked."""
         way = history.compartments.transitions[place]
-        source, target = (self.names.get(state, state) for state in (way.source, way.target))
+        source, target, driver = (
+            self.names.get(state, state) for state in (way.source, way.target, way.driver)
+        )
         return "\n".join(
             (
                 f"A group of {int(history.sizes[cluster])} people. {self.about[cluster]}",
                 calendar(day),
-                contact_check(history, day, cluster, place),
+                contact_check(history, day, cluster, place, driver),
                 knowledge(history, day, cluster, place),
                 f"The event: one of them who is {source} today is {target} tomorrow.",
             )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from doxa.errors import InputError
 from doxa.society.clusters.compartments import Compartments
@@ -47,8 +47,8 @@ class ClusterHistory:
     """
 
     compartments: Compartments
-    counts: Int[np.ndarray, "days clusters states"]
-    events: Int[np.ndarray, "steps clusters transitions"]
+    counts: Shaped[np.ndarray, "days clusters states"]
+    events: Shaped[np.ndarray, "steps clusters transitions"]
     mixing: Float[np.ndarray, "clusters clusters"]
 
     def __post_init__(self) -> None:

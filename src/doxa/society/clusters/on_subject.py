@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from doxa.lab.record import Recorder
+from doxa.belief.inference import wilson
+from doxa.lab.record import Finding, Recorder, Tables
+from doxa.lab.units import Units
 from doxa.society.clusters.anchor import cluster_means, spread_labels, ward
 from doxa.society.clusters.asking import MindPath, asked_traces
 from doxa.society.clusters.embedded import FIRST_HELD_OUT, Lab
@@ -19,12 +21,15 @@ from doxa.society.clusters.one_step import OneStep
 from doxa.society.clusters.per_agent import calls
 from doxa.society.clusters.pipeline import ClusterModel
 from doxa.society.clusters.probes import embedded_traces
-from doxa.society.clusters.recording import put
+from doxa.society.clusters.recording import put, read_measures
+from doxa.society.clusters.report import FEWER, by_seed, by_unit
 from doxa.society.clusters.symbolic import Prediction
 from doxa.society.subject_asking import Asker
 from doxa.society.subject_mind import SubjectMind
 from doxa.subjects.base import Subject
 
+UNREAD = 0.1
+"""Ours: largest share of answers that are left to the mechanistic path."""
 STATE_NAMES = {"S": "healthy", "E": "infected without knowing", "I": "ill", "R": "recovered", "D": "dead"}
 
 
@@ -77,10 +82,11 @@ def record_subject(
     put(recorder, "asked", float(path.asked))
     put(recorder, "reused", float(path.reused))
     put(recorder, "left to the mechanism", float(path.left))
-    situations = path.asked / asking.samples + path.reused
-    put(recorder, "share left", path.left / max(1.0, situations))
-    put(recorder, "calls a day", calls(model, days).clusters, way="clusters")
-    put(recorder, "calls a day", calls(model, days).agents, way="each agent")
+    put(recorder, "situations", path.asked / asking.samples + path.reused)
+    for day in days:
+        asked_today = calls(model, np.array([day]))
+        put(recorder, "calls a day", asked_today.clusters, time=float(day), way="clusters")
+        put(recorder, "calls a day", asked_today.agents, time=float(day), way="each agent")
     for number, exchange in enumerate(mind.exchanges()):
         recorder.utterance(
             subject=subject.address,
@@ -151,7 +157,16 @@ def _record_scores(
     parts["mind and neural"] = fused_over(model.history, asked, parts["neural"], days, held.errors[:count, 1])
     parts["mind, dealt to other clusters"] = Prediction(*(np.roll(part, 1, axis=1) for part in asked))
     for name, path in parts.items():
-        put(recorder, "nll", model.scored(path, days).nll, unit="nats", path=name)
+        score = model.scored(path, days)
+        for place, day in enumerate(days):
+            put(
+                recorder,
+                "nll",
+                score.on(np.arange(count) == place).nll,
+                time=float(day),
+                unit="nats",
+                path=name,
+            )
 
 
 def fused_over(
@@ -166,3 +181,45 @@ def fused_over(
         out.append(fuse([first, second]).prediction)
         running.saw(asked.logit[place], history.events[day], history.trials[day])
     return Prediction(np.stack([one.logit for one in out]), np.stack([one.variance for one in out]))
+
+
+def subject_findings(tables: Tables) -> list[Finding]:
+    """Return what a subject's hazards are worth; the independent units are days."""
+    frame = read_measures(tables.measures)
+
+    def of(path: str) -> Units:
+        return by_unit(frame, "time", "nll", path=path)
+
+    left, situations = (by_seed(frame, name).mean for name in ("left to the mechanism", "situations"))
+    unread = wilson(round(left), round(situations)) if situations > 0 else None
+    ratio = by_unit(frame, "time", "calls a day", way="each agent").over(
+        by_unit(frame, "time", "calls a day", way="clusters")
+    )
+    return [
+        of("symbolic")
+        .minus(of("mind"))
+        .finding("mind", "the mind's hazards score below the mechanistic ones", unit="nats", above=0.0),
+        of("fused")
+        .minus(of("mind and neural"))
+        .finding(
+            "mind-fused", "in the mechanism's place they improve the fused path", unit="nats", above=0.0
+        ),
+        Finding.judged(
+            "read",
+            "almost all of its answers can be read",
+            None if unread is None else unread.estimate,
+            None if unread is None else unread.ends,
+            below=UNREAD,
+            unit="fraction",
+            n=0 if unread is None else unread.n,
+            note="the others were left to the mechanistic path" if unread else "nothing was asked",
+        ),
+        ratio.finding(
+            "calls", "so many times fewer questions a day than about each agent", unit="times", above=FEWER
+        ),
+        of("mind, dealt to other clusters")
+        .minus(of("mind"))
+        .finding(
+            "dealt", "dealt to other clusters its answers score worse", unit="nats", above=0.0, control=True
+        ),
+    ]

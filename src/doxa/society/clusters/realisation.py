@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 BACKGROUND = 0.05
 """Share of a driven hazard that does not hang on an agent's own contacts: nobody is safe for sure."""
-_ROUNDS = 20
 
 
 class Realisation:
@@ -88,14 +87,16 @@ class Realisation:
     def _kept(self, wanted: np.ndarray, multiplier: np.ndarray, at_risk: np.ndarray) -> np.ndarray:
         """Return wanted·multiplier, scaled within each cluster so that the mean over those at risk is kept."""
         p, most = wanted * multiplier, 1.0 - (1.0 - wanted) * self.background
-        for _ in range(_ROUNDS):
-            p = np.minimum(p, most)
-            mean = self._mean(p, at_risk)
-            short = np.where(mean > 0, wanted / np.where(mean > 0, mean, 1.0), 1.0)
-            if np.all(np.abs(short - 1.0) < 1e-12):
-                break
-            p = p * short
-        return np.minimum(p, most)
+        cut = np.zeros(p.shape, dtype=bool)
+        while True:
+            free = self._mean(np.where(cut, 0.0, p), at_risk)
+            left = self._mean(np.where(cut, wanted - most, wanted), at_risk)
+            scaled = np.where(free > 0, left / np.where(free > 0, free, 1.0), 1.0) * p
+            # whoever is cut leaves the others more to carry, so that others may have to be cut in turn
+            more = ~cut & (scaled > most)
+            if not more.any():
+                return np.where(cut, most, scaled)
+            cut |= more
 
     def _mean(self, values: np.ndarray, at_risk: np.ndarray) -> np.ndarray:
         """Return for each agent the mean of its cluster's members at risk; 0 where there is none."""

@@ -20,8 +20,6 @@ SECOND = 0.01
 """Ours: largest relative loss of the fused path against the better single path in the second domain."""
 LEVEL, OFF = 0.9, 0.07
 """Ours: level of the bands of reported weeks, and how far their coverage may be from it."""
-UNREAD = 0.1
-"""Ours: largest share of answers of a subject that are left to the mechanistic path."""
 
 
 def embedded_findings(tables: Tables) -> list[Finding]:
@@ -42,10 +40,15 @@ def embedded_findings(tables: Tables) -> list[Finding]:
 
 def by_seed(frame: pl.DataFrame, measure: str, **which: str | float) -> Units:
     """Return the mean of a measure in each seed; nothing where it was not measured."""
+    return by_unit(frame, "seed", measure, **which)
+
+
+def by_unit(frame: pl.DataFrame, unit: str, measure: str, **which: str | float) -> Units:
+    """Return the mean of a measure for each value of a column; nothing where it was not measured."""
     if not {*which} <= {*frame.columns}:
         return Units({})
     rows = frame.filter(measure=measure, **which).drop_nulls("value")
-    means = rows.group_by("seed").agg(pl.col("value").mean()).sort("seed")
+    means = rows.group_by(unit).agg(pl.col("value").mean()).sort(unit)
     return Units(dict(means.iter_rows()))
 
 
@@ -262,39 +265,5 @@ def other_findings(frame: pl.DataFrame) -> list[Finding]:
             unit="fraction",
             control=False,
             note=missing,
-        ),
-    ]
-
-
-def subject_findings(tables: Tables) -> list[Finding]:
-    """Return what a subject's hazards are worth."""
-    frame = read_measures(tables.measures)
-    mind, told = by_seed(frame, "nll", path="mind"), by_seed(frame, "nll", path="mind and neural")
-    ratio = by_seed(frame, "calls a day", way="each agent").over(
-        by_seed(frame, "calls a day", way="clusters")
-    )
-    return [
-        by_seed(frame, "nll", path="symbolic")
-        .minus(mind)
-        .finding("mind", "the mind's hazards score below the mechanistic ones", unit="nats", above=0.0),
-        by_seed(frame, "nll", path="fused")
-        .minus(told)
-        .finding(
-            "mind-fused", "in the mechanism's place they improve the fused path", unit="nats", above=0.0
-        ),
-        by_seed(frame, "share left").finding(
-            "read",
-            "almost all of its answers can be read",
-            unit="fraction",
-            below=UNREAD,
-            possible=(0.0, 1.0),
-        ),
-        ratio.finding(
-            "calls", "so many times fewer questions a day than about each agent", unit="times", above=FEWER
-        ),
-        by_seed(frame, "nll", path="mind, dealt to other clusters")
-        .minus(mind)
-        .finding(
-            "dealt", "dealt to other clusters its answers score worse", unit="nats", above=0.0, control=True
         ),
     ]

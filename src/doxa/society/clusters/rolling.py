@@ -1,7 +1,8 @@
 """Rolling windows: from what is known on a day, many sample paths of the agents over the days that follow.
 
-Every path draws its errors of the log-odds once, so that bands hold what is not known of the constants, and moves its
-own agents: hazards of later days hang on what has happened in the path.
+Every path draws its errors of the log-odds once, the same for all clusters, because a rhythm or a shift that hazards
+miss they miss everywhere; so bands hold what is not known of the hazards. It moves its own agents: hazards of later
+days hang on what has happened in the path.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from doxa.society.clusters.fusion import EpistemicFusion
 from doxa.society.clusters.history import WINDOW, ClusterHistory, Situation, force_of
 from doxa.society.clusters.neural import NeuralPath
 from doxa.society.clusters.realisation import Realisation, draw
-from doxa.society.clusters.symbolic import Posterior, SymbolicPath
+from doxa.society.clusters.symbolic import SymbolicPath
 
 
 class WindowForecast(NamedTuple):
@@ -33,7 +34,7 @@ class WindowForecast(NamedTuple):
     """
 
     counts: Int[np.ndarray, "paths days clusters states"]
-    staying: Float[np.ndarray, "agents days+1"]
+    staying: Float[np.ndarray, "agents points"]
     chance: Float[np.ndarray, "agents transitions"]
     when: Float[np.ndarray, "agents transitions"]
 
@@ -101,10 +102,10 @@ class Forecaster:
         made = self.history.compartments
         known = self.history.situations(np.array([origin]))
         found = self.symbolic.posterior(self.history, np.array([origin]))
-        posterior = Posterior(found.a[0], found.b[0], found.driven)
+        posterior = found._replace(a=found.a[0], b=found.b[0])
         shares, rates = (np.repeat(part, paths, axis=0) for part in (known.shares, known.rates))
         now = np.repeat(states[None, :], paths, axis=0)
-        noise = rng.normal(size=(paths, *known.force.shape[1:]))
+        noise = rng.normal(size=(paths, 1, known.force.shape[-1]))
         first, start = now, made.sources[None, :] == states[:, None]
         staying = np.ones((paths, len(states), horizon + 1))
         when = np.zeros((paths, len(states), len(made.transitions)), dtype=np.int64)

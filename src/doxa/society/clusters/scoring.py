@@ -66,7 +66,7 @@ class NextStates(NamedTuple):
 
 def next_states(
     compartments: Compartments,
-    states: Int[np.ndarray, "days agents"],
+    states: Int[np.ndarray, "all_days agents"],
     days: Int[np.ndarray, " days"],
     moves: Iterator[Float[np.ndarray, "agents transitions"]],
 ) -> NextStates:
@@ -98,7 +98,7 @@ def next_states(
 
 def realised(
     realisation: Realisation,
-    states: Int[np.ndarray, "days agents"],
+    states: Int[np.ndarray, "all_days agents"],
     days: Int[np.ndarray, " days"],
     cluster: Float[np.ndarray, "days clusters transitions"],
 ) -> Iterator[Float[np.ndarray, "agents transitions"]]:

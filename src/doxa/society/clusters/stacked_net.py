@@ -65,28 +65,32 @@ def initial(size: NetSize, generator: torch.Generator) -> Weights:
 def forward(weights: Weights, inputs: NetInputs, layers: int = 2) -> torch.Tensor:
     """Return the outputs of every member for every row, (members, rows, outputs)."""
     members = weights["out"].shape[0]
-    tabular, series, graph = (part.expand(members, *part.shape) for part in inputs)
-    sequence = [series[:, :, step] for step in range(series.shape[2])]
+    tabular, graph = (part.expand(members, *part.shape) for part in (inputs.tabular, inputs.graph))
+    series = inputs.series.transpose(0, 1)
+    sequence = series.expand(members, *series.shape)
     for layer in range(layers):
-        sequence = _recurrent(weights, sequence, layer)
+        sequence = recurrent(weights, sequence, layer)
     place = torch.tanh(torch.baddbmm(weights["graph bias"], graph, weights["graph"]))
-    joined = torch.cat([tabular, sequence[-1], place], dim=-1)
+    joined = torch.cat([tabular, sequence[:, -1], place], dim=-1)
     hidden = torch.tanh(torch.baddbmm(weights["join bias"], joined, weights["join"]))
     # hazards are near power laws of shares, which a line in their logarithms says without any hidden unit
     return torch.baddbmm(weights["out bias"], hidden, weights["out"]) + torch.bmm(tabular, weights["skip"])
 
 
-def _recurrent(weights: Weights, sequence: list[torch.Tensor], layer: int) -> list[torch.Tensor]:
-    """Return the states of one long short-term memory layer after each step."""
+def recurrent(weights: Weights, sequence: torch.Tensor, layer: int) -> torch.Tensor:
+    """Return the states of one long short-term memory layer, (members, steps, rows, hidden), from its inputs."""
     into, back, bias = weights[f"in{layer}"], weights[f"back{layer}"], weights[f"in{layer} bias"]
+    members, steps, rows, _ = sequence.shape
     width = back.shape[1]
-    state = sequence[0].new_zeros(*sequence[0].shape[:2], width)
-    memory, out = state, []
-    for step in sequence:
-        gates = torch.baddbmm(bias, step, into) + torch.bmm(state, back)
-        keep, write, show, value = gates.split(width, dim=-1)
+    # what comes from the inputs is one product for all steps
+    given = torch.baddbmm(bias, sequence.reshape(members, steps * rows, -1), into)
+    given = given.reshape(members, steps, rows, 4 * width)
+    state = memory = given.new_zeros(members, rows, width)
+    out: list[torch.Tensor] = []
+    for step in range(steps):
+        keep, write, show, value = torch.baddbmm(given[:, step], state, back).split(width, dim=-1)
         # a bias of 1 on the keeping gate lets gradients through at the start
         memory = torch.sigmoid(keep + 1.0) * memory + torch.sigmoid(write) * torch.tanh(value)
         state = torch.sigmoid(show) * torch.tanh(memory)
         out.append(state)
-    return out
+    return torch.stack(out, dim=1)

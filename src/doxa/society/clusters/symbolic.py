@@ -17,9 +17,6 @@ from doxa.errors import InputError
 from doxa.society.clusters.compartments import Compartments
 from doxa.society.clusters.history import ClusterHistory
 
-IMPORTED = 1e-4
-"""Hazard of a driven transition without any contact."""
-
 
 class Prediction(NamedTuple):
     """Log-odds that each transition alone happens within a day, and their variance in nats²."""
@@ -29,18 +26,26 @@ class Prediction(NamedTuple):
 
 
 class Posterior(NamedTuple):
-    """Shape and rate of β's Gamma where a transition is driven, both parameters of p's Beta elsewhere."""
+    """What is known of the constants.
+
+    Attributes:
+        a: shape of β's Gamma where a transition is driven, first parameter of p's Beta elsewhere.
+        b: its rate, or second parameter.
+        driven: which are driven.
+        imported: hazard of a driven transition without any contact.
+    """
 
     a: Float[np.ndarray, "*lead clusters transitions"]
     b: Float[np.ndarray, "*lead clusters transitions"]
     driven: Bool[np.ndarray, " transitions"]
+    imported: float
 
     def predict(self, force: Float[np.ndarray, "*lead clusters transitions"]) -> Prediction:
         """Return the prediction at a force of contact (see :class:`Situation`)."""
         from scipy.special import polygamma
 
         mean = self.a / self.b
-        hazard = np.maximum(mean * force, 0.0) + IMPORTED
+        hazard = np.maximum(mean * force, 0.0) + self.imported
         # d logit / d ln β = βx / (1 - exp(-h)), because logit p = ln(exp(h) - 1)
         slope = mean * force / -np.expm1(-hazard)
         by_contact = Prediction(
@@ -60,6 +65,7 @@ class SymbolicPath:
         compartments: states and transitions, with prior means.
         window: days from which the constants are learned, >= 1.
         strength: how many events the prior is worth, > 0.
+        imported: ε, hazard a day of a driven transition without any contact, > 0.
 
     Raises:
         InputError: a number is out of range.
@@ -68,10 +74,13 @@ class SymbolicPath:
     compartments: Compartments
     window: int = 14
     strength: float = 2.0
+    imported: float = 1e-4
 
     def __post_init__(self) -> None:
-        if self.window < 1 or not self.strength > 0:
-            raise InputError(f"window={self.window}, strength={self.strength}: must be >= 1 and > 0")
+        if self.window < 1 or not (self.strength > 0 and self.imported > 0):
+            raise InputError(
+                f"window={self.window}, strength={self.strength}, imported={self.imported}: must be >= 1, > 0 and > 0"
+            )
 
     def posterior(self, history: ClusterHistory, days: Int[np.ndarray, " lead"]) -> Posterior:
         """Return what is known of the constants at the start of some days, from the days before each."""
@@ -85,4 +94,4 @@ class SymbolicPath:
         y, rest = (total[last] - total[first] for total in sums)
         prior = np.array([one.prior for one in self.compartments.transitions])
         weight = np.where(driven, 1.0 / prior, 1.0 / prior - 1.0)
-        return Posterior(self.strength + y, self.strength * weight + rest, driven)
+        return Posterior(self.strength + y, self.strength * weight + rest, driven, self.imported)

@@ -63,7 +63,8 @@ def weekly_forecasts(series: Series, *, first: int, refit: int, seed: int, plan:
     start = first - 4 * HORIZON  # errors of the weeks before the first origin set its spread
     origins = np.arange(start, series.history.days - HORIZON)
     observed = totals(series, origins)
-    symbolic = SymbolicPath(series.history.compartments)
+    # one in a million would already be thousands a day of a country
+    symbolic = SymbolicPath(series.history.compartments, imported=1e-12)
     posterior = symbolic.posterior(series.history, origins)
     neural = _networks(series, origins, refit, seed, plan)
     parts: dict[str, Ahead] = {"symbolic": lambda now: posterior.predict(now.force), "neural": neural}
