@@ -117,8 +117,8 @@ def test_a_small_network_takes_both_seats_and_knows_its_world():
     ]
     assert np.argsort(credence).tolist() == np.argsort(world.strengths).tolist()
     before = {
-        name: opinion.credence
-        for name, opinion, _ in ask_before([Skeptic(subject, name, sampling) for name in OFFSETS], 1, said)
+        who.difficulty: opinion.credence
+        for who, opinion, _ in ask_before([Skeptic(subject, name, sampling) for name in OFFSETS], 1, said)
     }
     for name, offset in OFFSETS.items():
         assert before[name] == pytest.approx(expit(PRIOR + offset), abs=0.15)

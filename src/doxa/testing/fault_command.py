@@ -56,12 +56,11 @@ def main() -> int:
             manner=Manner(retry_after_s=chosen.retry_after),
             port=chosen.port,
         )
-        with server:
+        with server, contextlib.suppress(KeyboardInterrupt):
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # before anyone knows the address
             sys.stdout.write(server.url + "\n")
             sys.stdout.flush()
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
-            with contextlib.suppress(KeyboardInterrupt):
-                threading.Event().wait()
+            threading.Event().wait()
     except (DoxaError, OSError) as error:
         parser.error(str(error))
     for name, count in sorted(server.ledger.faults().items()):

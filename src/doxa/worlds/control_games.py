@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from doxa.errors import InputError, did_you_mean
-from doxa.worlds.money_game import MoneyGame, Trait, check_amount, check_whole
+from doxa.worlds.money_game import MoneyGame, Multiplied, Trait, check_amount
 from doxa.worlds.trust_game import TrustGame
 
 GENEROSITY = Trait(
@@ -40,7 +40,7 @@ class Outcomes(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DictatorGame:
+class DictatorGame(Multiplied):
     """A gift that is multiplied on its way and kept.
 
     Attributes:
@@ -48,17 +48,10 @@ class DictatorGame:
         multiplier: what a given dollar becomes, >= 1; 3 is that of the trust game, 1 the usual dictator game.
     """
 
-    endowment: int = 10
-    multiplier: int = 3
-
-    def __post_init__(self) -> None:
-        check_whole("endowment", self.endowment)
-        check_whole("multiplier", self.multiplier)
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return "dictator"
+    name = "dictator"
+    players = "Many people play it as the one who gives."
+    opposite = "the other player"
+    trait = GENEROSITY
 
     @property
     def rules(self) -> str:
@@ -69,21 +62,6 @@ class DictatorGame:
             f"You give the other player a whole number of dollars from 0 to {self.endowment}.{way} The other player "
             "keeps it and can return nothing. You keep what you did not give."
         )
-
-    @property
-    def players(self) -> str:
-        """Who plays."""
-        return "Many people play it as the one who gives."
-
-    @property
-    def opposite(self) -> str:
-        """The other."""
-        return "the other player"
-
-    @property
-    def trait(self) -> Trait:
-        """Generosity."""
-        return GENEROSITY
 
     def payoffs(self, sent: float) -> Shares:
         """Return what both have after a gift.
@@ -99,7 +77,7 @@ class DictatorGame:
 
 
 @dataclass(frozen=True)
-class LotteryGame:
+class LotteryGame(Multiplied):
     """A stake that comes back multiplied by a chance, and otherwise is lost.
 
     Attributes:
@@ -108,22 +86,18 @@ class LotteryGame:
         percent: the chance that it pays, in percent, between 0 and 100.
     """
 
-    endowment: int = 10
-    multiplier: int = 3
+    name = "lottery"
+    players = "Many people play it."
+    opposite = "the lottery"
+    trait = RISK
     percent: int = 50
 
     def __post_init__(self) -> None:
-        check_whole("endowment", self.endowment)
-        check_whole("multiplier", self.multiplier)
+        super().__post_init__()
         if not 0 < self.percent < 100:
             raise InputError(
                 f"percent={self.percent}: must be between 0 and 100, else nothing is left to chance"
             )
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return "lottery"
 
     @property
     def rules(self) -> str:
@@ -133,21 +107,6 @@ class LotteryGame:
             f"whole number of dollars from 0 to {self.endowment}. With a chance of {self.percent} percent it pays back "
             f"{self.multiplier} times what you gave, otherwise nothing. You keep what you did not give."
         )
-
-    @property
-    def players(self) -> str:
-        """Who plays."""
-        return "Many people play it."
-
-    @property
-    def opposite(self) -> str:
-        """The draw."""
-        return "the lottery"
-
-    @property
-    def trait(self) -> Trait:
-        """Risk taking."""
-        return RISK
 
     def outcomes(self, sent: float) -> Outcomes:
         """Return what is left if the lottery pays and if it does not.

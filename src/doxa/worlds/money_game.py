@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from doxa.errors import InputError
@@ -59,6 +60,23 @@ class MoneyGame(Protocol):
     def trait(self) -> Trait:
         """What the amount is taken to show."""
         ...
+
+
+@dataclass(frozen=True)
+class Multiplied:
+    """What games have whose amounts are multiplied.
+
+    Attributes:
+        endowment: what the player has, in whole dollars, >= 1.
+        multiplier: what a given dollar becomes, >= 1.
+    """
+
+    endowment: int = 10
+    multiplier: int = 3
+
+    def __post_init__(self) -> None:
+        check_whole("endowment", self.endowment)
+        check_whole("multiplier", self.multiplier)
 
 
 def check_whole(name: str, value: float) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from doxa.errors import InputError
-from doxa.worlds.money_game import TRUST, Trait, check_amount, check_whole
+from doxa.worlds.money_game import TRUST, Multiplied, check_amount
 
 
 class Payoffs(NamedTuple):
@@ -29,7 +29,7 @@ class Round(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TrustGame:
+class TrustGame(Multiplied):
     """The rules of one round.
 
     Attributes:
@@ -37,17 +37,10 @@ class TrustGame:
         multiplier: what a sent dollar becomes, >= 1.
     """
 
-    endowment: int = 10
-    multiplier: int = 3
-
-    def __post_init__(self) -> None:
-        check_whole("endowment", self.endowment)
-        check_whole("multiplier", self.multiplier)
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return "trust"
+    name = "trust"
+    players = "Many people play it as the first player."
+    opposite = "the other player"
+    trait = TRUST
 
     @property
     def rules(self) -> str:
@@ -58,21 +51,6 @@ class TrustGame:
             f"multiplied by {self.multiplier} on its way. The other player then returns as much of it as they like, or "
             "nothing. You keep what you did not give, and what is returned."
         )
-
-    @property
-    def players(self) -> str:
-        """Who plays."""
-        return "Many people play it as the first player."
-
-    @property
-    def opposite(self) -> str:
-        """The trustee."""
-        return "the other player"
-
-    @property
-    def trait(self) -> Trait:
-        """Trust."""
-        return TRUST
 
     def payoffs(self, sent: float, returned: float) -> Payoffs:
         """Return what both have after a round.

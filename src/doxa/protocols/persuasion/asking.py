@@ -151,14 +151,14 @@ def record_before(
     """Ask each skeptic ``n`` times before any argument; see :func:`record_style`."""
     sampling = Sampling(temperature=temperature, max_tokens=max_tokens, seed=seed)
     unread = opinion_form(wording, answer).unread
-    for model in skeptics:
-        readers = [Skeptic(model, name, sampling) for name in difficulties]
-        asked = ask_before(readers, n, wording, answer=answer, keep=keep)
-        record(recorder, [talk for _, _, talk in asked])
-        for number, (difficulty, opinion, _) in enumerate(asked):
-            seen = {"verdict_breaks_role": breaks_role(opinion.verdict)}
-            about = {"dimension": "", "difficulty": difficulty, "convincer": ""}
-            _record_opinion(recorder, model.address, f"before {number}", opinion, unread, seen, about)
+    readers = [Skeptic(model, name, sampling) for model in skeptics for name in difficulties]
+    asked = ask_before(readers, n, wording, answer=answer, keep=keep)
+    record(recorder, [talk for _, _, talk in asked])
+    for row, (who, opinion, _) in enumerate(asked):
+        seen = {"verdict_breaks_role": breaks_role(opinion.verdict)}
+        about = {"dimension": "", "difficulty": who.difficulty, "convincer": ""}
+        number = row % (n * len(difficulties))
+        _record_opinion(recorder, who.model.address, f"before {number}", opinion, unread, seen, about)
 
 
 def _record_opinion(

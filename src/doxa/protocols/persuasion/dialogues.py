@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
+from doxa.canonical import Json
 from doxa.errors import InputError
 from doxa.lab.parts import Keep, keep_none
 from doxa.protocols.dialogue import Scene, Script, Seat, Transcript, play, view
@@ -14,6 +16,7 @@ from doxa.protocols.persuasion.dimensions import Wording
 from doxa.protocols.persuasion.opinions import OpinionForm, opinion_form
 from doxa.protocols.persuasion.script import CONVINCER, QUESTION, SKEPTIC, asking_before, reading, writing
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Subject
+from doxa.subjects.together import together
 
 
 @dataclass(frozen=True)
@@ -254,12 +257,12 @@ def ask_before(
     answer: str = "yes-no",
     score: bool = True,
     keep: Keep = keep_none,
-) -> list[tuple[str, Opinion, Transcript]]:
+) -> list[tuple[Skeptic, Opinion, Transcript]]:
     """Ask every skeptic ``n`` times before any argument; it does not depend on which argument comes."""
     script, form = asking_before(), opinion_form(wording, answer)
     scenes = [
         Scene(
-            f"{who.difficulty} {number}",
+            f"{who.difficulty} {number} {place}",
             {SKEPTIC: Seat(who.model, sampling=who.sampling)},
             {
                 "claim": wording.claim,
@@ -268,7 +271,7 @@ def ask_before(
             },
             replicate=number,
         )
-        for who in skeptics
+        for place, who in enumerate(skeptics)
         for number in range(n)
     ]
     talks = play(script, scenes, keep=keep)
@@ -277,10 +280,10 @@ def ask_before(
         for row, (scene, talk) in enumerate(zip(scenes, talks, strict=True))
     ]
     credences = _credences(form, scenes, queries, keep) if score else {}
-    names = [who.difficulty for who in skeptics for _ in range(n)]
+    asked = [who for who in skeptics for _ in range(n)]
     return [
-        (name, _opinion(talk, 0, form, credences.get((row, 0))), talk)
-        for row, (name, talk) in enumerate(zip(names, talks, strict=True))
+        (who, _opinion(talk, 0, form, credences.get((row, 0))), talk)
+        for row, (who, talk) in enumerate(zip(asked, talks, strict=True))
     ]
 
 
@@ -322,19 +325,28 @@ def _before_answer(script: Script, scene: Scene, talk: Transcript, number: int =
 def _credences(
     form: OpinionForm, scenes: Sequence[Scene], queries: Sequence[tuple[int, int, Conversation]], keep: Keep
 ) -> dict[tuple[int, int], float]:
-    found: dict[tuple[int, int], float] = {}
     by_subject: dict[int, list[tuple[int, int, Conversation]]] = {}
     for query in queries:
         by_subject.setdefault(id(scenes[query[0]].seats[SKEPTIC].subject), []).append(query)
-    for group in by_subject.values():
-        subject = scenes[group[0][0]].seats[SKEPTIC].subject
-        if Capability.SCORE not in subject.capabilities:
-            continue
-        asked = [Query(conversation, form.options, form.opening) for _, _, conversation in group]
-        shown = [[message.as_json() for message in query.conversation] for query in asked]
-        name = ["credence", [subject.identity, shown, list(form.options)]]
-        scores = keep(name, lambda s=subject, q=asked: [form.credence(row) for row in s.score(q)])
-        for (row, number, _), credence in zip(group, scores, strict=True):
+    groups = [
+        (subject, group)
+        for group in by_subject.values()
+        for subject in (scenes[group[0][0]].seats[SKEPTIC].subject,)
+        if Capability.SCORE in subject.capabilities
+    ]
+    found: dict[tuple[int, int], float] = {}
+    scored = together([(subject, partial(_scores, form, subject, group, keep)) for subject, group in groups])
+    for (_, group), credences in zip(groups, scored, strict=True):
+        for (row, number, _), credence in zip(group, credences, strict=True):
             if credence is not None:
                 found[row, number] = credence
     return found
+
+
+def _scores(
+    form: OpinionForm, subject: Subject, group: Sequence[tuple[int, int, Conversation]], keep: Keep
+) -> list[float | None]:
+    asked = [Query(conversation, form.options, form.opening) for _, _, conversation in group]
+    shown = [[message.as_json() for message in query.conversation] for query in asked]
+    name: Json = ["credence", [subject.identity, shown, list(form.options)]]
+    return keep(name, lambda: [form.credence(row) for row in subject.score(asked)])

@@ -78,7 +78,7 @@ def record_loop(
     before = ask_before(skeptics, 1, said)
     _record_shares(recorder, world, records)
     _record_order(recorder, world, records)
-    planted = np.array([expit(PRIOR + OFFSETS[name]) for name, _, _ in before])
+    planted = np.array([expit(PRIOR + OFFSETS[who.difficulty]) for who, _, _ in before])
     off = np.array([opinion.credence for _, opinion, _ in before]) - planted
     recorder.measure("before-error", float(np.abs(off).mean()), subject=SUBJECT)
     recorder.measure("loss", float(models.loss[0, -1]), subject=SUBJECT, unit="nats")

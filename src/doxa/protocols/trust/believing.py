@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -22,12 +23,12 @@ from doxa.protocols.trust.parsing import (
 from doxa.protocols.trust.text import GROUP_SIZE, STRATEGIES, Strategy, belief_prompt
 from doxa.streams import stream
 from doxa.subjects.base import Capability, Conversation, Reply, Sampling, Subject, require
+from doxa.subjects.together import together
 from doxa.worlds.money_game import MoneyGame
 from doxa.worlds.trust_game import TrustGame
 
 TEMPERATURE = 0.05
 """As published."""
-Progress = Callable[[int, int], None]
 
 
 class Statement(NamedTuple):
@@ -133,9 +134,8 @@ def elicit_beliefs(
     seed: int = 0,
     temperature: float = TEMPERATURE,
     max_tokens: int = 512,
-    progress: Progress | None = None,
 ) -> list[Belief]:
-    """Ask a subject about attributes by each strategy, all questions of a repeat in one call.
+    """Ask a subject about attributes by each strategy, all questions and repeats together.
 
     Args:
         model: the subject.
@@ -148,7 +148,6 @@ def elicit_beliefs(
         seed: of orders and samples.
         temperature: of the replies.
         max_tokens: longest reply.
-        progress: called with repeats done and repeats.
 
     Returns:
         Beliefs by strategy, then attribute.
@@ -165,6 +164,7 @@ def elicit_beliefs(
     rules: MoneyGame = game or TrustGame()
     asked: list[tuple[Strategy, str]] = [(way, name) for way in strategies for name in levels]
     said: list[list[Statement]] = [[] for _ in asked]
+    draws: list[tuple[list[Conversation], Sampling]] = []
     for repeat in range(repeats):
         prompts: list[Conversation] = []
         for strategy, attribute in asked:
@@ -174,11 +174,11 @@ def elicit_beliefs(
                 listed = [listed[place] for place in stream(seed, *names).permutation(len(listed))]
             prompts.append(belief_prompt(attribute, listed, strategy, rules))
         sampling = Sampling(temperature, max_tokens, seed=seed, sample=repeat, branch="trust/beliefs")
-        replies = model.reply(prompts, sampling=sampling)
+        draws.append((prompts, sampling))
+    jobs = [(model, partial(model.reply, talks, sampling=sampling)) for talks, sampling in draws]
+    for replies in together(jobs):
         for place, ((strategy, attribute), reply) in enumerate(zip(asked, replies, strict=True)):
             said[place].append(read_statement(reply, attribute, tuple(levels[attribute]), strategy, rules))
-        if progress is not None:
-            progress(repeat + 1, repeats)
     return [
         belief_of(attribute, tuple(levels[attribute]), strategy, own)
         for (strategy, attribute), own in zip(asked, said, strict=True)

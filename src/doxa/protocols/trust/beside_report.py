@@ -41,12 +41,11 @@ def beside_findings(frame: pl.DataFrame, transcripts: pl.DataFrame) -> list[Find
     main = frame.filter(condition="population")
     found = [_people(main, "trust")]
     found.append(
-        finding_of(
+        _within(
             "nobody",
             f"personas send what is sent without one (difference of mean shares within {NEAR})",
             interval_of(main, "shift", ordering="nobody"),
-            above=-NEAR,
-            below=NEAR,
+            NEAR,
             unit="fraction",
         )
     )
@@ -63,34 +62,38 @@ def _people(frame: pl.DataFrame, game: str) -> Finding:
     share, source = PEOPLE[game]
     nothing = interval_of(frame, "sent nothing", ordering="none")
     told = "" if nothing.n == 0 else f"{nothing.estimate:.0%} send nothing; "
-    return finding_of(
+    return _within(
         f"people-{game}",
         f"in the {game} game personas send the share that people do, {share:.2f} ± {NEAR}",
         interval_of(frame, "share sent", ordering="none"),
-        above=share - NEAR,
-        below=share + NEAR,
+        NEAR,
+        centre=share,
         unit="fraction",
         note=told + source,
     )
 
 
+def _within(
+    name: str, claim: str, found: Interval, reach: float, *, centre: float = 0.0, **more: str
+) -> Finding:
+    return finding_of(name, claim, found, above=centre - reach, below=centre + reach, **more)
+
+
 def _sensitivity(frame: pl.DataFrame, way: str) -> list[Finding]:
     slug = way.replace(" ", "-")
     return [
-        finding_of(
+        _within(
             f"shift-{slug}",
             f"asked by {way}, personas send on average what they sent before (share within {NEAR})",
             interval_of(frame, "shift", ordering=way),
-            above=-NEAR,
-            below=NEAR,
+            NEAR,
             unit="fraction",
         ),
-        finding_of(
+        _within(
             f"moved-{slug}",
             f"asked by {way}, stated and acted orders agree as before (median ρ within {MOVED})",
             interval_of(frame, "moved", ordering=way),
-            above=-MOVED,
-            below=MOVED,
+            MOVED,
         ),
     ]
 
