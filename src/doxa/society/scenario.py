@@ -76,5 +76,5 @@ def _record_map(recorder: Recorder, shown: NetworkMap, states: np.ndarray) -> No
         for day, state in enumerate(states[:, place]):
             recorder.measure("map state", float(state), subject=who, axis="day", time=day)
     for a, b in shown.links:
-        ends = {"subject": f"population/{shown.nodes[a]}", "other": f"population/{shown.nodes[b]}"}
-        recorder.measure("map link", 1.0, axis="day", **ends)
+        who, other = f"population/{shown.nodes[a]}", f"population/{shown.nodes[b]}"
+        recorder.measure("map link", 1.0, subject=who, axis="day", other=other)
