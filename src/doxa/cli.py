@@ -166,8 +166,9 @@ def _run_studies(
     from doxa.lab.run import plan, run_study
     from doxa.subjects.budget import Budget
 
-    plans = [plan(slug, preset=preset, overrides=overrides) for slug in slugs]
     budget = Budget.of(*most)
+    several = dry_run or len(slugs) > 1  # all are checked before the first one runs
+    plans = [plan(slug, preset=preset, overrides=overrides) for slug in slugs] if several else []
     if dry_run:
         _print_expected(plans, out, prompts, as_json=as_json)
         return
@@ -221,12 +222,11 @@ def simulate(
     """Simulate a population and show it: shares over days, the spread of opinions, the network, day by day."""
     from doxa.society.scenarios import overrides_of, study_of
 
-    slug = study_of(scenario)
-    given = overrides_of(slug, agents=agents, days=days, graph=graph, subject=subject)
+    given = overrides_of(scenario, agents=agents, days=days, graph=graph, subject=subject)
     _run_studies(
-        [slug],
+        [study_of(scenario)],
         preset=preset,
-        overrides=given | _overrides(settings, seed=seed, seeds=seeds, subject=None),
+        overrides=_overrides(settings, seed=seed, seeds=seeds, **given),
         out=out,
         executor=executor,
         workers=workers,

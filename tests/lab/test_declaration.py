@@ -83,3 +83,18 @@ def test_a_file_without_a_study_is_refused(tmp_path):
         find_study(str(path))
     with pytest.raises(InputError, match="no such file"):
         find_study(str(tmp_path / "absent.py"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\ny = = 2\n", "line 2: SyntaxError: invalid syntax"),
+        ("\n\nimport doxa.nothing\n", "line 3: ModuleNotFoundError"),
+        ("def f():\n    return 1 / 0\n\nf()\n", "line 2: ZeroDivisionError"),
+    ],
+)
+def test_a_file_with_a_mistake_is_refused_and_says_where(tmp_path, text, message):
+    path = tmp_path / "mistaken.py"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        find_study(str(path))

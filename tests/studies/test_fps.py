@@ -154,6 +154,10 @@ def test_cells_are_experiments_of_groups_or_populations_of_a_subject(monkeypatch
         ({"contacts": 30}, "contacts=30: must be at least 1 and below the 30 agents"),
         ({"days": 0}, "days=0: must be >= 1"),
         ({"n_infected": -1}, "n_infected=-1"),
+        (
+            {"policies": ("none", "day 10"), "days": 9, "subject": "http://localhost:1/v1#m"},
+            "policies='day 10': is after the last day, 9",
+        ),
         ({"topics": ("sport",), "subject": "http://localhost:1/v1#m"}, "topics='sport'"),
         ({"fused": True, "subject": "planted:bayesian"}, "speaks micro-English"),
         ({"item": "the moon fell", "subject": "organism:sound"}, "answers its own question"),

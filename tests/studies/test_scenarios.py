@@ -78,6 +78,15 @@ def test_first_opinions_are_in_range_and_seeded(start):
         ("epidemic", {"vaccinate": "2", "dynamics": "sis"}, "nobody stays immune in sis"),
         ("opinion", {"campaign": "50"}, "campaign=50: is after the last day, 40"),
         ("opinion", {"graph": "well-mixed", "dynamics": "degroot"}, "degroot needs a graph"),
+        ("opinion", {"graph": "bb?m=3"}, "no graph called 'bb'; did you mean 'ba'"),
+        ("opinion", {"agents": "1"}, "agents=1: must be >= 2"),
+        ("opinion", {"days": "0"}, "days=0: must be >= 1"),
+        ("epidemic", {"graph": "ba?m=2000"}, "m=2000: must be in 1..1999"),
+        ("epidemic", {"graph": "file:none.txt"}, "none.txt: no such file"),
+        ("epidemic", {"contacts": "2000"}, "contacts=2000: must be from 1 to 1999"),
+        ("epidemic", {"infection": "1.5"}, "infection=1.5: must be <= 1"),
+        ("epidemic", {"infektion": "0.5"}, "did you mean 'infection'"),
+        ("fps", {"graph": "ws?k=6"}, "say p="),
     ],
 )
 def test_what_does_not_fit_is_said_before_anything_runs(study, settings, message):
@@ -96,10 +105,54 @@ def test_scenarios_are_found_by_name_or_file(tmp_path):
         study_of("kable")
 
 
+def test_what_was_in_the_file_of_a_graph_tells_its_cells_apart(tmp_path):
+    file = tmp_path / "friends.txt"
+    keys = []
+    for last in (2, 0):
+        file.write_text(f"0 1\n1 2\n2 3\n3 {last}\n")
+        for study in ("epidemic", "opinion", "fps"):
+            people = {"n_infected": "1", "n_susceptible": "3"} if study == "fps" else {"agents": "4"}
+            more = {"experiments": "denials"} if study == "fps" else {}
+            settings = {"graph": f"file:{file}", "seeds": "2", **people, **more}
+            keys.append({key for key, cell in plan(study, overrides=settings).cells.items() if cell.uses})
+    assert not any(before & after for before, after in zip(keys[:3], keys[3:], strict=True))
+    with pytest.raises(InputError, match="has 4 nodes, and 5 are asked for; ask for 4"):
+        plan("epidemic", overrides={"graph": f"file:{file}", "agents": "5"})
+
+
 def test_an_option_a_scenario_does_not_have_is_refused():
     assert overrides_of("epidemic", agents=5, days=None) == {"agents": 5}
-    with pytest.raises(InputError, match="--subject: epidemic has no setting 'subject'"):
+    assert overrides_of("herd", agents=50, subject=None) == {"agents": 50}
+    for option in ({"graph": "ring"}, {"days": 3}):
+        with pytest.raises(InputError, match="herd takes --agents, --subject; with --set it takes seed"):
+            overrides_of("herd", **option)
+    with pytest.raises(InputError, match="--subject: epidemic takes --agents, --days, --graph"):
         overrides_of("epidemic", subject="organism:sound")
+
+
+@pytest.mark.parametrize(("agents", "believers"), [(2, 1), (10, 1), (30, 2), (300, 20), (1000, 67)])
+def test_a_rumour_among_more_people_begins_with_the_same_share_of_believers(agents, believers):
+    given = overrides_of("fps", agents=agents, graph="ring", days=4)
+    people = {"n_infected": believers, "n_susceptible": agents - believers}
+    assert given == {**people, "graph": "ring", "days": 4}
+    with pytest.raises(InputError, match="--agents 1: must be >= 2"):
+        overrides_of("fps", agents=1)
+
+
+def test_on_a_graph_a_rumour_reaches_only_those_who_are_linked(tmp_path):
+    file = tmp_path / "apart.txt"
+    pairs = [(a, b) for block in range(0, 40, 4) for a in range(block, block + 4) for b in range(block, a)]
+    file.write_text("\n".join(f"{a} {b}" for a, b in pairs))
+    settings = {"experiments": "denials", "seeds": "2", "runs": "2", "days": "6", "mild": "-3", "trust": "9"}
+    final = {}
+    for graph in ("well-mixed", f"file:{file}"):
+        given = overrides_of("fps", agents=40, graph=graph)
+        tables = run_study("fps", overrides={**settings, **given}, out=tmp_path).tables
+        rows = tables.measures.filter(
+            pl.col("measure") == "final", pl.col("extra").str.json_path_match("$.policy") == "none"
+        )
+        final[graph] = rows["value"].max()
+    assert final[f"file:{file}"] <= 12 / 40 + 1e-9 < final["well-mixed"], "three believers, blocks of four"
 
 
 def test_the_graph_of_a_plan_hangs_on_the_seed_alone():

@@ -10,6 +10,7 @@ import inspect
 import math
 import sys
 import textwrap
+import traceback
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -285,13 +286,27 @@ def find_study(reference: str) -> Study:
         sys.modules[name] = module
         try:
             spec.loader.exec_module(module)
-        except Exception:
+        except Exception as error:
             del sys.modules[name]
-            raise
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"{reference}{_line_of(error, path)}: {type(error).__name__}: {error}"
+            ) from error
     own = [known for known in studies.loaded() if known.module == name]
     if not own:
         raise InputError(f"{reference}: registers no study; decorate its Config with @study(...)")
     return own[0]
+
+
+def _line_of(error: Exception, path: Path) -> str:
+    """Return where in a user's file an error arose, to stand after its name; nothing where it did not."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return f", line {error.lineno}"
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
+    ]
+    return f", line {lines[-1]}" if lines else ""
 
 
 def _read(name: str, value: Any, hint: Any) -> Any:

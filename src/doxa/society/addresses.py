@@ -99,7 +99,7 @@ def open_graph(address: str, rng: Seed, *, n: int | None = None) -> Graph:
         graph = builder(**_typed(address, builder, {**given, **options}), **chance)
     if n is not None and graph.n != n:
         raise InputError(
-            f"graph '{address}' has {graph.n} nodes, and {n} are asked for; leave one of the numbers out"
+            f"graph '{address}' has {graph.n} nodes, and {n} are asked for; ask for {graph.n}, or take another graph"
         )
     return graph
 

@@ -62,6 +62,8 @@ class Plan:
             if value < 1:
                 raise InputError(f"{name}={value}: must be at least 1")
         act.check(self.interventions, self.days, self.config)
+        if hasattr(self.config, "graph"):
+            self.schedule.check(self.config.graph.n)
 
     def rng(self, *names: str | int) -> np.random.Generator:
         """Return a random stream of the run."""

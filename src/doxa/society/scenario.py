@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from doxa.canonical import Json
+from doxa.lab.files import sha256
 from doxa.lab.record import Recorder
 from doxa.society.addresses import open_graph
 from doxa.society.dynamics.base import State, WellMixed
@@ -34,6 +36,13 @@ def ties(address: str, agents: int, seed: int) -> Graph | WellMixed:
     if address == WELL_MIXED:
         return WellMixed(agents)
     return open_graph(address, stream(seed, "scenario", "graph"), n=agents)
+
+
+def file_of(address: str) -> dict[str, Json]:
+    """Return what tells cells on the graph of a file from cells on what was in it before; nothing of other graphs."""
+    if not address.startswith("file:"):
+        return {}
+    return {"graph file": sha256(Path(address.removeprefix("file:").partition("?")[0]).read_bytes())}
 
 
 def record_run(

@@ -2,14 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from doxa.errors import InputError, did_you_mean
 from doxa.lab.declaration import find_study, studies
 
-SCENARIOS = {"opinion": "opinion", "epidemic": "epidemic", "fps": "fps", "herd": "steering-herd"}
-"""Slug of the study of each scenario."""
+OPTIONS = ("agents", "days", "graph", "subject")
+"""What the command line asks of every scenario; one takes those that are its settings, or that it reads."""
+
+
+class Scenario(NamedTuple):
+    """A study, and the options of the command line that are not settings of the same name.
+
+    Attributes:
+        study: its slug.
+        reads: by option, the settings that its value stands for.
+    """
+
+    study: str
+    reads: Mapping[str, Callable[[Any], dict[str, Any]]] = {}
+
+
+def people_of_a_rumour(agents: int) -> dict[str, int]:
+    """Return who doubts and who believes at the start: the published share of believers, and at least one.
+
+    Raises:
+        InputError: there are fewer than two.
+
+    >>> people_of_a_rumour(300)
+    {'n_infected': 20, 'n_susceptible': 280}
+    """
+    from doxa.society.rumour.town import Town
+
+    if agents < 2:
+        raise InputError(f"--agents {agents}: must be >= 2, one who doubts and one who believes")
+    usual = Town()
+    believers = max(1, round(agents * usual.n_infected / usual.agents))
+    return {"n_infected": believers, "n_susceptible": agents - believers}
+
+
+SCENARIOS = {
+    "opinion": Scenario("opinion"),
+    "epidemic": Scenario("epidemic"),
+    "fps": Scenario("fps", {"agents": people_of_a_rumour}),
+    "herd": Scenario("steering-herd"),
+}
 
 
 def study_of(scenario: str) -> str:
@@ -19,7 +58,7 @@ def study_of(scenario: str) -> str:
         InputError: there is no such scenario.
     """
     if scenario in SCENARIOS:
-        return SCENARIOS[scenario]
+        return SCENARIOS[scenario].study
     if scenario.endswith(".py"):
         if not Path(scenario).is_file():
             raise InputError(f"{scenario}: is no file; the guide 'my own scenario' shows how to write one")
@@ -27,19 +66,28 @@ def study_of(scenario: str) -> str:
     if scenario in studies and studies.get(scenario).room == "society":
         return scenario
     raise InputError(
-        f"no scenario called '{scenario}'; {did_you_mean(scenario, SCENARIOS)}, or a Python file"
+        f"no scenario called '{scenario}', and no Python file; {did_you_mean(scenario, SCENARIOS)}"
     )
 
 
-def overrides_of(slug: str, **options: Any) -> dict[str, Any]:
-    """Return the settings that options of the command line stand for.
+def overrides_of(scenario: str, **options: Any) -> dict[str, Any]:
+    """Return the settings that options of the command line stand for; None was not given.
 
     Raises:
-        InputError: the scenario has no such setting.
+        InputError: the scenario does not have such an option.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    known = find_study(slug).settings if given else {}
-    for name in given:
-        if name not in known:
-            raise InputError(f"--{name}: {slug} has no setting '{name}'; its settings are {', '.join(known)}")
-    return given
+    if not given:
+        return {}
+    settings = find_study(study_of(scenario)).settings
+    reads = SCENARIOS[scenario].reads if scenario in SCENARIOS else {}
+    taken = [name for name in OPTIONS if name in settings or name in reads]
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in taken:
+            raise InputError(
+                f"--{name}: {scenario} takes {', '.join(f'--{one}' for one in taken) or 'no such option'}; "
+                f"with --set it takes {', '.join(settings)}"
+            )
+        found |= reads[name](value) if name in reads else {name: value}
+    return found

@@ -52,6 +52,13 @@ class Schedule:
             if rates.size == 0 or float(rates.min()) < 0.0 or float(rates.max()) > 1.0:
                 raise InputError("activity: must be probabilities from 0 to 1")
 
+    def check(self, n: int) -> None:
+        """Raise InputError if there are not as many others as each is to meet, of n agents."""
+        if self.contacts is not None and self.contacts >= n:
+            raise InputError(
+                f"contacts={self.contacts}: must be from 1 to {n - 1}, as many as there are others"
+            )
+
     def turn(self, rng: np.random.Generator, n: int) -> Turn:
         """Return what the next step is told.
 
@@ -78,8 +85,7 @@ def random_contacts(rng: np.random.Generator, n: int, contacts: int) -> Graph:
     Raises:
         InputError: there are not so many others.
     """
-    if not 1 <= contacts < n:
-        raise InputError(f"contacts={contacts}: must be from 1 to {n - 1}, as many as there are others")
+    Schedule(contacts=contacts).check(n)
     key = key_from(rng)
     rows = np.empty(n * contacts, dtype=np.int32)
     in_chunks(lambda begin, end: draw_contacts(rows, n, contacts, key, begin, end), n)

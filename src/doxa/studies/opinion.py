@@ -65,6 +65,8 @@ USES = tuple(name for name in Config.__dataclass_fields__ if name not in ("seed"
 
 def cells(config: Config) -> Iterable[Cell]:
     """Yield a cell for each seed, and one without the campaign where there is one."""
+    from doxa.society.scenario import file_of
+
     late = [day for day in config.campaign if day > config.days]
     if late:
         raise InputError(f"campaign={late[0]}: is after the last day, {config.days}")
@@ -72,10 +74,12 @@ def cells(config: Config) -> Iterable[Cell]:
         raise InputError(
             f"graph=well-mixed: {config.dynamics} needs a graph; or take {' or '.join(WELL_MIXED)}"
         )
+    plan_of(config, config.seed, acted=True)  # what does not fit together is said before anything runs
+    met = file_of(config.graph)
     for seed in range(config.seed, config.seed + config.seeds):
-        yield Cell("opinion", seed, USES, {"mapped": seed == config.seed})
+        yield Cell("opinion", seed, USES, {"mapped": seed == config.seed, **met})
         if config.campaign:
-            yield Cell("no campaign", seed, USES, {"mapped": False})
+            yield Cell("no campaign", seed, USES, {"mapped": False, **met})
 
 
 def plan_of(config: Any, seed: int, *, acted: bool) -> Any:

@@ -34,8 +34,8 @@ SUPERCRITICAL = 0.5
 
 
 def policies(days: int) -> dict[str, tuple[int, ...]]:
-    """Return the policies of official denials by name, as the days on which there is one."""
-    return {
+    """Return the policies of official denials by name, as the days on which there is one; none after the last day."""
+    named = {
         "none": (),
         "day 1": (1,),
         "day 5": (5,),
@@ -45,6 +45,7 @@ def policies(days: int) -> dict[str, tuple[int, ...]]:
         "every 2 days": tuple(range(1, days + 1, 2)),
         "daily": tuple(range(1, days + 1)),
     }
+    return {name: on for name, on in named.items() if not on or on[-1] <= days}
 
 
 @dataclass(frozen=True)
