@@ -1,0 +1,176 @@
+"""Studies: list them, run them, simulate scenarios."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from doxa.commands.expecting import print_expected, refuse_prompts
+from doxa.commands.options import (
+    AsJson,
+    DryRun,
+    Executor,
+    Fresh,
+    MaxCalls,
+    MaxTokens,
+    Out,
+    Preset,
+    Prompts,
+    Seed,
+    Seeds,
+    Set,
+    SubjectAddress,
+    Workers,
+    settings_of,
+)
+from doxa.commands.printing import print_json, say, table
+from doxa.errors import InputError
+
+
+def list_studies(*, as_json: AsJson = False) -> None:
+    """List the studies."""
+    from doxa.lab.listing import listed_studies
+
+    known = listed_studies()
+    if as_json:
+        print_json([study._asdict() for study in known])
+    else:
+        table(("study", "room", "paper", "claim"), [(s.slug, s.room, s.paper, s.claim) for s in known])
+
+
+def run(
+    slugs: Annotated[
+        list[str] | None, typer.Argument(help="Studies to run: slugs or paths of Python files.")
+    ] = None,
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Run every study that can run on its defaults.")
+    ] = False,
+    preset: Preset = "embedded",
+    settings: Set = None,
+    seed: Seed = None,
+    seeds: Seeds = None,
+    subject: SubjectAddress = None,
+    out: Out = Path("runs"),
+    executor: Executor = "inline",
+    workers: Workers = None,
+    fresh: Fresh = False,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    dry_run: DryRun = False,
+    prompts: Prompts = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run studies, or finish interrupted ones: only missing cells are computed."""
+    from doxa.lab.declaration import studies
+
+    chosen = (
+        [slug for slug in studies.names() if not studies.get(slug).required] if everything else slugs or []
+    )
+    if not chosen:
+        raise InputError("no study named; give a slug, --all, or see: doxa list")
+    _run_studies(
+        chosen,
+        preset=preset,
+        overrides=settings_of(settings, seed=seed, seeds=seeds, subject=subject),
+        out=out,
+        executor=executor,
+        workers=workers,
+        fresh=fresh,
+        most=(max_calls, max_tokens),
+        dry_run=dry_run,
+        prompts=prompts,
+        as_json=as_json,
+    )
+
+
+def simulate(
+    scenario: Annotated[
+        str, typer.Argument(help="opinion, epidemic, fps, herd, or a Python file of your own.")
+    ],
+    *,
+    agents: Annotated[int | None, typer.Option("--agents", help="Size of the population.")] = None,
+    days: Annotated[int | None, typer.Option("--days", help="How long.")] = None,
+    graph: Annotated[
+        str | None, typer.Option("--graph", help="Who meets whom: ba?m=5, file:PATH, well-mixed, ...")
+    ] = None,
+    plot: Annotated[
+        bool, typer.Option("--plot", help="Write every figure as SVG beside the report.")
+    ] = False,
+    preset: Preset = "embedded",
+    settings: Set = None,
+    seed: Seed = None,
+    seeds: Seeds = None,
+    subject: SubjectAddress = None,
+    out: Out = Path("runs"),
+    executor: Executor = "inline",
+    workers: Workers = None,
+    fresh: Fresh = False,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    dry_run: DryRun = False,
+    prompts: Prompts = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a population and show it: shares over days, the spread of opinions, the network, day by day."""
+    from doxa.society.scenarios import overrides_of, study_of
+
+    given = overrides_of(scenario, agents=agents, days=days, graph=graph, subject=subject)
+    _run_studies(
+        [study_of(scenario)],
+        preset=preset,
+        overrides=settings_of(settings, seed=seed, seeds=seeds, **given),
+        out=out,
+        executor=executor,
+        workers=workers,
+        fresh=fresh,
+        most=(max_calls, max_tokens),
+        dry_run=dry_run,
+        prompts=prompts,
+        as_json=as_json,
+        plot=plot,
+    )
+
+
+def _run_studies(
+    slugs: list[str],
+    *,
+    preset: str,
+    overrides: dict[str, Any],
+    out: Path,
+    most: tuple[int | None, int | None],
+    dry_run: bool,
+    prompts: Path | None,
+    as_json: bool,
+    plot: bool = False,
+    **how: Any,
+) -> None:
+    """Run studies one after another and print what they found, or only what they would ask."""
+    from doxa.lab.progress import default_meter
+    from doxa.lab.run import plan, run_study
+    from doxa.subjects.budget import Budget
+
+    budget = Budget.of(*most)
+    several = dry_run or len(slugs) > 1  # all are checked before the first one runs
+    plans = [plan(slug, preset=preset, overrides=overrides) for slug in slugs] if several else []
+    if dry_run:
+        print_expected(plans, out, prompts, as_json=as_json)
+        return
+    refuse_prompts(prompts)
+    for slug in slugs:
+        result = run_study(
+            slug, preset=preset, overrides=overrides, out=out, meter=default_meter(), budget=budget, **how
+        )
+        if as_json:
+            print_json(result.as_json())
+        else:
+            from doxa.lab.terminal import print_result
+
+            print_result(result)
+        if plot:
+            from doxa.lab.figures.saving import save_figures
+
+            for path in save_figures(result.figures, result.folder / "figures"):
+                say(f"figure  {path}")
