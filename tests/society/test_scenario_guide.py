@@ -25,4 +25,4 @@ def test_the_guides_scenario_runs_and_draws_its_figures(tmp_path: Path) -> None:
     found = json.loads(ended.stdout)
     assert [one["id"] for one in found["findings"]] == ["averted"]
     drawn = sorted(path.name for path in Path(found["report"]).parent.glob("figures/*.svg"))
-    assert drawn == ["map.svg", "shares.svg"]
+    assert drawn == ["map.svg", "shares-2.svg", "shares.svg"]

@@ -195,7 +195,7 @@ def test_an_organism_is_the_mind_of_every_agent(tmp_path):
     said = result.tables.transcripts
     assert said.filter(pl.col("text").str.contains("the atlas says no .")).height
     assert set(said["role"]) == {"user", "assistant"}
-    assert [figure.id for figure in result.figures] == ["courses"]
+    assert [figure.id for figure in result.figures] == ["courses", "opinions", "histogram"]
 
 
 class Speaker:
@@ -300,6 +300,9 @@ def test_quick_shows_the_mechanism(quick_runs):
     assert found["earlier"].estimate > 0
     assert [figure.id for figure in result.figures] == [
         "courses",
+        "denials",
+        "opinions",
+        "histogram",
         "bifurcation",
         "frontier",
         "traits",

@@ -10,6 +10,8 @@ from doxa.lab.run import plan, run_study
 from doxa.society.scenarios import overrides_of, study_of
 from doxa.studies.epidemic import COMPARTMENTS, plan_of
 from doxa.studies.opinion import first_opinions
+from doxa.testing import doxa_command, run_command, run_files
+from doxa.testing.processes import Fault
 
 SMALL = {"agents": "120", "days": "6", "seeds": "2", "graph": "ws?k=6&p=0.1"}
 
@@ -28,7 +30,7 @@ def test_an_epidemic_keeps_everybody_and_vaccination_averts(tmp_path):
     shares = load(result.folder).measures.filter(pl.col("measure") == "share")
     totals = shares.group_by("condition", "seed", "time").agg(pl.col("value").sum())["value"]
     assert np.allclose(totals, 1.0)
-    assert {figure.id for figure in result.figures} == {"shares", "map"}
+    assert {figure.id for figure in result.figures} == {"shares", "shares-2", "map"}
 
 
 def test_with_interventions_on_no_day_nothing_is_run_beside(tmp_path):
@@ -83,6 +85,14 @@ def test_first_opinions_are_in_range_and_seeded(start):
         ("opinion", {"days": "0"}, "days=0: must be >= 1"),
         ("epidemic", {"graph": "ba?m=2000"}, "m=2000: must be in 1..1999"),
         ("epidemic", {"graph": "file:none.txt"}, "none.txt: no such file"),
+        ("epidemic", {"graph": "well-mixed"}, "say how many others each meets a day"),
+        ("epidemic", {"contacts": "4", "isolate": "2"}, "leave one of both out"),
+        (
+            "epidemic",
+            {"graph": "well-mixed", "contacts": "4", "vaccinate": "2", "by": "degree"},
+            "by='degree': needs a graph",
+        ),
+        ("opinion", {"graph": "well-mixed", "campaign": "2", "by": "degree"}, "by='degree': needs a graph"),
         ("epidemic", {"contacts": "2000"}, "contacts=2000: must be from 1 to 1999"),
         ("epidemic", {"infection": "1.5"}, "infection=1.5: must be <= 1"),
         ("epidemic", {"infektion": "0.5"}, "did you mean 'infection'"),
@@ -161,3 +171,31 @@ def test_the_graph_of_a_plan_hangs_on_the_seed_alone():
         plan_of(config, seed, acted=acted) for seed, acted in ((0, True), (0, False), (1, True))
     )
     assert one.config.graph.digest == same.config.graph.digest != other.config.graph.digest
+
+
+@pytest.mark.parametrize(
+    ("scenario", "settings"),
+    [
+        ("epidemic", ("--agents", "60", "--days", "8", "--graph", "ring", "--seeds", "1")),
+        (
+            "fps",
+            (
+                *("--agents", "9", "--days", "5", "--graph", "ring", "--seeds", "2"),
+                *("--set", "experiments=denials", "--set", "runs=1"),
+            ),
+        ),
+    ],
+)
+def test_a_scenario_that_is_killed_between_two_days_goes_on_to_equal_tables(tmp_path, scenario, settings):
+    def simulate(out, fault=None):
+        command = doxa_command("simulate", scenario, *settings, "--out", str(tmp_path / out))
+        return run_command(command, fault=fault)
+
+    assert simulate("whole").status == 0
+    ended = simulate("killed", Fault("replace", 6, "kill"))
+    assert ended.killed, ended.stderr
+    kept = [path for path in tmp_path.glob("killed/*/parts/*/*") if path.suffix in (".npz", ".json")]
+    assert kept, "the days before are there"
+    assert simulate("killed").status == 0
+    assert not list(tmp_path.glob("killed/*/parts/*/*"))
+    assert run_files(tmp_path / "killed") == run_files(tmp_path / "whole")

@@ -50,10 +50,12 @@ class Units:
         """Return the mean with Student's interval."""
         return mean_t_interval(list(self.values.values()))
 
-    def row(self, **more: Any) -> dict[str, Any]:
-        """Return a figure's row: the mean, and its interval where there is one."""
+    def row(self, *, possible: tuple[float, float] | None = None, **more: Any) -> dict[str, Any]:
+        """Return a figure's row: the mean, and its interval where there is one, cut at what a value can be."""
         mean = self.interval()
         low, high = mean.ends or (mean.estimate, mean.estimate)
+        if possible:
+            low, high = max(low, possible[0]), min(high, possible[1])
         return {"value": mean.estimate, "low": low, "high": high, **more}
 
     def finding(

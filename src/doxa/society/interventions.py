@@ -61,9 +61,7 @@ class Target:
             return eligible
         if self.by == "chance":
             return np.sort(rng.choice(eligible, count, replace=False))
-        graph = state.config.graph
-        if not isinstance(graph, Graph):
-            raise InputError("by='degree': needs a graph; well mixed, nobody has more ties than others")
+        graph = _graph_of(state.config, "by='degree'")
         return np.sort(eligible[np.argsort(-graph.degree[eligible], kind="stable")[:count]])
 
 
@@ -142,7 +140,7 @@ def check(interventions: Iterable[Intervention], days: int, config: Any) -> None
     """Check that interventions fit a run.
 
     Raises:
-        InputError: a day outside the run, or a setting the config lacks.
+        InputError: a day outside the run, a setting the config lacks, or ties where all are well mixed.
     """
     for number, what in enumerate(interventions):
         for day in what.days:
@@ -150,6 +148,16 @@ def check(interventions: Iterable[Intervention], days: int, config: Any) -> None
                 raise InputError(f"intervention {number}: day {day} is not in 1..{days}")
         if isinstance(what, Change):
             changed(config, **{what.setting: what.value})
+        elif isinstance(what, Isolate):
+            _graph_of(config, "Isolate")
+        elif what.target.by == "degree":
+            _graph_of(config, "by='degree'")
+
+
+def _graph_of(config: Any, what: str) -> Graph:
+    if not isinstance(config.graph, Graph):
+        raise InputError(f"{what}: needs a graph; well mixed, nobody has ties")
+    return config.graph
 
 
 def apply(what: Intervention, rng: np.random.Generator, state: State) -> State:
@@ -162,9 +170,7 @@ def apply(what: Intervention, rng: np.random.Generator, state: State) -> State:
         case Change(setting=setting, value=value):
             return state._replace(config=changed(state.config, **{setting: value}))
         case Isolate(target=target):
-            graph = state.config.graph
-            if not isinstance(graph, Graph):
-                raise InputError("Isolate: needs a graph; well mixed, there are no ties to cut")
+            graph = _graph_of(state.config, "Isolate")
             alone = np.zeros(graph.n, dtype=np.bool_)
             alone[target.choose(rng, state)] = True
             return state._replace(config=changed(state.config, graph=without_ties(graph, alone)))

@@ -15,27 +15,34 @@ from doxa.lab.record import Tables
 BINS = 20
 
 
-def share_curves(tables: Tables, names: dict[str, str], *, days: int) -> Figure:
-    """Draw the share of each compartment by day: means over seeds with 95 % intervals.
+def share_curves(tables: Tables, names: dict[str, str], *, days: int) -> list[Figure]:
+    """Draw the share of each compartment by day, a figure to each condition: means over seeds with 95 % intervals.
 
     Args:
         tables: of the run.
-        names: what each condition is called in the legend; "" adds nothing to the compartment's name.
+        names: what each condition is called in its title; "" adds nothing.
         days: of the run.
     """
     rows = tables.measures.filter(pl.col("measure") == "share").with_columns(
         state=pl.col("extra").str.json_path_match("$.state")
     )
-    lines = [
-        {"day": day, "group": f"{state}, {names[condition]}" if names.get(condition) else state, **_mean(own)}
-        for (condition, state, day), own in rows.group_by(["condition", "state", "time"], maintain_order=True)
-        if condition in names
-    ]
-    caption = "Lines are means over seeds, bands their 95 % intervals."
-    return curves(
-        "shares", f"Where people are over {days} days", caption, lines, x="day", low="low", high="high",
-        group="group", x_title="day", value_title="share of the population", domain=(0.0, 1.0),
-    )  # fmt: skip
+    found: list[Figure] = []
+    for number, (condition, called) in enumerate(names.items(), 1):
+        own = rows.filter(pl.col("condition") == condition)
+        lines = [
+            {"day": day, "state": state, **_mean(one)}
+            for (state, day), one in own.group_by(["state", "time"], maintain_order=True)
+        ]
+        found.append(
+            curves(
+                "shares" if number == 1 else f"shares-{number}",
+                f"Where people are over {days} days" + (f": {called}" if called else ""),
+                "Lines are means over seeds, bands their 95 % intervals.",
+                lines, x="day", low="low", high="high", group="state", x_title="day",
+                value_title="share of the population", domain=(0.0, 1.0),
+            )
+        )  # fmt: skip
+    return found
 
 
 def opinion_moments(tables: Tables) -> pl.DataFrame:
@@ -79,7 +86,7 @@ def opinion_shares(tables: Tables, condition: str, seed: int) -> tuple[np.ndarra
     A small population has every opinion on record, a large one a histogram.
     """
     here = (pl.col("condition") == condition) & (pl.col("seed") == seed)
-    held = tables.beliefs.filter(here)
+    held = tables.beliefs.filter(here, pl.col("credence").is_not_null())
     if held.height:
         edges = np.linspace(0.0, 1.0, BINS + 1)
         days = [
@@ -97,19 +104,29 @@ def opinion_shares(tables: Tables, condition: str, seed: int) -> tuple[np.ndarra
     return wide.drop("time").to_numpy(), edges
 
 
-def opinions_over_time(tables: Tables, condition: str, seed: int) -> list[Figure]:
-    """Draw how opinions spread in one run: all days at once, and a histogram that moves."""
+def opinions_over_time(
+    tables: Tables, condition: str, seed: int, *, told: str = "", what: str = "opinion"
+) -> list[Figure]:
+    """Draw how opinions spread in one run: all days at once, and a histogram that moves.
+
+    Args:
+        tables: of the run.
+        condition: of the one that is drawn.
+        seed: of it.
+        told: what else the captions say of it.
+        what: the opinion is called.
+    """
     shares, edges = opinion_shares(tables, condition, seed)
     days = list(range(len(shares)))
-    told = f"Seed {seed}. "
+    told = f"Seed {seed}{told}. "
     return [
         shares_over_time(
             "opinions", "Opinions over time", f"{told}One column a day, darker where more people are.",
-            shares, edges, moments=days, y_title="opinion",
+            shares, edges, moments=days, y_title=what,
         ),
         histogram_over_time(
             "histogram", "Opinions, day by day", f"{told}Bars are the day of the slider, thin lines the first day.",
-            shares, edges, moments=days, x_title="opinion",
+            shares, edges, moments=days, x_title=what,
         ),
     ]  # fmt: skip
 

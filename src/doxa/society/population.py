@@ -61,6 +61,7 @@ class Plan:
         for name, value in (("days", self.days), ("steps", self.steps)):
             if value < 1:
                 raise InputError(f"{name}={value}: must be at least 1")
+        dynamics.get(self.dynamics)
         act.check(self.interventions, self.days, self.config)
         if hasattr(self.config, "graph"):
             self.schedule.check(self.config.graph.n)

@@ -73,11 +73,12 @@ def record_run(
     run = simulate(replace(plan, watched=None if shown is None else shown.nodes), folder=folder, told=told)
     run.history.record(recorder)
     if shown is not None:
-        _record_map(recorder, shown, run.history.watched)
+        record_map(recorder, shown, run.history.watched)
     return run
 
 
-def _record_map(recorder: Recorder, shown: NetworkMap, states: np.ndarray) -> None:
+def record_map(recorder: Recorder, shown: NetworkMap, states: np.ndarray) -> None:
+    """Record a map and the state of its nodes on each day, (days + 1, nodes), for ``pictures.map_over_time``."""
     for place, node in enumerate(shown.nodes):
         who = f"population/{node}"
         for axis, value in zip("xy", shown.places[place], strict=True):

@@ -73,6 +73,10 @@ def cells(config: Config) -> Iterable[Cell]:
         raise InputError(f"day {late[0]} of an intervention is after the last day, {config.days}")
     if config.vaccinate and config.dynamics == "sis":
         raise InputError("vaccinate: nobody stays immune in sis; take dynamics=sir or seird")
+    if config.graph == "well-mixed" and not config.contacts:
+        raise InputError("graph=well-mixed: say how many others each meets a day, contacts=")
+    if config.isolate and config.contacts:
+        raise InputError("isolate: cuts ties, and contacts= are drawn in their place; leave one of both out")
     plan_of(config, config.seed, acted=True)  # what does not fit together is said before anything runs
     met = file_of(config.graph)
     for seed in range(config.seed, config.seed + config.seeds):
@@ -171,6 +175,6 @@ def figures(tables: Tables, config: Config) -> list[Figure]:
     names = COMPARTMENTS[config.dynamics]
     told = {"epidemic": ""} | ({"nothing done": "nothing done"} if config.vaccinate or config.isolate else {})
     return [
-        share_curves(tables, told, days=config.days),
+        *share_curves(tables, told, days=config.days),
         *map_over_time(tables, "epidemic", config.seed, kinds=names),
     ]

@@ -313,9 +313,10 @@ def findings(tables: Tables, config: Config) -> list[Finding]:
 
 def figures(tables: Tables, config: Config) -> list[Figure]:
     """Draw the experiments that were run, or the course of a subject's populations."""
-    from doxa.society.rumour.pictures import courses, embedded_figures
+    from doxa.society.rumour.pictures import courses, day_by_day, embedded_figures
     from doxa.society.rumour.report import with_extra
 
     if config.subject:
-        return courses(with_extra(tables.measures), "")
-    return embedded_figures(tables)
+        first = day_by_day(tables, _items(config)[0], config.seed)
+        return [*courses(with_extra(tables.measures), "condition"), *first]
+    return embedded_figures(tables, config.seed)

@@ -69,14 +69,16 @@ def heads(lines: Sequence[Line], column: str) -> Part:
     return {"field": column, "type": "nominal", "sort": None, "title": None, "axis": axis}
 
 
-def group_channels(lines: Sequence[Line], group: str | None, *, mark: str, beside: bool = False) -> Part:
+def group_channels(
+    lines: Sequence[Line], group: str | None, *, mark: str, beside: bool = False, known: Sequence[str] = ()
+) -> Part:
     """Return what tells groups apart: colour, and for ``mark`` "point" or "line" also shape or dashes.
 
-    ``beside`` moves the groups of one name apart.
+    ``beside`` moves the groups of one name apart; ``known`` are all groups in their order, where some may be missing.
     """
     if group is None:
         return {"color": {"value": PALETTE[0]}}
-    known = names_of(lines, group)
+    known = list(known) or names_of(lines, group)
     # 44 letters of legend fit on the narrowest page, 400 px
     columns = max(1, min(len(known), 44 // (max(map(len, known), default=1) + 4)))
     place: Part = {"field": group, "type": "nominal", "sort": None}

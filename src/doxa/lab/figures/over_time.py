@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 
 from doxa.canonical import Json
 from doxa.errors import InputError
-from doxa.lab.figures.channels import Part, figure, layer, quantity
+from doxa.lab.figures.channels import Part, figure, group_channels, layer, quantity
 from doxa.lab.figures.figure import PALETTE, Figure
 from doxa.lab.figures.rows import Line, short
 
@@ -213,24 +213,19 @@ def network_map(
         strokeWidth=1,
     )
     if kinds:
-        colour: Part = {
-            "field": "state",
-            "type": "nominal",
-            "scale": {"domain": list(kinds)},
-            "legend": {"title": None},
-        }
+        told_apart = group_channels(lines, "state", mark="point", known=kinds)
     else:
         low, high = domain or (float(np.min(states)), float(np.max(states)))
-        colour = {
+        colour: Part = {
             "field": "state",
             "type": "quantitative",
             "scale": {"domain": [low, high], "range": [PALETTE[1], "#9a9a9a", PALETTE[0]]},
             "legend": {"title": state_title or None, "gradientLength": 160},
         }
+        told_apart = {"color": colour}
     told: list[Json] = [{"field": "state"}]
-    shape = colour if kinds else None
     size = max(14, min(90, 9000 // max(len(lines), 1)))
-    dots = layer("point", {**at, "color": colour, "shape": shape, "tooltip": told}, size=size)
+    dots = layer("point", {**at, **told_apart, "tooltip": told}, size=size)
     computed: list[Json] = [{"calculate": f"datum.then[{MOMENT}]", "as": "state"}]
     layers: list[Part] = [{"data": {"values": ends}, **edges}, dots, _clock(moments, moment_title)]
     return _moving(

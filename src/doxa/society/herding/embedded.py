@@ -97,6 +97,7 @@ def record_sequences(
                 _record_welfare(recorder, seen, planner=name, k=k, state=state)
                 if k == ks[0]:
                     _record_paths(recorder, seen, name, state)
+                    _record_herds(recorder, seen, name, state)
 
 
 def _record_welfare(recorder: Recorder, seen: Trajectories, *, planner: str, k: float, state: str) -> None:
@@ -131,6 +132,17 @@ def _record_paths(recorder: Recorder, seen: Trajectories, planner: str, state: s
                 credence=float(seen.belief[run, place]),
                 herding=0 <= herd <= place,
             )
+
+
+def _record_herds(recorder: Recorder, seen: Trajectories, planner: str, state: str) -> None:
+    """Record by agent the share of sequences that herd on an action that is wrong."""
+    for place in range(min(SHOWN_AGENTS, seen.action.shape[1])):
+        herds = (seen.cascade_start >= 0) & (seen.cascade_start <= place)
+        wrong = seen.action[:, place] != seen.state_good
+        share = float((herds & wrong).mean())
+        recorder.measure(
+            "herds wrongly", share, subject=planner, unit="fraction", axis="turn", time=place, state=state
+        )
 
 
 def _cascades(recorder: Recorder, seed: int, runs: int) -> None:

@@ -12,8 +12,10 @@ from doxa.lab.figures import Figure, bars, curves, heatmap
 from doxa.lab.figures.channels import figure, group_channels, layer, quantity
 from doxa.lab.figures.rows import lines_of
 from doxa.lab.record import Tables
+from doxa.lab.units import SHARE
 from doxa.society.herding.embedded_report import MAIN_K, MIDDLE_K, expected, rows_of, units
 
+REVEALS = ("reveals its signal", "herds")
 PHASES = ("stop", "baseline", "lowest", "raise", "lower", "perfect", "obfuscate")
 
 
@@ -24,6 +26,7 @@ def embedded_figures(tables: Tables) -> list[Figure]:
         *_values(tables),
         *_phases(tables),
         *_paths(tables),
+        *_herds(tables),
         *_welfare(tables),
         *_learnt(tables),
         *_hybrids(tables),
@@ -63,7 +66,7 @@ def phase_curve(name: str, title: str, caption: str, rows: pl.DataFrame) -> Figu
     shade: dict[str, Json] = {
         "x": {**across, "field": "low"},
         "x2": {"field": "high"},
-        **group_channels(lines, "phase", mark="area"),
+        **group_channels(lines, "phase", mark="bar"),
     }
     line: dict[str, Json] = {"x": across, "y": quantity("precision", "precision", (0.45, 1.05))}
     layers = [
@@ -136,7 +139,7 @@ def _paths(tables: Tables) -> list[Figure]:
         herding = [bool(json.loads(text)["herding"]) for text in own["extra"]]
         lines = lines_of(
             own.select("time", "credence", pl.col("proposition").alias("run")).with_columns(
-                pl.Series("agent", ["herds" if one else "reveals its signal" for one in herding])
+                pl.Series("agent", [REVEALS[one] for one in herding])
             ),
             *("time", "credence", "run", "agent"),
         )
@@ -145,7 +148,7 @@ def _paths(tables: Tables) -> list[Figure]:
             "y": quantity("credence", "public belief P(G)", (0.0, 1.0)),
             "detail": {"field": "run", "type": "nominal"},
         }
-        marks = {**line, **group_channels(lines, "agent", mark="point")}
+        marks = {**line, **group_channels(lines, "agent", mark="point", known=REVEALS)}
         found.append(
             figure(
                 f"paths-{planner}".replace(" ", "-"),
@@ -154,6 +157,36 @@ def _paths(tables: Tables) -> list[Figure]:
                 [layer("line", line, opacity=0.35, color="currentColor"), layer("point", marks, size=40)],
                 lines,
                 260,
+            )
+        )
+    return found
+
+
+def _herds(tables: Tables) -> list[Figure]:
+    rows = rows_of(tables, "herds wrongly")
+    found: list[Figure] = []
+    for state in ("G", "B") if rows.height else ():
+        lines = [
+            units(tables, "herds wrongly", state=state, subject=planner, time=time).row(
+                possible=SHARE, agent=time, planner=planner
+            )
+            for planner in ("no control", "altruistic", "biased")
+            for time in rows["time"].unique().sort()
+        ]
+        found.append(
+            curves(
+                f"herds-{state}",
+                f"Herds that are wrong, state {state}",
+                f"Share of sequences in which everybody follows the herd to the wrong action; k = {MAIN_K:g}. "
+                "Lines are means over seeds, bands their 95 % intervals.",
+                lines,
+                x="agent",
+                low="low",
+                high="high",
+                group="planner",
+                x_title="agent",
+                value_title="share of sequences",
+                domain=SHARE,
             )
         )
     return found
@@ -168,7 +201,7 @@ def _welfare(tables: Tables) -> list[Figure]:
                 for measure in ("errors", "costs"):
                     found = units(tables, measure, subject=planner, k=k, state=state)
                     if found.values:
-                        label = f"{planner}, state {state}, k = {k:g}"
+                        label = f"{planner}, state {state}, k\u00a0=\u00a0{k:g}"
                         part = "wrong actions" if measure == "errors" else "changes of precision"
                         rows.append({"label": label, "lost": found.mean, "part": part})
     if not rows:

@@ -41,7 +41,7 @@ def record_controls(group: Group, mild: float, rising: float) -> None:
         group.numbers(graph=name).add("area-share", float(infected[1:].mean()) / run.size, "share")
         group.numbers(graph=name).add("half-peak-day", half_peak(infected), "days")
         for day, value in enumerate(infected.tolist()):
-            group.numbers(graph=name).add("I", value, "agents", day)
+            group.numbers(graph=name).add("believers", value / run.size, "share", day)
 
 
 def _direct(

@@ -18,7 +18,7 @@ from doxa.society.memory import Memory
 from doxa.society.rumour.analysis import trait_effects
 from doxa.society.rumour.course import Course
 from doxa.society.rumour.items import ITEMS
-from doxa.society.rumour.numbers import Numbers, record_beliefs, record_curve
+from doxa.society.rumour.numbers import Numbers, record_beliefs, record_counts, record_curve
 from doxa.society.rumour.outcome import Propagation, speed
 from doxa.society.rumour.spread import spread
 from doxa.society.rumour.stance import train_reader
@@ -174,6 +174,8 @@ def record_denials(group: Group, mild: float) -> None:
         fast = speed(run)
         group.numbers(policy=name, cost=len(named[name])).add("area", float(fast.area.mean()), "agent-days")
         group.numbers(policy=name, cost=len(named[name])).add("final", float(fast.final.mean()), "share")
+        record_counts(group.numbers(policy=name), run)
+    record_beliefs(group.recorder, runs["none"].of(slice(0, 1)), MIND)
 
 
 def record_memory(group: Group, rising: float) -> None:

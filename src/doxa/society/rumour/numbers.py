@@ -11,9 +11,12 @@ import numpy as np
 
 from doxa.canonical import Json
 from doxa.lab.record import Recorder
+from doxa.society.network_map import map_of
 from doxa.society.rumour.course import INFECTED, RECOVERED, SUSCEPTIBLE
 from doxa.society.rumour.outcome import Propagation, speed
+from doxa.society.scenario import record_map
 from doxa.society.sis_fit import fit_sis
+from doxa.streams import stream
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,18 @@ class Numbers:
         )
 
 
-def record_curve(numbers: Numbers, run: Propagation) -> None:
-    """Record mean counts by day with the band of four fifths of the populations, speed, and the SIS fit of the mean."""
+def record_counts(numbers: Numbers, run: Propagation) -> None:
+    """Record mean counts by day with the band of four fifths of the populations."""
     for name, health in (("S", SUSCEPTIBLE), ("I", INFECTED), ("R", RECOVERED)):
         counts = (run.health == health).sum(axis=1)
         low, high = np.quantile(counts, [0.1, 0.9], axis=0)
         for day, mean in enumerate(counts.mean(axis=0).tolist()):
             numbers.add(name, mean, "agents", day, {"low": float(low[day]), "high": float(high[day])})
+
+
+def record_curve(numbers: Numbers, run: Propagation) -> None:
+    """Record counts by day, speed, and the SIS fit of the mean."""
+    record_counts(numbers, run)
     fast = speed(run)
     for name in ("half_peak_day", "peak", "area", "final", "flips", "never", "once", "chronic"):
         values = getattr(fast, name)
@@ -84,7 +92,13 @@ def record_curve(numbers: Numbers, run: Propagation) -> None:
 
 
 def record_beliefs(recorder: Recorder, run: Propagation, subject: str) -> None:
-    """Record every agent's credence by day; one that could not be read is missing with its reason."""
+    """Record every agent's credence by day, missing with its reason where it could not be read, and the map of a graph.
+
+    Args:
+        recorder: where they go.
+        run: one population.
+        subject: whose credences they are.
+    """
     topics = dict(enumerate(one.topic for one in run.course.populations))
     for row in run.beliefs.iter_rows(named=True):
         recorder.belief(
@@ -100,3 +114,7 @@ def record_beliefs(recorder: Recorder, run: Propagation, subject: str) -> None:
             health="SIR"[row["health"]],
             **({"missing": row["missing"]} if row["missing"] else {}),
         )
+    graph = run.course.town.graph
+    if graph is not None:
+        shown = map_of(graph, stream(run.course.populations[0].seed, "society", "rumour", "map"))
+        record_map(recorder, shown, run.health[0, shown.nodes].T)

@@ -2,95 +2,141 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import polars as pl
 
 from doxa.canonical import Json
 from doxa.lab.figures import Figure, curves, intervals, scatter
 from doxa.lab.figures.figure import PALETTE
 from doxa.lab.record import Tables
+from doxa.lab.units import SHARE
 from doxa.society.personas import TRAITS
+from doxa.society.pictures import map_over_time, opinions_over_time
 from doxa.society.rumour.report import units, with_extra
 
 INPUT = "An input of the embedded mind, not a result."
 STATES = {"S": "susceptible", "I": "infected", "R": "recovered"}
+FIT = "SIS fit of infected"
 
 
-def embedded_figures(tables: Tables) -> list[Figure]:
-    """Return the figures of the embedded experiments that were run."""
+def embedded_figures(tables: Tables, seed: int) -> list[Figure]:
+    """Return the figures of the embedded experiments that were run; one population is shown day by day.
+
+    Args:
+        tables: of the run.
+        seed: of the group whose first population is shown.
+    """
     measures = with_extra(tables.measures)
-    topics = measures.filter(condition="topics")
+    topics, denials = measures.filter(condition="topics"), measures.filter(condition="denials")
     return [
-        *courses(topics, f"Speed by topic: {INPUT}"),
+        *courses(topics, "topic", note=f"Speed by topic: {INPUT}"),
+        *courses(denials, "policy", name="denials", title="What official denials do, by policy"),
+        *day_by_day(tables, "denials", seed, ": the item that is denied, where nobody denies it"),
         *_sweep(measures.filter(condition="sweep")),
-        *_frontier(measures.filter(condition="denials")),
+        *_frontier(denials),
         *_traits(topics, INPUT),
         *_graphs(measures.filter(condition="controls")),
     ]
 
 
-def courses(rows: pl.DataFrame, note: str) -> list[Figure]:
-    """Return S, I and R by day, a panel to each topic: means, a band of four fifths of the populations, the SIS fit."""
-    if rows.filter(measure="I").is_empty():
+def day_by_day(tables: Tables, condition: str, seed: int, told: str = "") -> list[Figure]:
+    """Return what moves: credences of one population, and on a graph who believes; nothing where none is on record.
+
+    Args:
+        tables: of the run.
+        condition: of the population.
+        seed: of it.
+        told: what else the captions say of it.
+    """
+    if not tables.beliefs.filter(condition=condition, seed=seed).height:
         return []
+    return [
+        *opinions_over_time(tables, condition, seed, told=told, what="credence in the item"),
+        *map_over_time(tables, condition, seed, kinds=tuple(STATES.values())),
+    ]
+
+
+def courses(
+    rows: pl.DataFrame,
+    by: str,
+    *,
+    name: str = "courses",
+    title: str = "How a news item spreads",
+    note: str = "",
+) -> list[Figure]:
+    """Return S, I and R by day: means, a band of four fifths of the populations, and the SIS fit where there is one.
+
+    Args:
+        rows: measures with what stands beside each as columns.
+        by: the column that has a panel to each value.
+        name: the figure's id.
+        title: what is shown.
+        note: ends the caption.
+    """
     means = (
         rows.filter(pl.col("measure").is_in([*STATES, "sis-curve"]))
-        .group_by("topic", "measure", "time", maintain_order=True)
+        .group_by(by, "measure", "time", maintain_order=True)
         .agg(pl.col("value").mean(), pl.col("low").mean(), pl.col("high").mean())
     )
+    if means.is_empty():
+        return []
     values: list[Json] = [
         {
-            "topic": topic,
-            "state": STATES.get(measure, "SIS fit of infected"),
+            "panel": panel,
+            "state": STATES.get(measure, FIT),
             "day": day,
             "agents": round(value, 3),
             "low": None if low is None else round(low, 3),
             "high": None if high is None else round(high, 3),
         }
-        for topic, measure, day, value, low, high in means.iter_rows()
+        for panel, measure, day, value, low, high in means.iter_rows()
     ]
-    topics: list[Json] = means["topic"].unique(maintain_order=True).to_list()
-    names: list[Json] = [*STATES.values(), "SIS fit of infected"]
-    colour: dict[str, Json] = {
-        "field": "state",
-        "type": "nominal",
-        "scale": {"domain": names, "range": list(PALETTE[:4])},
-        "legend": {"title": None},
+    fitted = "sis-curve" in means["measure"]
+    panels: list[Json] = means[by].unique(maintain_order=True).to_list()
+    spec: dict[str, Json] = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "data": {"values": values},
+        "facet": {"field": "panel", "type": "nominal", "title": None, "sort": panels},
+        "columns": 3,
+        "spec": {"width": 190, "height": 130, "layer": _course_layers(fitted)},
     }
+    caption = "Lines are means over all populations, bands hold the middle four fifths of them"
+    caption += ", dashed is the SIS curve of the mean. " if fitted else ". "
+    return [Figure(name, title, f"{caption}{note}".strip(), spec)]
+
+
+def _course_layers(fitted: bool) -> list[Json]:
+    names: list[Json] = [*STATES.values(), *([FIT] if fitted else [])]
+    legend: dict[str, Json] = {
+        "title": None, "symbolOpacity": 1, "symbolType": "stroke", "symbolSize": 260, "symbolStrokeWidth": 2.5,
+    }  # fmt: skip
+
+    def told_apart(ways: Sequence[Json]) -> dict[str, Json]:
+        scale: dict[str, Json] = {"domain": names, "range": list(ways[: len(names)])}
+        return {"field": "state", "type": "nominal", "scale": scale, "legend": legend}
+
+    colour = told_apart(PALETTE)
     x: dict[str, Json] = {"field": "day", "type": "quantitative", "title": "day", "axis": {"grid": False}}
     y: dict[str, Json] = {"field": "agents", "type": "quantitative", "title": "agents"}
-    dash: dict[str, Json] = {
-        "field": "state",
-        "type": "nominal",
-        "scale": {"domain": names, "range": [[1, 0], [1, 0], [1, 0], [5, 4]]},
-        "legend": {"title": None},
-    }
     band: dict[str, Json] = {
         "mark": {"type": "area", "opacity": 0.13},
         "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": colour},
     }
-    tooltip: list[Json] = [{"field": name} for name in ("topic", "state", "day", "agents")]
+    tooltip: list[Json] = [{"field": name} for name in ("panel", "state", "day", "agents")]
+    dash = told_apart([[1, 0], [1, 0], [1, 0], [5, 4]])
     line: dict[str, Json] = {
         "mark": {"type": "line", "strokeWidth": 2},
         "encoding": {"x": x, "y": y, "color": colour, "strokeDash": dash, "tooltip": tooltip},
     }
-    spec: dict[str, Json] = {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "data": {"values": values},
-        "facet": {"field": "topic", "type": "nominal", "title": None, "sort": topics},
-        "columns": 3,
-        "spec": {"width": 190, "height": 130, "layer": [band, line]},
-    }
-    caption = (
-        "Lines are means over all populations, bands hold the middle four fifths of them, dashed is the SIS curve "
-        f"of the mean. {note}"
-    )
-    return [Figure("courses", "How a news item spreads, by topic", caption.strip(), spec)]
+    return [band, line]
 
 
 def _sweep(rows: pl.DataFrame) -> list[Figure]:
     priors = sorted(rows["prior"].drop_nulls().unique().to_list())
     lines = [
-        units(rows, name, prior=prior).row(prior=prior, what=what)
+        units(rows, name, prior=prior).row(possible=SHARE, prior=prior, what=what)
         for name, what in (("final", "believers at the end"), ("spread", "populations where most believe"))
         for prior in priors
     ]
@@ -118,7 +164,7 @@ def _frontier(rows: pl.DataFrame) -> list[Figure]:
     chosen = rows.filter(measure="area").select("policy", "cost").unique().sort("cost", "policy")
     lines = [
         units(rows, "area", policy=policy).row(
-            policy=policy, cost=cost, kind="once" if cost == 1 else "regular"
+            possible=(0.0, math.inf), policy=policy, cost=cost, kind="once" if cost == 1 else "regular"
         )
         for policy, cost in chosen.iter_rows()
     ]
@@ -168,9 +214,9 @@ def _traits(rows: pl.DataFrame, note: str) -> list[Figure]:
 
 
 def _graphs(rows: pl.DataFrame) -> list[Figure]:
-    chosen = rows.filter(measure="I")
+    chosen = rows.filter(measure="believers")
     lines = [
-        units(chosen.filter(time=day), "I", graph=graph).row(day=day, graph=graph)
+        units(chosen.filter(time=day), "believers", graph=graph).row(possible=SHARE, day=day, graph=graph)
         for graph in chosen["graph"].unique(maintain_order=True)
         for day in sorted(chosen["time"].unique().to_list())
     ]
@@ -180,13 +226,14 @@ def _graphs(rows: pl.DataFrame) -> list[Figure]:
         curves(
             "graphs",
             "Whom people can meet",
-            "Believers by day of a plausible item. Bands are 95 % over groups.",
+            "Share of believers by day of a plausible item. Bands are 95 % over groups.",
             lines,
             x="day",
             low="low",
             high="high",
             group="graph",
             x_title="day",
-            value_title="believers",
+            value_title="share of believers",
+            domain=(0.0, 1.0),
         )
     ]
