@@ -208,9 +208,13 @@ def test_a_longer_plan_goes_on(tmp_path):
         (lambda: Isolate([1], Target(holding=1)), "isolate agents by name"),
         (lambda: Persuade([1], 1.0, 2.0), "strength=2.0"),
         (lambda: simulate(sir(interventions=(Persuade([1], 1.0, 0.5),))), "put agents into compartments"),
-        (lambda: simulate(sir(interventions=(Put([1], 0.5),))), "numbers of compartments 0 to 2"),
+        (
+            lambda: sir(interventions=(Put([1], 0.5),)),
+            "value=0.5: agents hold the numbers of compartments 0 to 2",
+        ),
+        (lambda: sir(interventions=(Put([1], 0, Target(holding=9)),)), "holding=9: agents hold the numbers"),
         (lambda: simulate(sir(interventions=(Put([1], 7),))), "compartments 0 to 2"),
-        (lambda: simulate(Plan("sirr", None, 3)), "has no graph|no dynamics called"),
+        (lambda: Plan("sirr", None, 3), "no dynamics called 'sirr'"),
     ],
 )
 def test_what_makes_no_sense_is_told_of(make, message):

@@ -140,8 +140,10 @@ def check(interventions: Iterable[Intervention], days: int, config: Any) -> None
     """Check that interventions fit a run.
 
     Raises:
-        InputError: a day outside the run, a setting the config lacks, or ties where all are well mixed.
+        InputError: a day outside the run, a setting or a compartment the config lacks, or ties where all are well
+            mixed.
     """
+    rules = getattr(config, "rules", None)
     for number, what in enumerate(interventions):
         for day in what.days:
             if not 1 <= day <= days:
@@ -152,6 +154,15 @@ def check(interventions: Iterable[Intervention], days: int, config: Any) -> None
             _graph_of(config, "Isolate")
         elif what.target.by == "degree":
             _graph_of(config, "by='degree'")
+        if rules is not None and isinstance(what, Put | Persuade) and what.target.holding is not None:
+            _check_compartment("holding", what.target.holding, len(rules.names))
+        if rules is not None and isinstance(what, Put):
+            _check_compartment("value", what.value, len(rules.names))
+
+
+def _check_compartment(name: str, number: float, kinds: int) -> None:
+    if number != int(number) or not 0 <= number < kinds:
+        raise InputError(f"{name}={number}: agents hold the numbers of compartments 0 to {kinds - 1}")
 
 
 def _graph_of(config: Any, what: str) -> Graph:
@@ -206,7 +217,5 @@ def _fitting(value: float, state: State) -> Any:
     kind = state.values.dtype
     rules = getattr(state.config, "rules", None)
     if kind == np.uint8:
-        most = 255 if rules is None else len(rules.names) - 1
-        if value != int(value) or not 0 <= value <= most:
-            raise InputError(f"value={value}: agents hold the numbers of compartments 0 to {most}")
+        _check_compartment("value", value, 256 if rules is None else len(rules.names))
     return kind.type(value)

@@ -114,16 +114,18 @@ def hazard(probability: float) -> float:
     return CERTAIN if probability >= 1.0 else min(CERTAIN, -math.log1p(-probability))
 
 
+def check_shares(compartments: Compartments, shares: dict[str, float]) -> None:
+    """Raise InputError if a share has an unknown name, or shares are negative or over 1 in all."""
+    if any(share < 0.0 for share in shares.values()) or sum(shares.values()) > 1.0 + 1e-9:
+        raise InputError(f"begin={shares}: shares must be >= 0 and at most 1 in all")
+    for name in shares:
+        compartments.code(name)
+
+
 def shares_to_codes(
     rng: np.random.Generator, n: int, compartments: Compartments, shares: dict[str, float]
 ) -> UInt8[np.ndarray, " n"]:
-    """Return compartments of agents, as many in each as its share says, drawn at random; the rest in the first.
-
-    Raises:
-        InputError: an unknown name, or shares that are negative or over 1 in all.
-    """
-    if any(share < 0.0 for share in shares.values()) or sum(shares.values()) > 1.0 + 1e-9:
-        raise InputError(f"begin={shares}: shares must be >= 0 and at most 1 in all")
+    """Return compartments of agents, as many in each as its share says, drawn at random; the rest in the first."""
     codes = np.zeros(n, dtype=np.uint8)
     order, place = rng.permutation(n), 0
     for name, share in shares.items():

@@ -25,7 +25,7 @@ from doxa.society.dynamics.base import (
     rows_of,
 )
 from doxa.society.dynamics.compartment_kernels import change_compartments
-from doxa.society.dynamics.compartments import Alone, Compartments, Contact, shares_to_codes
+from doxa.society.dynamics.compartments import Alone, Compartments, Contact, check_shares, shares_to_codes
 from doxa.society.dynamics.degroot import ring_of_three
 from doxa.society.graph import Graph
 from doxa.society.randomness import key_from
@@ -55,7 +55,7 @@ class Spread:
             given = self.susceptibility
             if given.dtype != np.float32 or given.shape != (self.graph.n,) or not (given >= 0.0).all():
                 raise InputError(f"susceptibility: must be {self.graph.n} float32 >= 0")
-        rules_of(self)  # whose probabilities are checked
+        check_shares(rules_of(self), self.begin)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,7 +77,7 @@ class MarkovCompartments:
         """Return who is in which compartment before any step.
 
         Raises:
-            InputError: ``start`` is not one known compartment for each agent, or ``begin`` makes no sense.
+            InputError: ``start`` is not one known compartment for each agent.
         """
         rules, n = rules_of(config), config.graph.n
         if config.start is None:
