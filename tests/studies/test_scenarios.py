@@ -6,7 +6,9 @@ import pytest
 
 from doxa import load
 from doxa.errors import InputError
+from doxa.lab.record import Recorder
 from doxa.lab.run import plan, run_study
+from doxa.society.pictures import opinion_shares
 from doxa.society.scenarios import overrides_of, study_of
 from doxa.studies.epidemic import COMPARTMENTS, plan_of
 from doxa.studies.opinion import first_opinions
@@ -62,6 +64,24 @@ def test_a_large_population_is_summed_up_and_drawn_all_the_same(tmp_path):
     bars = tables.measures.filter(pl.col("measure") == "opinion histogram")
     assert np.allclose(bars.group_by("seed", "time").agg(pl.col("value").sum())["value"], 1.0)
     assert {figure.id for figure in result.figures} == {"moments", "opinions", "histogram"}
+
+
+def test_a_day_on_which_nothing_could_be_read_keeps_its_place():
+    recorder = Recorder("asked", 0)
+    for day, credence in ((0, 0.2), (1, None), (2, 0.9)):
+        missing = {} if credence is not None else {"missing": "refusal"}
+        recorder.belief(
+            subject="model",
+            proposition="item",
+            readout="stated",
+            axis="day",
+            time=day,
+            credence=credence,
+            **missing,
+        )
+    shares, edges = opinion_shares(recorder.tables(), "asked", 0)
+    assert shares.sum(1).tolist() == [1.0, 0.0, 1.0]
+    assert (edges[shares[0].argmax()], edges[shares[2].argmax()]) == pytest.approx((0.2, 0.9))
 
 
 @pytest.mark.parametrize("start", ["even", "camps", "middle"])

@@ -166,9 +166,10 @@ def _check_compartment(name: str, number: float, kinds: int) -> None:
 
 
 def _graph_of(config: Any, what: str) -> Graph:
-    if not isinstance(config.graph, Graph):
+    graph = getattr(config, "graph", None)
+    if not isinstance(graph, Graph):
         raise InputError(f"{what}: needs a graph; well mixed, nobody has ties")
-    return config.graph
+    return graph
 
 
 def apply(what: Intervention, rng: np.random.Generator, state: State) -> State:

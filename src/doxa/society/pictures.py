@@ -83,18 +83,18 @@ def opinion_curves(tables: Tables, names: dict[str, str]) -> Figure:
 def opinion_shares(tables: Tables, condition: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the share of people in each bin of opinion by day, (days + 1, bins), and the bins' edges, of one run.
 
-    A small population has every opinion on record, a large one a histogram.
+    A small population has every opinion on record, those missing are left out; a large one has a histogram.
     """
     here = (pl.col("condition") == condition) & (pl.col("seed") == seed)
-    held = tables.beliefs.filter(here, pl.col("credence").is_not_null())
+    held = tables.beliefs.filter(here)
     if held.height:
         edges = np.linspace(0.0, 1.0, BINS + 1)
         days = [
-            np.histogram(own["credence"].to_numpy(), edges)[0]
+            np.histogram(own["credence"].drop_nulls().to_numpy(), edges)[0]
             for _, own in held.group_by("time", maintain_order=True)
         ]
         counts = np.stack(days).astype(np.float64)
-        return counts / counts.sum(1, keepdims=True), edges
+        return counts / np.maximum(counts.sum(1, keepdims=True), 1.0), edges
     bars = tables.measures.filter(here, pl.col("measure") == "opinion histogram").with_columns(
         low=pl.col("extra").str.json_path_match("$.low").cast(pl.Float64),
         high=pl.col("extra").str.json_path_match("$.high").cast(pl.Float64),
