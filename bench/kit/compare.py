@@ -109,6 +109,8 @@ class Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
     def prepare(self, case: Case) -> dict[str, Any]:
         return self._ask({"do": "prepare", "case": {**case.load, **self.side.options}})
