@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from kit.compare import REPEATS, Case, Process, Side, compare, main
+from kit.compare import REPEATS, Case, Process, Side, compare, main, round_to
+from kit.machine import copy_gb_s, gather_m_s
 from sides.society_growth import growth_rows
 
 OURS = Side("doxa", "sides/society.py")
@@ -27,6 +30,16 @@ SCIPY = Side("scipy's CSR product", "sides/society_scipy.py")
 
 MEETINGS_PER_S = 20e6
 """Least pair updates per CPU-second at 100,000 agents."""
+
+DEGREE = 10
+"""Mean number of ties of an agent, but for the lattice's four."""
+
+BYTES = {
+    "degroot": (12 + 8 * DEGREE, 8 + 12 * DEGREE),
+    "friedkin-johnsen": (16 + 8 * DEGREE, 28 + 12 * DEGREE),
+    "bounded-confidence": (16 + 8 * DEGREE, 20 + 12 * DEGREE),
+}
+"""Bytes that doxa and SciPy read and write for an agent: where its row begins, the row, opinions; SciPy weights too."""
 
 OPINION_TOLERANCE = 2e-5
 """Opinions without chance are held in 32 bits; peers hold 64."""
@@ -55,10 +68,11 @@ def case_of(
     target: float | None = None,
     least: float | None = None,
     small_sweeps: int = 4,
+    repeats: int = REPEATS,
     **settings: Any,
 ) -> Case:
     """Return a case: ``sweeps`` of a model in each repeat; settings go to both sides."""
-    repeats = 3 if options.small else REPEATS
+    repeats = 3 if options.small else repeats
     certain = model in ("degroot", "friedkin-johnsen", "bounded-confidence")
     load = {
         "model": model,
@@ -80,28 +94,23 @@ def case_of(
         target=target,
         least=least,
         repeats=repeats,
+        limit=_reads_of_meetings(n * (4 if settings.get("lattice") else DEGREE), small=options.small)
+        if model in ("voter", "deffuant")
+        else None,
     )
+
+
+def _reads_of_meetings(entries: int, *, small: bool) -> Callable[[float], float]:
+    """Return what share of the machine's random reads, from as many entries as the ties have, meetings make.
+
+    Each makes two that no cache foresees: where the row of who acts begins, and whom it names.
+    """
+    reads_per_s = 1e6 * gather_m_s(4 * entries, 1_000_000 if small else 10_000_000)
+    return lambda rate: 2 * rate / reads_per_s
 
 
 def rows(options: argparse.Namespace) -> Iterator[dict[str, object]]:
-    threads = options.threads
-    sizes = (10_000,) if options.small else (10_000, 100_000)
-    for n in sizes:
-        yield from compare(_meeting(options, "voter", n, order="shuffled"), OURS, [MESA], threads=threads)
-        yield from compare(_meeting(options, "deffuant", n, order="shuffled"), OURS, [MESA], threads=threads)
-        side = round(n**0.5)
-        lattice = case_of(
-            options, "deffuant", side * side, 50, note="lattice", target=1.0, lattice=True, confidence=0.3
-        )
-        yield from compare(lattice, OURS, [SELDON], threads=threads)
-        bias = case_of(
-            options, "algorithmic-bias", n, 10 if n < 100_000 else 2, target=30.0, confidence=0.3, bias=1.5
-        )
-        yield from compare(bias, OURS, [NDLIB], threads=threads)
-    few = case_of(
-        options, "voter", 10_000, 1, note="2,000 draws", updates=2_000, target=500.0, small_sweeps=1
-    )
-    yield from compare(few, OURS, [NDLIB], threads=threads)
+    yield from _meetings(options)
     yield from _at_once(options)
     yield _what_ndlib_changes(options)
     if not options.small:
@@ -109,17 +118,61 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, object]]:
     yield from growth_rows(small=options.small)
 
 
-def _meeting(options: argparse.Namespace, model: str, n: int, **settings: Any) -> Case:
-    large = n >= 100_000
+def _meetings(options: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """Compare what happens in turn; of a million agents, a few sweeps, because a sweep of a peer's takes seconds."""
+    threads = options.threads
+    sizes = (10_000,) if options.small else (10_000, 100_000)
+    for n in sizes:
+        yield from compare(_meeting(options, "voter", n), OURS, [MESA], threads=threads)
+        yield from compare(_meeting(options, "deffuant", n), OURS, [MESA], threads=threads)
+        yield from compare(_on_lattice(options, n), OURS, [SELDON], threads=threads)
+        bias = case_of(
+            options, "algorithmic-bias", n, 10 if n < 100_000 else 2, target=30.0, confidence=0.3, bias=1.5
+        )
+        yield from compare(bias, OURS, [NDLIB], threads=threads)
+    if not options.small:
+        million = 1_000_000
+        for model in ("voter", "deffuant"):
+            yield from compare(
+                _meeting(options, model, million, sweeps=1, repeats=3), OURS, [MESA], threads=threads
+            )
+        yield from compare(
+            _on_lattice(options, million, sweeps=20, repeats=3), OURS, [SELDON], threads=threads
+        )
+    few = case_of(
+        options, "voter", 10_000, 1, note="2,000 draws", updates=2_000, target=500.0, small_sweeps=1
+    )
+    yield from compare(few, OURS, [NDLIB], threads=threads)
+
+
+def _meeting(
+    options: argparse.Namespace, model: str, n: int, *, sweeps: int | None = None, repeats: int = REPEATS
+) -> Case:
     return case_of(
         options,
         model,
         n,
-        10 if large else 30,
+        sweeps or (10 if n >= 100_000 else 30),
         target=40.0,
-        least=MEETINGS_PER_S if large else None,
+        least=MEETINGS_PER_S if n >= 100_000 else None,
+        repeats=repeats,
         confidence=0.3,
-        **settings,
+        order="shuffled",
+    )
+
+
+def _on_lattice(options: argparse.Namespace, n: int, *, sweeps: int = 50, repeats: int = REPEATS) -> Case:
+    side = round(n**0.5)
+    return case_of(
+        options,
+        "deffuant",
+        side * side,
+        sweeps,
+        note="lattice",
+        target=1.0,
+        repeats=repeats,
+        lattice=True,
+        confidence=0.3,
     )
 
 
@@ -135,8 +188,20 @@ def _at_once(options: argparse.Namespace) -> Iterator[dict[str, object]]:
     near = case_of(options, "bounded-confidence", n, 30, target=100.0, confidence=0.2)
     yield from compare(near, OURS, [MESA], threads=threads)
     for model in ("sis", "sir"):
+        averages: dict[str, object] = {}
         spreading = case_of(options, model, n, 10, infection=0.03, recovery=0.1, begin=0.1)
-        yield from compare(spreading, OURS, [NDLIB], threads=threads)
+        spreading = replace(spreading, agree=partial(_alike_on_average, averages))
+        for row in compare(spreading, OURS, [NDLIB], threads=threads):
+            yield {**row, **averages}
+
+
+def _alike_on_average(averages: dict[str, object], ours: Any, theirs: Any) -> bool:
+    """As ``alike``; note mean shares of infected in small populations, and the 95 % interval of a difference of 0."""
+    own, other = np.asarray(ours), np.asarray(theirs)
+    error = np.sqrt(own.var(0, ddof=1) / len(own) + other.var(0, ddof=1) / len(other))
+    for name, values in (("doxa", own.mean(0)), ("peer", other.mean(0)), ("within", 1.96 * error)):
+        averages[f"infected_{name}"] = [round_to(value) for value in values]
+    return alike(ours, theirs)
 
 
 def _what_ndlib_changes(options: argparse.Namespace) -> dict[str, object]:
@@ -158,7 +223,11 @@ def _what_ndlib_changes(options: argparse.Namespace) -> dict[str, object]:
 
 
 def _beside_a_product(options: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """Compare means of ten neighbours with SciPy's product of the same matrix, at least half as fast."""
+    """Compare means of ten neighbours with SciPy's product of the same matrix, at least half as fast.
+
+    ``gb_s`` is what doxa and the product read and write; ``limit_share`` is doxa's share of a copy's bandwidth.
+    """
+    copied = copy_gb_s()
     for n in (100_000, 1_000_000):
         for model, settings in (
             ("degroot", {}),
@@ -166,7 +235,15 @@ def _beside_a_product(options: argparse.Namespace) -> Iterator[dict[str, object]
             ("bounded-confidence", {"confidence": 1.0}),
         ):
             case = case_of(options, model, n, 10, target=0.5, **settings)
-            yield from compare(case, OURS, [SCIPY], threads=options.threads)
+            for row in compare(case, OURS, [SCIPY], threads=options.threads):
+                if "ratio" in row:
+                    rates = (float(str(row[side])) for side in ("doxa", "peer"))
+                    moved = [1e-9 * rate * size for rate, size in zip(rates, BYTES[model], strict=True)]
+                    row |= {
+                        "gb_s": [round_to(each) for each in moved],
+                        "limit_share": round(moved[0] / copied, 3),
+                    }
+                yield row
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from kit import peers
 from kit.machine import limits
 
 BENCH = Path(__file__).resolve().parents[1]
+SOURCE = BENCH.parent / "src"
 REPEATS = 7
 
 
@@ -44,6 +45,12 @@ class Side:
     @property
     def python(self) -> str:
         return str(peers.python_of(self.peer)) if self.peer else sys.executable
+
+    @property
+    def path(self) -> str:
+        """Where its process looks for modules first; doxa is that of the checkout, whichever is installed."""
+        own = [SOURCE] if not self.peer and SOURCE.is_dir() else []
+        return os.pathsep.join(map(str, [BENCH, *own]))
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ class Process:
         self.side = side
         pools = {f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "MKL", "OPENBLAS", "NUMBA")}
         pools["POLARS_MAX_THREADS"] = str(threads)
-        environment = {**os.environ, "PYTHONPATH": str(BENCH), **pools}
+        environment = {**os.environ, "PYTHONPATH": side.path, **pools}
         self._process = subprocess.Popen(
             [side.python, str(BENCH / side.script)],
             stdin=subprocess.PIPE,
@@ -102,6 +109,8 @@ class Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
     def prepare(self, case: Case) -> dict[str, Any]:
         return self._ask({"do": "prepare", "case": {**case.load, **self.side.options}})

@@ -17,30 +17,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 def compiled(function: F) -> F:
     """Compile a function of arrays and numbers; it releases the interpreter's lock while it runs.
 
-    The machine code is kept beside the source (or in the user's cache folder), so that it is made once.
-    """
-    return _kept(function)
-
-
-def compiled_parallel(function: F) -> F:
-    """Compile a function whose ``numba.prange`` loops run on several threads.
-
-    Iterations of such a loop may share nothing that is written, or the result would hang on the number of threads.
-    """
-    return _kept(function, parallel=True)
-
-
-def _kept(function: F, *, parallel: bool = False) -> F:
-    """Compile a function, and keep its machine code for as long as no file of kernels changes.
-
-    The compiler looks at a function's own file alone, and would go on using machine code that holds an older version
-    of a kernel from another file. Where its store cannot be reached, nothing is kept.
+    The machine code is kept beside the source (or in the user's cache folder), so that it is made once, for as long as
+    no file of kernels changes: the compiler looks at a function's own file alone, and would go on using machine code
+    that holds an older version of a kernel from another file. Where its store cannot be reached, nothing is kept.
     """
     source = inspect.unwrap(function)  # shapes are not checked inside kernels
-    made: Any = njit(cache=True, nogil=True, parallel=parallel)(source)
+    made: Any = njit(cache=True, nogil=True)(source)
     index: Any = getattr(getattr(made, "_cache", None), "_cache_file", None)
     if not hasattr(index, "_source_stamp"):
-        return cast(F, njit(nogil=True, parallel=parallel)(source))
+        return cast(F, njit(nogil=True)(source))
     index._source_stamp = (index._source_stamp, kernels_digest(Path(__file__).parent))
     return cast(F, made)
 

@@ -56,8 +56,12 @@ def test_it_keeps_the_contract(kind):
     check_dynamics(kind())
 
 
-@pytest.mark.parametrize("kind", OURS, ids=lambda kind: kind.__name__)
-def test_bits_do_not_hang_on_threads_or_chunks(kind, monkeypatch):
+AT_ONCE = society.Turn(in_turn=False)
+SHARED_OUT = [(kind, society.Turn()) for kind in OURS] + [(society.Voter, AT_ONCE)]
+
+
+@pytest.mark.parametrize(("kind", "turn"), SHARED_OUT, ids=lambda value: getattr(value, "__name__", ""))
+def test_bits_do_not_hang_on_threads_or_chunks(kind, turn, monkeypatch):
     config, ends = configs()[named(kind)], []
     for threads, least in ((1, 50_000), (2, 100), (3, 7)):
         monkeypatch.setenv("NUMBA_NUM_THREADS", str(threads))
@@ -68,7 +72,7 @@ def test_bits_do_not_hang_on_threads_or_chunks(kind, monkeypatch):
         state = model.init(stream(0, "init"), config)
         moves = []
         for step in range(4):
-            state, info = model.step(stream(0, "step", step), state, society.Turn())
+            state, info = model.step(stream(0, "step", step), state, turn)
             moves.append(None if info.moves is None else info.moves.tolist())
         ends.append((state.values.tobytes(), moves))
     assert ends[0] == ends[1] == ends[2]

@@ -22,6 +22,7 @@ _NOBODY = np.uint32(0xFFFFFFFF)
 def draw_meetings(
     first: UInt32[np.ndarray, " block"],
     second: UInt32[np.ndarray, " block"],
+    places: UInt64[np.ndarray, " block"],
     n: int,
     agents: UInt32[np.ndarray, " acting"] | None,
     offsets: UInt64[np.ndarray, " rows"] | None,
@@ -33,22 +34,24 @@ def draw_meetings(
     """Draw meetings ``begin`` to ``begin + count``: who acts (draw 0), and whom it meets (draw 1).
 
     With ``agents`` None anyone may act; with ``targets`` None it meets any other, else somebody it listens to. Who
-    listens to nobody meets nobody.
+    listens to nobody meets nobody. ``places`` is scratch.
     """
     for k in range(count):
         first[k] = below(key, begin + k, 0, n) if agents is None else agents[begin + k]
+    if offsets is None or targets is None:
+        for k in range(count):
+            j = below(key, begin + k, 1, n - 1)
+            second[k] = j + np.uint64(j >= first[k])
+        return
+    # short loops that do one thing let the processor wait for twice as many reads at once as one long loop
     for k in range(count):
         i = np.uint64(first[k])
-        if offsets is None or targets is None:
-            j = below(key, begin + k, 1, n - 1)
-            second[k] = j + np.uint64(j >= i)
-        else:
-            row = offsets[i]
-            degree = offsets[i + np.uint64(1)] - row
-            if degree > np.uint64(0):
-                second[k] = targets[row + below(key, begin + k, 1, degree)]
-            else:
-                second[k] = _NOBODY
+        places[k] = offsets[i]
+        second[k] = offsets[i + np.uint64(1)] - offsets[i]
+    for k in range(count):
+        places[k] += below(key, begin + k, 1, second[k])
+    for k in range(count):
+        second[k] = targets[places[k]] if second[k] > 0 else _NOBODY
 
 
 @compiled
@@ -62,9 +65,10 @@ def copy_in_turn(
 ) -> None:
     """Let whoever acts take the value of whom it meets, in place."""
     first, second = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
+    places = np.empty(BLOCK, np.uint64)
     for begin in range(0, meetings, BLOCK):
         count = min(BLOCK, meetings - begin)
-        draw_meetings(first, second, len(values), agents, offsets, targets, key, begin, count)
+        draw_meetings(first, second, places, len(values), agents, offsets, targets, key, begin, count)
         for k in range(count):
             if second[k] != _NOBODY:
                 values[first[k]] = values[second[k]]
@@ -106,9 +110,10 @@ def approach(
 ) -> None:
     """Let two who meet and are nearer than ``confidence`` each go ``rate`` of the way to the other, in place."""
     first, second = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
+    places = np.empty(BLOCK, np.uint64)
     for begin in range(0, meetings, BLOCK):
         count = min(BLOCK, meetings - begin)
-        draw_meetings(first, second, len(opinions), agents, offsets, targets, key, begin, count)
+        draw_meetings(first, second, places, len(opinions), agents, offsets, targets, key, begin, count)
         for k in range(count):
             if second[k] == _NOBODY:
                 continue

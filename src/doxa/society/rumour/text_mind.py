@@ -223,7 +223,7 @@ class TextMind:
             **none_missing(asked.size),
             text=text,
             belief=believes.astype(np.int64),
-            credence=expit(inner[:, LOG_ODDS] / self.temper.temperature),
+            credence=expit(inner[:, LOG_ODDS]),
             reasoning=strings(asked.size),
             memory=asked.memory,
             inner=inner,
