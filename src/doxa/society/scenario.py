@@ -38,6 +38,12 @@ def ties(address: str, agents: int, seed: int) -> Graph | WellMixed:
     return open_graph(address, stream(seed, "scenario", "graph"), n=agents)
 
 
+def alone(n: int) -> Graph:
+    """Return the graph of agents without ties, on which nothing can go from one to another: the control of a spread."""
+    nobody = np.empty(0, dtype=np.int32)
+    return Graph.trusted(np.zeros(n + 1, dtype=np.int64), nobody, directed=False)
+
+
 def file_of(address: str) -> dict[str, Json]:
     """Return what tells cells on the graph of a file from cells on what was in it before; nothing of other graphs."""
     if not address.startswith("file:"):

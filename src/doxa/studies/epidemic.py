@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from doxa.errors import InputError
@@ -61,11 +62,14 @@ class Config:
     by: str = setting("chance", "who is reached: any, or those with most ties", choices=("chance", "degree"))
 
 
-USES = tuple(name for name in Config.__dataclass_fields__ if name not in ("seed", "seeds"))
+EVERYWHERE = ("agents", "graph", "contacts", "days", "dynamics", "infection", "recovery", "infected")
+SEIRD_ONLY = ("incubation", "death")
+ACTED = ("vaccinate", "isolate")
+REACHED = ("share", "by")
 
 
 def cells(config: Config) -> Iterable[Cell]:
-    """Yield a cell for each seed, and one without interventions where there are some."""
+    """Yield cells for each seed: as it is, without ties, and without interventions where there are some."""
     from doxa.society.scenario import file_of
 
     late = [day for day in (*config.vaccinate, *config.isolate) if day > config.days]
@@ -77,22 +81,26 @@ def cells(config: Config) -> Iterable[Cell]:
         raise InputError("graph=well-mixed: say how many others each meets a day, contacts=")
     if config.isolate and config.contacts:
         raise InputError("isolate: cuts ties, and contacts= are drawn in their place; leave one of both out")
-    plan_of(config, config.seed, acted=True)  # what does not fit together is said before anything runs
+    plan_of(config, config.seed)  # what does not fit together is said before anything runs
     met = file_of(config.graph)
+    uses = EVERYWHERE + (SEIRD_ONLY if config.dynamics == "seird" else ())
+    done = bool(config.vaccinate or config.isolate)
+    acted = ACTED + (REACHED if done else ())
     for seed in range(config.seed, config.seed + config.seeds):
-        yield Cell("epidemic", seed, USES, {"mapped": seed == config.seed, **met})
-        if config.vaccinate or config.isolate:
-            yield Cell("nothing done", seed, USES, {"mapped": False, **met})
+        yield Cell("epidemic", seed, uses + acted, {"mapped": seed == config.seed, **met})
+        yield Cell("no ties", seed, uses, {"mapped": False, **met})
+        if done:
+            yield Cell("nothing done", seed, uses, {"mapped": False, **met})
 
 
-def plan_of(config: Any, seed: int, *, acted: bool) -> Any:
-    """Return the plan of a replicate, with or without its interventions."""
+def plan_of(config: Any, seed: int, condition: str = "epidemic") -> Any:
+    """Return the plan of a replicate: the epidemic, ``nothing done`` about it, or the same people with ``no ties``."""
     from doxa.society.dynamics.seird import SeirdConfig
     from doxa.society.dynamics.sir import SirConfig
     from doxa.society.dynamics.sis import SisConfig
     from doxa.society.interventions import Isolate, Put, Target
     from doxa.society.population import Plan
-    from doxa.society.scenario import ties
+    from doxa.society.scenario import alone, ties
     from doxa.society.schedules import Schedule
 
     rates: dict[str, Any] = {"infection": config.infection, "recovery": config.recovery}
@@ -100,18 +108,20 @@ def plan_of(config: Any, seed: int, *, acted: bool) -> Any:
         rates |= {"incubation": config.incubation, "death": config.death}
     kind = {"sis": SisConfig, "sir": SirConfig, "seird": SeirdConfig}[config.dynamics]
     names = COMPARTMENTS[config.dynamics]
-    who = Target(share=config.share, by=config.by)
     done: list[Any] = []
-    if acted and config.vaccinate:
+    if condition == "epidemic" and config.vaccinate:
         susceptible = Target(holding=0, share=config.share, by=config.by)
         done.append(Put(config.vaccinate, names.index("recovered"), susceptible))
-    if acted and config.isolate:
-        done.append(Isolate(config.isolate, who))
+    if condition == "epidemic" and config.isolate:
+        done.append(Isolate(config.isolate, Target(share=config.share, by=config.by)))
+    graph, contacts = ties(config.graph, config.agents, seed), config.contacts or None
+    if condition == "no ties":
+        graph, contacts = alone(graph.n), None
     return Plan(
         config.dynamics,
-        kind(graph=ties(config.graph, config.agents, seed), begin={"infected": config.infected}, **rates),
+        kind(graph=graph, begin={"infected": config.infected}, **rates),
         config.days,
-        schedule=Schedule(contacts=config.contacts or None),
+        schedule=Schedule(contacts=contacts),
         interventions=tuple(done),
         seed=seed,
     )
@@ -122,44 +132,45 @@ def run(cell: Cell, ctx: Context) -> Tables:
     from doxa.society.scenario import record_run
 
     recorder = ctx.recorder()
-    plan = plan_of(ctx.config, cell.seed, acted=cell.condition == "epidemic")
+    plan = plan_of(ctx.config, cell.seed, cell.condition)
     record_run(
         recorder, plan, mapped=bool(cell.params["mapped"]), folder=ctx.parts.folder, progress=ctx.progress
     )
     return recorder.tables()
 
 
-def burden(tables: Tables, condition: str) -> Units:
-    """Return the mean share of a run's days that people were infected, by seed."""
+def infected(tables: Tables, condition: str) -> dict[int, np.ndarray]:
+    """Return the shares infected by day, by seed."""
     rows = tables.measures.filter(
         pl.col("condition") == condition,
         pl.col("measure") == "share",
         pl.col("extra").str.json_path_match("$.state") == "infected",
-    )
-    return Units(
-        {
-            seed: float(own["value"].to_numpy().mean())
-            for (seed,), own in rows.group_by("seed", maintain_order=True)
-        }
-    )
+    ).sort("time")
+    return {seed: own["value"].to_numpy() for (seed,), own in rows.group_by("seed", maintain_order=True)}
 
 
 def findings(tables: Tables, config: Config) -> list[Finding]:
-    """Say whether it spread and, where something was done, whether that averted a part."""
-    rows = tables.measures.filter(
-        pl.col("condition") == "epidemic",
-        pl.col("measure") == "share",
-        pl.col("extra").str.json_path_match("$.state") == "infected",
-    )
-    peaks = Units(
-        {
-            seed: float(own["value"].to_numpy().max()) - config.infected
-            for (seed,), own in rows.group_by("seed", maintain_order=True)
-        }
-    )
-    found = [peaks.finding("spreads", "more are infected at the peak than at first", unit="share", above=0.0)]
+    """Say whether it spread, also without ties, and, where something was done, whether that averted a part."""
+    rises = {
+        condition: Units(
+            {seed: float(shares.max() - shares[0]) for seed, shares in infected(tables, condition).items()}
+        )
+        for condition in ("epidemic", "no ties")
+    }
+    found = [
+        rises["epidemic"].finding(
+            "spreads", "more are infected at the peak than at first", unit="share", above=0.0
+        ),
+        rises["no ties"].within("no-ties", "without ties no more are", 1e-9, unit="share"),
+    ]
     if config.vaccinate or config.isolate:
-        averted = burden(tables, "nothing done").minus(burden(tables, "epidemic"))
+        burden = {
+            condition: Units(
+                {seed: float(shares.mean()) for seed, shares in infected(tables, condition).items()}
+            )
+            for condition in ("nothing done", "epidemic")
+        }
+        averted = burden["nothing done"].minus(burden["epidemic"])
         found.append(
             averted.finding(
                 "averted", "what was done lowers the mean share infected", unit="share", above=0.0

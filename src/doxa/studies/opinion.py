@@ -17,7 +17,16 @@ from doxa.lab import Cell, Context, Figure, Finding, Tables, setting, study
 from doxa.lab.units import Units
 from doxa.streams import stream
 
-DYNAMICS = ("deffuant", "algorithmic-bias", "bounded-confidence", "degroot", "friedkin-johnsen")
+EVERYWHERE = ("agents", "graph", "days", "dynamics", "start")
+RATES = {
+    "deffuant": ("confidence", "rate"),
+    "algorithmic-bias": ("confidence", "rate", "bias"),
+    "bounded-confidence": ("confidence",),
+    "degroot": (),
+    "friedkin-johnsen": ("openness",),
+}
+"""Settings of each dynamics; all but the graph and the start."""
+ACTED = ("campaign", "towards", "strength", "share", "by")
 STARTS = ("even", "camps", "middle")
 WELL_MIXED = ("deffuant", "bounded-confidence")
 
@@ -37,7 +46,7 @@ class Config:
     agents: int = setting(1000, "size of the population", unit="agents", minimum=2)
     graph: str = setting("watts-strogatz?k=10&p=0.1", "address of the graph of who hears whom, or well-mixed")
     days: int = setting(40, "how long; each person meets about two others a day", unit="days", minimum=1)
-    dynamics: str = setting("deffuant", "how opinions move", choices=DYNAMICS)
+    dynamics: str = setting("deffuant", "how opinions move", choices=tuple(RATES))
     start: str = setting(
         "even", "opinions at first: all alike often, two camps, or around the middle", choices=STARTS
     )
@@ -60,11 +69,8 @@ class Config:
     by: str = setting("chance", "who is reached: any, or those with most ties", choices=("chance", "degree"))
 
 
-USES = tuple(name for name in Config.__dataclass_fields__ if name not in ("seed", "seeds"))
-
-
 def cells(config: Config) -> Iterable[Cell]:
-    """Yield a cell for each seed, and one without the campaign where there is one."""
+    """Yield cells for each seed: as it is, without ties, and without the campaign where there is one."""
     from doxa.society.scenario import file_of
 
     late = [day for day in config.campaign if day > config.days]
@@ -74,16 +80,19 @@ def cells(config: Config) -> Iterable[Cell]:
         raise InputError(
             f"graph=well-mixed: {config.dynamics} needs a graph; or take {' or '.join(WELL_MIXED)}"
         )
-    plan_of(config, config.seed, acted=True)  # what does not fit together is said before anything runs
+    plan_of(config, config.seed)  # what does not fit together is said before anything runs
     met = file_of(config.graph)
+    uses = EVERYWHERE + RATES[config.dynamics]
+    acted = ACTED if config.campaign else ACTED[:1]
     for seed in range(config.seed, config.seed + config.seeds):
-        yield Cell("opinion", seed, USES, {"mapped": seed == config.seed, **met})
+        yield Cell("opinion", seed, uses + acted, {"mapped": seed == config.seed, **met})
+        yield Cell("no ties", seed, uses, {"mapped": False, **met})
         if config.campaign:
-            yield Cell("no campaign", seed, USES, {"mapped": False, **met})
+            yield Cell("no campaign", seed, uses, {"mapped": False, **met})
 
 
-def plan_of(config: Any, seed: int, *, acted: bool) -> Any:
-    """Return the plan of a replicate, with or without its campaign."""
+def plan_of(config: Any, seed: int, condition: str = "opinion") -> Any:
+    """Return the plan of a replicate: the population, with ``no campaign``, or the same people with ``no ties``."""
     from doxa.society.dynamics.algorithmic_bias import AlgorithmicBiasConfig
     from doxa.society.dynamics.bounded_confidence import BoundedConfidenceConfig
     from doxa.society.dynamics.deffuant import DeffuantConfig
@@ -91,25 +100,29 @@ def plan_of(config: Any, seed: int, *, acted: bool) -> Any:
     from doxa.society.dynamics.friedkin_johnsen import FriedkinJohnsenConfig
     from doxa.society.interventions import Persuade, Target
     from doxa.society.population import Plan
-    from doxa.society.scenario import ties
+    from doxa.society.scenario import alone, ties
 
-    near: dict[str, Any] = {"confidence": config.confidence}
-    made: dict[str, tuple[Any, dict[str, Any]]] = {
-        "deffuant": (DeffuantConfig, near | {"rate": config.rate}),
-        "algorithmic-bias": (AlgorithmicBiasConfig, near | {"rate": config.rate, "bias": config.bias}),
-        "bounded-confidence": (BoundedConfidenceConfig, near),
-        "degroot": (DeGrootConfig, {}),
-        "friedkin-johnsen": (FriedkinJohnsenConfig, {"openness": config.openness}),
+    kinds: dict[str, Any] = {
+        "deffuant": DeffuantConfig,
+        "algorithmic-bias": AlgorithmicBiasConfig,
+        "bounded-confidence": BoundedConfidenceConfig,
+        "degroot": DeGrootConfig,
+        "friedkin-johnsen": FriedkinJohnsenConfig,
     }
-    kind, rates = made[config.dynamics]
     graph = ties(config.graph, config.agents, seed)
-    reached = Target(share=config.share, by=config.by)
-    message = Persuade(config.campaign, config.towards, config.strength, reached)
+    if condition == "no ties":
+        graph = alone(graph.n)
+    message: tuple[Persuade, ...] = ()
+    if condition == "opinion" and config.campaign:
+        reached = Target(share=config.share, by=config.by)
+        message = (Persuade(config.campaign, config.towards, config.strength, reached),)
+    rates = {name: getattr(config, name) for name in RATES[config.dynamics]}
+    start = first_opinions(config.start, graph.n, seed)
     return Plan(
         config.dynamics,
-        kind(graph=graph, start=first_opinions(config.start, graph.n, seed), **rates),
+        kinds[config.dynamics](graph=graph, start=start, **rates),
         config.days,
-        interventions=(message,) if acted and config.campaign else (),
+        interventions=message,
         seed=seed,
     )
 
@@ -128,7 +141,7 @@ def run(cell: Cell, ctx: Context) -> Tables:
     from doxa.society.scenario import record_run
 
     recorder = ctx.recorder()
-    plan = plan_of(ctx.config, cell.seed, acted=cell.condition == "opinion")
+    plan = plan_of(ctx.config, cell.seed, cell.condition)
     record_run(
         recorder, plan, mapped=bool(cell.params["mapped"]), folder=ctx.parts.folder, progress=ctx.progress
     )
@@ -136,20 +149,20 @@ def run(cell: Cell, ctx: Context) -> Tables:
 
 
 def findings(tables: Tables, config: Config) -> list[Finding]:
-    """Say whether opinions came nearer, and what the campaign moved."""
+    """Say whether opinions came nearer, also without ties, and what the campaign moved."""
     from doxa.society.pictures import opinion_moments
 
     held = opinion_moments(tables)
-    spread = {day: _units(held, "opinion", day, "spread") for day in (0, config.days)}
+    change = {
+        condition: _units(held, condition, config.days, "spread").minus(_units(held, condition, 0, "spread"))
+        for condition in ("opinion", "no ties")
+    }
+    unit = "standard deviation"
     found = [
-        spread[config.days]
-        .minus(spread[0])
-        .finding(
-            "nearer",
-            "opinions are less spread in the end than at first",
-            unit="standard deviation",
-            below=0.0,
-        )
+        change["opinion"].finding(
+            "nearer", "opinions are less spread in the end than at first", unit=unit, below=0.0
+        ),
+        change["no ties"].within("no-ties", "without ties they are spread as at first", 1e-6, unit=unit),
     ]
     if config.campaign:
         moved = _units(held, "opinion", config.days, "mean").minus(
