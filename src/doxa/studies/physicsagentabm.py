@@ -100,7 +100,7 @@ class Config:
         choices=("auto", "none"),
     )
     first_week: int = setting(
-        200, "first day of a forecast week of the series", unit="day", minimum=60, maximum=780
+        200, "first day of a forecast week of the series", unit="day", minimum=110, maximum=780
     )
     refit: int = setting(150, "days for which networks of the series serve", unit="days", minimum=7)
     series_members: int = setting(3, "networks of an ensemble of the series", minimum=2)

@@ -6,10 +6,11 @@ from scipy.stats import norm
 
 from doxa.errors import InputError
 from doxa.society.clusters.history import ClusterHistory
-from doxa.society.clusters.neural import NeuralPlan
+from doxa.society.clusters.neural import NeuralPath, NeuralPlan
 from doxa.society.clusters.series import INFECTIOUS, Series, load_countries, load_world
 from doxa.society.clusters.weekly import (
     HORIZON,
+    RECORD,
     ahead,
     log_normal_nll,
     past_errors,
@@ -70,6 +71,21 @@ def test_a_forecast_uses_no_later_day(growing):
     for name in ("symbolic", "neural", "fused", "last week"):
         assert np.array_equal(whole.expected[name][:weeks], part.expected[name])
         assert np.array_equal(whole.deviation[name][:weeks], part.deviation[name])
+
+
+def test_networks_are_judged_on_days_they_did_not_learn(growing, monkeypatch):
+    learned = []
+    fit = NeuralPath.fit
+
+    def watched(history, places, days, **more):
+        learned.append((int(days[0]), int(days[-1])))
+        return fit(history, places, days, **more)
+
+    monkeypatch.setattr(NeuralPath, "fit", watched)
+    plan = NeuralPlan(members=2, epochs=2, hidden=4, dispersion=0.1)
+    weekly_forecasts(growing, first=120, refit=40, seed=0, plan=plan)
+    begins = range(120 - RECORD, growing.history.days - HORIZON, 40)
+    assert [last for _, last in learned] == [day - RECORD - 1 for day in begins]
 
 
 def test_errors_count_once_their_week_is_over():

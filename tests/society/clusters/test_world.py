@@ -8,6 +8,7 @@ from doxa.society.clusters.history import ClusterHistory
 from doxa.society.clusters.neural import NeuralPlan
 from doxa.society.clusters.pipeline import ClusterModel
 from doxa.society.clusters.recording import base_rates
+from doxa.society.clusters.scoring import next_states
 from doxa.society.clusters.symbolic import SymbolicPath
 from doxa.society.clusters.world import WorldPlan, epidemic_plan, make_world, true_staying
 from doxa.society.dynamics import Compartments
@@ -72,6 +73,21 @@ def test_true_moves_are_how_often_agents_move():
         world.moves[..., 0][:, world.types == kind][risk[:, world.types == kind]].mean() for kind in (0, 3)
     ]
     assert means[1] > 1.8 * means[0]
+
+
+def test_true_probabilities_are_calibrated_and_the_floor():
+    world = make_world(epidemic_plan(), 4)
+    days = np.arange(39, 83)
+    made = world.plan.compartments
+    true = next_states(made, world.states, days, iter(world.moves[days]))
+    for part in true.reliability:
+        spread = np.sqrt(part.credence * (1 - part.credence) / part.n)
+        assert part.share_true == pytest.approx(part.credence, abs=4 * spread)
+    for factor in (0.5, 1.5):
+        wrong = next_states(made, world.states, days, iter(world.moves[days] * factor))
+        assert wrong.nll > true.nll
+        assert wrong.brier > true.brier
+        assert wrong.ece > true.ece
 
 
 def test_true_staying_starts_at_the_true_moves():

@@ -1,8 +1,9 @@
 """The neural path: an ensemble that predicts the hazards of a cluster from its counts, its past week and its place.
 
 Features: log shares of the states, log force of contact and the weekday; shares and rates of the last eight days
-through a two-layer recurrent network; the mean graph embedding of the members. The loss is the binomial one of counts,
-or the released code's weighted squared error. Each member sees a resample of the rows and stops by those it does not
+through a two-layer recurrent network; the mean graph embedding of the members. The loss is the binomial one of counts
+(negative binomial where large ones vary more), or the released code's weighted squared error. Training begins at the
+line that fits best (:mod:`line`). Each member sees a resample of the rows and stops by those it does not
 see; the spread of the members is the variance.
 """
 

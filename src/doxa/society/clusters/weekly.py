@@ -53,11 +53,12 @@ class Weeks(NamedTuple):
 def weekly_forecasts(series: Series, *, first: int, refit: int, seed: int, plan: NeuralPlan) -> Weeks:
     """Return forecasts from every day from ``first`` on; networks are trained anew every ``refit`` days.
 
-    Only what was reported before an origin is used: networks learn from the days before the stretch they serve.
+    Only what was reported before an origin is used: networks learn from days that end :data:`RECORD` before
+    the stretch they serve, and are trusted there by their own errors since, not by those of the networks before them.
 
     Args:
         series: reported counts.
-        first: first origin that counts, at least 60.
+        first: first origin that counts, at least 110.
         refit: days for which networks serve.
         seed: of the networks.
         plan: how they are trained.
