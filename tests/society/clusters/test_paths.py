@@ -7,10 +7,11 @@ from scipy.special import polygamma
 
 from doxa.belief.information import expit
 from doxa.errors import InputError
+from doxa.society.clusters.features import telling_states
 from doxa.society.clusters.fusion import EpistemicFusion
 from doxa.society.clusters.history import ClusterHistory
 from doxa.society.clusters.line import fitted_line
-from doxa.society.clusters.neural import NeuralPath, NeuralPlan, _Targets, check_seen, telling_states
+from doxa.society.clusters.neural import NeuralPath, NeuralPlan, _Targets, check_seen
 from doxa.society.clusters.one_step import hazards
 from doxa.society.clusters.pipeline import ClusterModel
 from doxa.society.clusters.rolling import _erring
@@ -201,7 +202,7 @@ def test_days_without_reports_do_not_drown_the_others():
     rng = np.random.default_rng(0)
     trials = np.full((240, 1), 1_000_000.0)
     events = np.where(rng.random((240, 1)) < 0.25, 0.0, rng.poisson(4000, size=(240, 1)).astype(float))
-    targets = _Targets.of(events, trials, NeuralPlan(dispersion=0.1))
+    targets = _Targets.of(events, trials)
     logits = torch.linspace(-9, -3, 601)[:, None, None]
     loss = targets.loss(logits.expand(601, 240, 1), NeuralPlan(dispersion=0.1)).mean(dim=1)
     lowest = expit(float(logits[int(loss.argmin()), 0, 0]))

@@ -19,11 +19,11 @@ import torch
 from jaxtyping import Float, Int
 
 from doxa.errors import InputError
+from doxa.society.clusters.features import LEAST_SPREAD, Scale, features_of, telling_states
 from doxa.society.clusters.history import ClusterHistory, Situation
 from doxa.society.clusters.line import fitted_line
 from doxa.society.clusters.stacked_net import NetInputs, NetSize, Weights, forward, initial
 from doxa.society.clusters.symbolic import Prediction
-from doxa.society.dynamics.compartments import Compartments
 from doxa.streams import stream, torch_stream
 
 Loss: TypeAlias = Literal["counts", "authors"]
@@ -32,8 +32,6 @@ AUTHORS_WEIGHTS = (5.0, 2.0, 1.5, 3.0, 1.0)
 AUTHORS_GAMMA = 2.0
 LINE_SPREAD = 0.22
 """Prior spread, in nats, of what one feature of spread 1 does to the log-odds before any gradient step."""
-LEAST_SPREAD = (0.1, 0.1, 1e-3)
-"""Of today's, the past days' and the graph's features: a share that has hardly moved tells nothing but the date."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +47,8 @@ class NeuralPlan:
         hidden: width of the recurrent and hidden layers.
         period: days of the calendar.
         loss: ``counts`` or ``authors``.
-        dispersion: a row of y expected events counts as y / (1 + dispersion·y), because large counts vary by more than
-            counting; >= 0.
+        dispersion: κ of negative binomial counts, of variance μ(1 + κμ), because large ones vary by more than
+            counting; 0 for binomial ones.
     """
 
     members: int = 5
@@ -74,22 +72,6 @@ class NeuralPlan:
             )
 
 
-class _Scale(NamedTuple):
-    """What makes a part's features of mean 0 and spread 1."""
-
-    mean: np.ndarray
-    spread: np.ndarray
-
-    @classmethod
-    def of(cls, rows: np.ndarray, least: float) -> _Scale:
-        flat = rows.reshape(-1, rows.shape[-1])
-        return cls(flat.mean(axis=0), np.maximum(flat.std(axis=0), least))
-
-    def __call__(self, rows: np.ndarray) -> torch.Tensor:
-        # far from what was trained on, a feature says no more than that it is far
-        return torch.from_numpy(np.clip((rows - self.mean) / self.spread, -5, 5).astype(np.float32))
-
-
 class NeuralPath:
     """An ensemble once trained; see :meth:`fit`."""
 
@@ -97,7 +79,7 @@ class NeuralPath:
         self,
         plan: NeuralPlan,
         weights: Weights,
-        scales: Sequence[_Scale],
+        scales: Sequence[Scale],
         places: Float[np.ndarray, "clusters width"],
         smallest: Float[np.ndarray, " clusters"],
         telling: Int[np.ndarray, " states"],
@@ -143,9 +125,9 @@ class NeuralPath:
         smallest = 0.5 / np.maximum(1, history.sizes)
         telling = telling_states(history.compartments)
         features = features_of(history.situations(days), places, smallest, plan.period, telling)
-        scales = [_Scale.of(part, least) for part, least in zip(features, LEAST_SPREAD, strict=True)]
+        scales = [Scale.of(part, least) for part, least in zip(features, LEAST_SPREAD, strict=True)]
         inputs = NetInputs(*(scale(part) for scale, part in zip(scales, features, strict=True)))
-        targets = _Targets.of(events, trials, plan)
+        targets = _Targets.of(events, trials)
         size = NetSize(
             plan.members,
             inputs.tabular.shape[-1],
@@ -189,67 +171,27 @@ def check_seen(history: ClusterHistory, days: Int[np.ndarray, " lead"]) -> None:
             )
 
 
-def telling_states(compartments: Compartments) -> Int[np.ndarray, " states"]:
-    """Return the states from which a network may learn: those that a transition leaves, or hangs on.
-
-    The share of any other only grows, and so tells the date, and on later days something never seen.
-    """
-    return np.union1d(compartments.sources, compartments.drivers[compartments.drivers >= 0])
-
-
-def features_of(
-    situation: Situation,
-    places: Float[np.ndarray, "clusters width"],
-    smallest: Float[np.ndarray, " clusters"],
-    period: float,
-    telling: Int[np.ndarray, " states"],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return rows of tabular, temporal and graph features, one for each cluster of each leading index."""
-    lead, clusters = situation.force.shape[:-2], situation.force.shape[-2]
-    floor, shares = smallest[:, None], situation.shares[..., telling]
-    phase = (
-        2 * np.pi * np.broadcast_to(np.asarray(situation.day)[..., None, None], (*lead, clusters, 1)) / period
-    )
-    tabular = np.concatenate(
-        [
-            np.log(shares[..., -1, :, :] + floor),
-            np.log(situation.force + floor),
-            *(wave(order * phase) for order in (1, 2) for wave in (np.sin, np.cos)),
-        ],
-        axis=-1,
-    )
-    series = np.concatenate([shares, situation.rates], axis=-1)
-    series = np.log(np.moveaxis(series, -2, -3) + floor[:, None, :])
-    graph = np.broadcast_to(places, (*lead, *places.shape))
-    return (
-        tabular.reshape(-1, tabular.shape[-1]),
-        series.reshape(-1, *series.shape[-2:]),
-        graph.reshape(-1, graph.shape[-1]),
-    )
-
-
 class _Targets(NamedTuple):
-    """What a row's transitions did, and how much each counts."""
+    """What a row's transitions did."""
 
     events: torch.Tensor
     trials: torch.Tensor
-    weights: torch.Tensor
 
     @classmethod
-    def of(cls, events: np.ndarray, trials: np.ndarray, plan: NeuralPlan) -> _Targets:
-        y, n = (
-            torch.from_numpy(part.reshape(-1, part.shape[-1]).astype(np.float32)) for part in (events, trials)
+    def of(cls, events: np.ndarray, trials: np.ndarray) -> _Targets:
+        return cls(
+            *(
+                torch.from_numpy(part.reshape(-1, part.shape[-1]).astype(np.float32))
+                for part in (events, trials)
+            )
         )
-        if plan.loss == "authors":
-            given = AUTHORS_WEIGHTS if y.shape[1] == len(AUTHORS_WEIGHTS) else (1.0,) * y.shape[1]
-            return cls(y, n, torch.tensor(given).expand_as(y))
-        return cls(y, n, 1.0 / (1.0 + plan.dispersion * y))
 
     def loss(self, logit: torch.Tensor, plan: NeuralPlan) -> torch.Tensor:
         """Return the loss of every member on every row, (members, rows)."""
         if plan.loss == "authors":
+            given = AUTHORS_WEIGHTS if logit.shape[-1] == len(AUTHORS_WEIGHTS) else (1.0,) * logit.shape[-1]
             rate = self.events / self.trials.clamp(min=1.0)
-            seen = (self.trials > 0) * self.weights
+            seen = (self.trials > 0) * torch.tensor(given)
             return (seen * (1 + AUTHORS_GAMMA * rate) * (torch.sigmoid(logit) - rate) ** 2).sum(dim=-1)
         if plan.dispersion:
             return self._deviance(logit, plan.dispersion).sum(dim=-1)
@@ -274,13 +216,13 @@ def _trained(
         tensor.requires_grad_(True)
     rows = len(inputs.tabular)
     rng = stream(seed, "neural path", "resample")
-    counts = rng.multinomial(rows, np.full(rows, 1.0 / rows), size=size.members).astype(np.float32)
-    training = torch.from_numpy(counts / counts.sum(axis=1, keepdims=True))
+    counts = rng.multinomial(rows, np.full(rows, 1.0 / rows), size=size.members)
+    training = torch.from_numpy((counts / rows).astype(np.float32))
     unseen = (counts == 0).astype(np.float32)
     validating = torch.from_numpy(unseen / np.maximum(1.0, unseen.sum(axis=1, keepdims=True)))
     scale = targets.loss(base.expand(1, rows, -1), plan).mean()
     with torch.no_grad():
-        for place, times in enumerate(counts.astype(np.float64)):
+        for place, times in enumerate(counts):
             line = torch.from_numpy(_line(inputs, targets, base.numpy(), times, plan)).float()
             weights["out bias"][place], weights["skip"][place] = line[:1], line[1:]
     optimiser = torch.optim.AdamW(weights.values(), lr=plan.rate, weight_decay=plan.decay)
@@ -307,11 +249,9 @@ def _line(
     inputs: NetInputs, targets: _Targets, base: np.ndarray, times: np.ndarray, plan: NeuralPlan
 ) -> Float[np.ndarray, "coefficients transitions"]:
     """Return where a member's line begins, which sees each row so many times."""
-    seen = times > 0
-    features = torch.cat([inputs.tabular, inputs.graph], dim=1).double().numpy()[seen]
-    events, trials = (
-        part.double().numpy()[seen] * times[seen, None] for part in (targets.events, targets.trials)
-    )
+    picks = np.repeat(np.arange(len(times)), times)
+    features = torch.cat([inputs.tabular, inputs.graph], dim=1).double().numpy()[picks]
+    events, trials = (part.double().numpy()[picks] for part in (targets.events, targets.trials))
     # a cluster's place as a whole may move the log-odds as much as one feature of today
     width = inputs.graph.shape[1]
     precision = np.repeat([1.0, float(width)], [inputs.tabular.shape[1], width]) / LINE_SPREAD**2
