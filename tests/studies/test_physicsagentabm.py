@@ -68,7 +68,7 @@ def simulated(spoil: str = "") -> Tables:
             put(main, "eete", (2.0 if name == "fused" else 2.1) + wobble, path=name)
         put(main, "coverage", 0.93 + wobble, path="fused", level=0.9)
         for day, weight in ((45, 0.6), (70, 0.9 if spoil == "weight" else 0.3)):
-            put(main, "weight", weight + wobble * day, time=day, transition="S→E")
+            put(main, "weight", weight + wobble * day, time=day, transition="susceptible→exposed")
         rand = {"ANCHOR": 0.95, "graph only, spectral": 0.0, "no motifs": 0.0, "no contrastive": 0.9}
         for name, value in rand.items():
             put(main, "rand", value + wobble * len(name), clustering=name)

@@ -186,6 +186,10 @@ def _silent(asked: Opinion, belief: Int[np.ndarray, " rows"]) -> Opinions:
 class ClusterMind:
     """Asks a mind about one agent of each cluster and gives its answer to the whole cluster.
 
+    The clusters and anchors of :func:`doxa.society.clusters.anchor_clustering` fit: ``ClusterMind(mind, found.labels,
+    found.anchors)``. Where a mind is asked about a group as a whole, how likely its members move, see
+    :class:`doxa.society.clusters.MindPath`.
+
     Agents of different populations are never in one cluster. The first agent asked of a cluster stands for it, unless
     ``standing`` names another that is asked in the same step.
 

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 SLUG = "physicsagentabm"
 Part: TypeAlias = Literal["embedded", "subject"]
 CLUSTERS = ("k_coarse", "k_fine", "weights", "temperature", "merge_below", "split_above", "epochs", "noise")
-NETWORKS = ("members", "hidden", "rate", "line_rate", "patience")
+NETWORKS = ("members", "hidden", "rate", "patience")
 WORLD = ("agents_per_type", "days", "rhythm", "shift_day", *CLUSTERS, *NETWORKS)
-SERIES = ("first_week", "refit", "series_members", "hidden", "rate", "line_rate", "patience")
+SERIES = ("first_week", "refit", "series_members", "hidden", "rate", "patience")
 ASKED = ("sampled", "asked_days", "samples", "temperature_of_replies", "retries", "max_tokens")
 PARTS: dict[Part, tuple[str, tuple[str, ...]]] = {
     "embedded": (
@@ -91,7 +91,6 @@ class Config:
         32, "width of their layers; those of the series have half of it", minimum=4, paper=64
     )
     rate: float = setting(1e-3, "learning rate of the networks", minimum=1e-6, paper=1e-3)
-    line_rate: float = setting(5e-2, "of their line from today's shares to log-odds", minimum=1e-6)
     patience: int = setting(12, "epochs without improvement after which a network stops", minimum=1)
     paths: int = setting(40, "sample paths of a window", minimum=10)
     sizes: tuple[int, ...] = setting((2, 8, 20), "numbers of clusters on the frontier", minimum=2)
@@ -101,7 +100,7 @@ class Config:
         choices=("auto", "none"),
     )
     first_week: int = setting(
-        200, "first day of a forecast week of the series", unit="day", minimum=60, maximum=780
+        200, "first day of a forecast week of the series", unit="day", minimum=110, maximum=780
     )
     refit: int = setting(150, "days for which networks of the series serve", unit="days", minimum=7)
     series_members: int = setting(3, "networks of an ensemble of the series", minimum=2)
@@ -199,7 +198,6 @@ def networks_of(config: Any) -> NeuralPlan:
         members=config.members,
         hidden=config.hidden,
         rate=config.rate,
-        line_rate=config.line_rate,
         patience=config.patience,
     )
 
@@ -216,7 +214,6 @@ def _series(cell: Cell, ctx: Context, recorder: Any) -> None:
     plan = NeuralPlan(
         members=config.series_members,
         rate=config.rate,
-        line_rate=config.line_rate,
         patience=config.patience,
         hidden=config.hidden // 2,
         dispersion=0.1,

@@ -8,9 +8,9 @@ import pytest
 from doxa.belief.information import expit
 from doxa.errors import InputError
 from doxa.society.clusters.asking import MindPath, asked_traces, beta_belief, calendar
-from doxa.society.clusters.compartments import Compartments
 from doxa.society.clusters.history import ClusterHistory
 from doxa.society.clusters.symbolic import Prediction
+from doxa.society.dynamics import Compartments
 from doxa.society.requests import Probability, Rated, strings
 from doxa.society.subject_asking import Asker
 from doxa.society.subject_mind import SubjectMind
@@ -42,7 +42,9 @@ class Fixed:
 
 
 def path(mind, **more):
-    return MindPath(mind, ["They say: 'hm'."], {"I": "ill"}, lambda day: PRIOR, **more)
+    return MindPath(
+        mind, ["They say: 'hm'."], {"susceptible": "healthy", "infected": "ill"}, lambda day: PRIOR, **more
+    )
 
 
 def test_a_mind_is_asked_once_for_each_cluster_and_transition_at_risk():
@@ -52,7 +54,7 @@ def test_a_mind_is_asked_once_for_each_cluster_and_transition_at_risk():
     assert one.asked == 12  # R→S has nobody at risk
     assert expit(told.logit[0, :4]) == pytest.approx(0.2)
     assert told.logit[0, 4] == -3.0
-    infections = next(text for text in mind.rows if "S today is E tomorrow" in text)
+    infections = next(text for text in mind.rows if "healthy today is exposed tomorrow" in text)
     assert "16% of their contacts are ill today." in infections
     assert "In the last 7 days it happened 4 times in 40 person-days." in infections
     assert calendar(1) in infections

@@ -7,15 +7,18 @@ from scipy.special import polygamma
 
 from doxa.belief.information import expit
 from doxa.errors import InputError
-from doxa.society.clusters.compartments import Compartments, Transition
+from doxa.society.clusters.features import telling_states
 from doxa.society.clusters.fusion import EpistemicFusion
 from doxa.society.clusters.history import ClusterHistory
-from doxa.society.clusters.neural import NeuralPath, NeuralPlan, check_seen
+from doxa.society.clusters.line import fitted_line
+from doxa.society.clusters.neural import NeuralPath, NeuralPlan, _Targets, check_seen
 from doxa.society.clusters.one_step import hazards
 from doxa.society.clusters.pipeline import ClusterModel
+from doxa.society.clusters.rolling import _erring
 from doxa.society.clusters.stacked_net import NetInputs, NetSize, forward, initial, recurrent
-from doxa.society.clusters.symbolic import SymbolicPath
+from doxa.society.clusters.symbolic import Prediction, SymbolicPath
 from doxa.society.clusters.world import epidemic_plan, make_world
+from doxa.society.dynamics import Alone, Compartments, Contact
 from doxa.streams import torch_stream
 
 PLAN = NeuralPlan(members=3, epochs=40, hidden=8)
@@ -31,7 +34,7 @@ def model():
 
 
 def test_the_posterior_of_a_plain_transition_is_the_beta_of_its_counts():
-    made = Compartments(("a", "b"), (Transition("a", "b", 0.25),))
+    made = Compartments(("a", "b"), (Alone("a", "b", 0.25),))
     counts = np.array([[[100, 0]], [[90, 10]], [[70, 30]]])
     events = np.array([[[10]], [[20]]])
     history = ClusterHistory(made, counts, events, np.eye(1))
@@ -55,16 +58,15 @@ def test_rivals_are_no_trials():
     assert history.trials[0, 0].tolist() == [0, 0, 45, 40, 0]
 
 
-def test_the_contact_rate_is_recovered(model):
+def test_the_contact_rate_is_recovered():
+    # with many links the infected hardly sit together, so that clusters' mean shares are what agents meet
     world = make_world(
-        epidemic_plan(rhythm=0.0, days=40, shift_day=99, factors=(1.0,), agents_per_type=4000), 1
+        epidemic_plan(rhythm=0.0, days=40, shift_day=99, factors=(1.0,), agents_per_type=4000, links=60.0), 1
     )
     history = ClusterHistory.of_agents(world.plan.compartments, world.states, world.types, world.graph)
     posterior = SymbolicPath(world.plan.compartments, window=30).posterior(history, np.array([38]))
     rate = (posterior.a / posterior.b)[0, 0]
-    assert rate[0] == pytest.approx(
-        0.45, rel=0.1
-    )  # infected neighbours sit together, so a little less is met
+    assert rate[0] == pytest.approx(0.45, rel=0.1)
     assert rate[1] / (1 + rate[1]) == pytest.approx(0.25, rel=0.06)
 
 
@@ -122,7 +124,7 @@ def test_networks_beat_base_rates_on_their_days_and_are_the_same_again(model):
 def test_a_transition_that_never_happens_is_named(model):
     world = make_world(epidemic_plan(rates=(0.45, 0.25, 0.15, 0.0, 0.05), agents_per_type=30, days=40), 3)
     history = ClusterHistory.of_agents(world.plan.compartments, world.states, world.types, world.graph)
-    with pytest.raises(InputError, match="transition I→D: 0 of"):
+    with pytest.raises(InputError, match="transition infected→dead: 0 of"):
         check_seen(history, np.arange(8, 30))
     with pytest.raises(InputError, match="places of 3 clusters"):
         NeuralPath.fit(model.history, np.eye(3), np.arange(8, 30), seed=0, plan=PLAN)
@@ -166,7 +168,56 @@ def test_windows_hold_all_agents_and_start_where_they_are(model):
         model.window(55, 7)
 
 
+def test_agents_are_simulated_beyond_the_last_known_day(model):
+    ahead = model.simulate(20, paths=6)
+    assert ahead.counts.shape == (6, 20, 4, 5)
+    assert np.all(ahead.counts.sum(axis=(2, 3)) == 160)
+    dead = ahead.counts[..., 4].sum(axis=2)
+    assert np.all(np.diff(dead, axis=1) >= 0)
+    assert np.all(dead[:, 0] >= (model.states[-1] == 4).sum())
+    with pytest.raises(InputError, match="origin=3"):
+        model.simulate(7, origin=3)
+
+
 def test_training_days_must_be_there(model):
     bad = ClusterModel(model.compartments, model.graph, model.states, model.labels, model.places, (2, 30), 3)
     with pytest.raises(InputError, match="trained"):
         _ = bad.neural
+
+
+def test_the_line_is_the_fit_it_should_be():
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(400, 3))
+    yes = rng.random(400) < expit(-0.5 + rows @ [1.0, -0.5, 0.0])
+    line = fitted_line(rows, yes.astype(float), np.ones(400), 0.7, np.ones(3))
+    by_hand = LogisticRegression(C=1.0, tol=1e-8).fit(rows, yes)
+    assert 0.7 + line[0] == pytest.approx(by_hand.intercept_[0], abs=1e-3)
+    assert line[1:] == pytest.approx(by_hand.coef_[0], abs=1e-3)
+
+
+def test_days_without_reports_do_not_drown_the_others():
+    """Of counts of thousands that are 0 on a quarter of the days the mean is three quarters of what is reported."""
+    rng = np.random.default_rng(0)
+    trials = np.full((240, 1), 1_000_000.0)
+    events = np.where(rng.random((240, 1)) < 0.25, 0.0, rng.poisson(4000, size=(240, 1)).astype(float))
+    targets = _Targets.of(events, trials)
+    logits = torch.linspace(-9, -3, 601)[:, None, None]
+    loss = targets.loss(logits.expand(601, 240, 1), NeuralPlan(dispersion=0.1)).mean(dim=1)
+    lowest = expit(float(logits[int(loss.argmin()), 0, 0]))
+    assert lowest * 1e6 == pytest.approx(events.mean(), rel=0.02)
+    assert float(loss.min()) >= 0.0
+
+
+def test_only_states_that_matter_are_told_to_networks():
+    assert telling_states(Compartments.seird()).tolist() == [0, 1, 2, 3]
+    counted = Compartments(("s", "i", "r"), (Contact("s", "i", "i", 0.1),))
+    assert telling_states(counted).tolist() == [0, 1], "the recovered drive nothing and only grow"
+
+
+def test_errors_of_paths_keep_the_mean():
+    noise = np.random.default_rng(0).normal(size=(40_000, 1, 1))
+    for p, variance in ((0.02, 0.4), (0.5, 0.3), (0.9, 0.2)):
+        told = Prediction(np.full((1, 1), np.log(p / (1 - p))), np.full((1, 1), variance))
+        assert _erring(told, noise).mean() == pytest.approx(p, rel=0.03)

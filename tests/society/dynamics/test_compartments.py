@@ -25,6 +25,7 @@ from doxa.society.dynamics import (
     Turn,
     WellMixed,
 )
+from doxa.society.dynamics.compartments import per_step
 from doxa.society.randomness import key_from
 from doxa.society.schedules import Schedule, random_contacts
 from doxa.streams import stream
@@ -226,3 +227,87 @@ def test_configs_that_make_no_sense_are_told_of():
     state = Sis().init(stream(0), SisConfig(graph=WellMixed(40), **good))
     with pytest.raises(InputError, match="needs a graph"):
         Sis().step(stream(0), state, Turn())
+
+
+def test_seirds_follows_the_mean_field_equation():
+    beta, sigma, gamma, omega, steps = 0.002, 0.02, 0.01, 0.004, 150
+    config = SeirdConfig(
+        graph=WellMixed(60_000),
+        infection=beta,
+        incubation=sigma,
+        recovery=gamma,
+        death=0.0,
+        waning=omega,
+        begin={"infected": 0.1},
+    )
+    found = well_mixed(Seird(), config, steps)[:, :4]
+    sigma, gamma, omega = -np.log1p(-np.array([sigma, gamma, omega]))
+
+    def flow(_, y):
+        s, e, i, r = y
+        caught = CONTACTS * beta * s * i
+        return [omega * r - caught, caught - sigma * e, sigma * e - gamma * i, gamma * i - omega * r]
+
+    expected = solved(flow, [0.9, 0.0, 0.1, 0.0], steps).T
+    assert np.abs(found - expected).max() < 0.005
+    assert np.abs(found[:, 0] / expected[:, 0] - 1).max() < 0.03
+
+
+def test_chances_are_what_the_kernel_draws_from():
+    weighted, many = GRAPHS[1], 4000
+    config = MarkovCompartmentsConfig(
+        graph=weighted,
+        rules=RUMOUR,
+        start=(np.arange(40) % 4).astype(np.uint8),
+        susceptibility=FACTOR,
+    )
+    model = MarkovCompartments()
+    state = model.init(stream(1), config)
+    met = weighted.to_scipy() @ np.eye(4)[state.values] * FACTOR[:, None]
+    expected = RUMOUR.table(state.values.astype(int), RUMOUR.chances(met))
+    counts = np.zeros((40, 4))
+    for draw in range(many):
+        counts[np.arange(40), model.step(stream(3, draw), state, Turn())[0].values] += 1
+    spread = np.sqrt(expected * (1 - expected) / many)
+    assert np.all(np.abs(counts / many - expected) <= 4.5 * spread + 1e-9)
+
+
+def test_competing_transitions_share_the_sum_of_their_hazards():
+    rules = Compartments.seird()
+    alone = np.array([[0.1, 0.2, 0.3, 0.05, 0.0]])
+    p, hazard = rules.compete(alone)[0], -np.log1p(-alone[0])
+    assert p[2] + p[3] == pytest.approx(1 - np.exp(-(hazard[2] + hazard[3])))
+    assert p[2] / p[3] == pytest.approx(hazard[2] / hazard[3])
+    assert p[[0, 1, 4]] == pytest.approx(alone[0, [0, 1, 4]])
+    assert per_step(0.2, 7) == pytest.approx(0.031375, abs=1e-6)
+    with pytest.raises(InputError, match="probability"):
+        per_step(1.0, 7)
+
+
+def test_the_table_of_next_states():
+    table = Compartments.seird().table(np.array([2, 4]), np.array([[0.5, 0.5, 0.2, 0.1, 0.5]] * 2))
+    assert table[0] == pytest.approx([0, 0, 0.7, 0.2, 0.1])
+    assert table[1] == pytest.approx([0, 0, 0, 0, 1])
+
+
+def test_steps_that_cannot_be_are_refused():
+    rules = Compartments.seird()
+    assert rules.moved(np.array([0, 1, 2]), np.array([1, 1, 4])).tolist() == [0, -1, 3]
+    with pytest.raises(InputError, match=r"dead→susceptible.*absorbing"):
+        rules.moved(np.array([[4]]), np.array([[0]]))
+    with pytest.raises(InputError, match=r"susceptible→infected.*no transition"):
+        rules.moved(np.array([[0]]), np.array([[2]]))
+    with pytest.raises(InputError, match="state 7"):
+        rules.moved(np.array([[7]]), np.array([[0]]))
+    twice = Compartments(("a", "b"), (Alone("a", "b", 0.1), Contact("a", "b", "b", 0.1)))
+    with pytest.raises(InputError, match="same ends"):
+        twice.moved(np.array([0]), np.array([1]))
+
+
+def test_the_sets_that_come_along():
+    assert Compartments.seird().ways[0] == "susceptible→exposed"
+    market = Compartments.market(0.3)
+    assert market.names == ("bearish", "neutral", "bullish")
+    assert np.array_equal(market.drivers, market.targets), "traders go where linked traders already are"
+    assert Compartments.attention().ways[-1] == "fatigued→aware"
+    assert Compartments.seird().absorbing.tolist() == [False] * 4 + [True]

@@ -10,7 +10,7 @@ import pytest
 from doxa.errors import InputError
 from doxa.lab.parts import Parts
 from doxa.society.graph import Graph
-from doxa.society.minds import RuleMind
+from doxa.society.minds import ClusterMind, OpinionMind, RuleMind
 from doxa.society.requests import ParseError
 from doxa.society.rumour import Announcement, FakeNewsPropagation
 from doxa.society.rumour.course import INFECTED, Course
@@ -148,6 +148,23 @@ def test_what_could_not_be_read_leaves_the_belief_and_is_counted():
     assert rows["belief"].n_unique() == 1
     assert [int(day.again[0, 0]) >= 1 for day in run.days[1:]] == [True] * 3
     assert (run.beliefs.filter(run.beliefs["agent"] > 0)["missing"] == "").all()
+
+
+@pytest.mark.parametrize("schedule", ["synchronous", "asynchronous"])
+def test_one_agent_of_each_cluster_is_asked_for_all_of_it(schedule):
+    cluster = np.arange(12) % 3
+    speaker = Speaker(sensible)
+    mind = ClusterMind(SubjectMind(speaker), cluster, standing=np.array([3, 4, 5]))
+    assert isinstance(mind, OpinionMind)
+    run = ran("", 2, mind=mind, days=3, n_susceptible=10, stop_when_extinct=None, schedule=schedule)
+    assert mind.asked < mind.answered
+    if schedule == "synchronous":
+        # summaries, memories and opinions of 3 clusters on 3 days in 2 populations; of 12 agents without clusters
+        assert sum(map(len, speaker.calls)) == mind.asked == 3 * 3 * 3 * 2
+        assert mind.answered == 3 * 12 * 3 * 2
+        for day in run.days[1:]:
+            for believes in day.belief:
+                assert all(len(set(believes[cluster == one])) == 1 for one in range(3))
 
 
 class KilledError(Exception):

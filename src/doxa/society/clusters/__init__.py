@@ -13,7 +13,6 @@ from doxa.lazy import loader
 if TYPE_CHECKING:
     from doxa.society.clusters.anchor import AnchorPlan, anchor_clustering, spread_labels
     from doxa.society.clusters.asking import MindPath
-    from doxa.society.clusters.compartments import Compartments, Transition
     from doxa.society.clusters.fusion import EpistemicFusion, fuse
     from doxa.society.clusters.history import ClusterHistory
     from doxa.society.clusters.motifs import find_motifs
@@ -25,13 +24,11 @@ __all__ = [
     "AnchorPlan",
     "ClusterHistory",
     "ClusterModel",
-    "Compartments",
     "EpistemicFusion",
     "MindPath",
     "NeuralPath",
     "NeuralPlan",
     "SymbolicPath",
-    "Transition",
     "anchor_clustering",
     "find_motifs",
     "fuse",
@@ -42,13 +39,11 @@ _HOMES = {
     "AnchorPlan": "anchor",
     "ClusterHistory": "history",
     "ClusterModel": "pipeline",
-    "Compartments": "compartments",
     "EpistemicFusion": "fusion",
     "MindPath": "asking",
     "NeuralPath": "neural",
     "NeuralPlan": "neural",
     "SymbolicPath": "symbolic",
-    "Transition": "compartments",
     "anchor_clustering": "anchor",
     "find_motifs": "motifs",
     "fuse": "fusion",

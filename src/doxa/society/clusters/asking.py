@@ -17,10 +17,11 @@ from jaxtyping import Float, Int
 from doxa.elicit.reading import Found, Reading
 from doxa.elicit.structured import Field, read_json
 from doxa.errors import InputError
-from doxa.society.clusters.compartments import check_probabilities
 from doxa.society.clusters.history import ClusterHistory
 from doxa.society.clusters.probes import Scenario, Trace
+from doxa.society.clusters.realisation import check_probabilities
 from doxa.society.clusters.symbolic import Prediction
+from doxa.society.dynamics.compartments import Contact
 from doxa.society.minds import Mind
 from doxa.society.requests import Probability, Request, strings
 from doxa.society.subject_asking import Asker
@@ -136,9 +137,8 @@ class MindPath:
     def question(self, history: ClusterHistory, day: int, cluster: int, place: int) -> str:
         """Return what the mind is told, and asked."""
         way = history.compartments.transitions[place]
-        source, target, driver = (
-            self.names.get(state, state) for state in (way.source, way.target, way.driver)
-        )
+        driver = way.via if isinstance(way, Contact) else ""
+        source, target, driver = (self.names.get(state, state) for state in (way.source, way.target, driver))
         return "\n".join(
             (
                 f"A group of {int(history.sizes[cluster])} people. {self.about[cluster]}",

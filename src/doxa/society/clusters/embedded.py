@@ -120,7 +120,7 @@ def record_epidemic(
     model = lab.model(found.labels)
     record_days(recorder, model, lab.world, lab.days)
     progress(0.3, "days")
-    record_windows(recorder, model, FIRST_HELD_OUT, paths)
+    record_windows(recorder, model, lab.world, FIRST_HELD_OUT, paths)
     progress(0.45, "windows")
     record_modes(recorder, lab, model)
     record_labels(recorder, lab, found, without)
@@ -229,4 +229,4 @@ def record_world(recorder: Recorder, lab: Lab, paths: int) -> None:
     model = lab.model(found.labels)
     record_days(recorder, model, lab.world, lab.days)
     if paths:
-        record_windows(recorder, model, FIRST_HELD_OUT, paths)
+        record_windows(recorder, model, lab.world, FIRST_HELD_OUT, paths)

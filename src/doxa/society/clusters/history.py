@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from doxa.errors import InputError
-from doxa.society.clusters.compartments import Compartments
+from doxa.society.dynamics.compartments import Compartments
 from doxa.society.graph import Graph
 
 WINDOW = 8
@@ -63,11 +63,11 @@ class ClusterHistory:
             )
         many = self.events.sum(axis=0).shape[-1]
         if many != len(self.compartments.transitions):
-            raise InputError(f"events of {many} transitions: there are {', '.join(self.compartments.names)}")
+            raise InputError(f"events of {many} transitions: there are {', '.join(self.compartments.ways)}")
         if np.any(self.events > self.at_risk):
             day, cluster, place = (int(i) for i in np.argwhere(self.events > self.at_risk)[0])
             raise InputError(
-                f"{self.compartments.names[place]} on day {day} in cluster {cluster}: "
+                f"{self.compartments.ways[place]} on day {day} in cluster {cluster}: "
                 f"{self.events[day, cluster, place]} of {self.at_risk[day, cluster, place]} left"
             )
 
@@ -90,7 +90,7 @@ class ClusterHistory:
             )
         moved = compartments.moved(states[:-1], states[1:])
         clusters = int(labels.max()) + 1
-        counts = _counted(states, labels, clusters, len(compartments.states))
+        counts = _counted(states, labels, clusters, len(compartments.names))
         events = _counted(moved, labels, clusters, len(compartments.transitions))
         return cls(compartments, counts, events, mixing_of(graph, labels))
 

@@ -1,13 +1,15 @@
 """The neural path: an ensemble that predicts the hazards of a cluster from its counts, its past week and its place.
 
 Features: log shares of the states, log force of contact and the weekday; shares and rates of the last eight days
-through a two-layer recurrent network; the mean graph embedding of the members. The loss is the binomial one of counts,
-or the released code's weighted squared error. Each member sees a resample of the rows and stops by those it does not
+through a two-layer recurrent network; the mean graph embedding of the members. The loss is the binomial one of counts
+(negative binomial where large ones vary more), or the released code's weighted squared error. Training begins at the
+line that fits best (:mod:`line`). Each member sees a resample of the rows and stops by those it does not
 see; the spread of the members is the variance.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
@@ -17,7 +19,9 @@ import torch
 from jaxtyping import Float, Int
 
 from doxa.errors import InputError
+from doxa.society.clusters.features import LEAST_SPREAD, Scale, features_of, telling_states
 from doxa.society.clusters.history import ClusterHistory, Situation
+from doxa.society.clusters.line import fitted_line
 from doxa.society.clusters.stacked_net import NetInputs, NetSize, Weights, forward, initial
 from doxa.society.clusters.symbolic import Prediction
 from doxa.streams import stream, torch_stream
@@ -26,6 +30,8 @@ Loss: TypeAlias = Literal["counts", "authors"]
 AUTHORS_WEIGHTS = (5.0, 2.0, 1.5, 3.0, 1.0)
 """Published weights of S→E, E→I, I→R, I→D and R→S; other transitions weigh 1."""
 AUTHORS_GAMMA = 2.0
+LINE_SPREAD = 0.22
+"""Prior spread, in nats, of what one feature of spread 1 does to the log-odds before any gradient step."""
 
 
 @dataclass(frozen=True)
@@ -37,21 +43,18 @@ class NeuralPlan:
         epochs: passes over all rows at most, >= 1.
         patience: epochs without a better validation loss after which a member keeps its best weights.
         rate: learning rate of AdamW.
-        line_rate: that of the line from tabular features to log-odds, which comes first and leaves the rest to the
-            hidden units.
         decay: its weight decay.
         hidden: width of the recurrent and hidden layers.
         period: days of the calendar.
         loss: ``counts`` or ``authors``.
-        dispersion: a row of y expected events counts as y / (1 + dispersion·y), because large counts vary by more than
-            counting; >= 0.
+        dispersion: κ of negative binomial counts, of variance μ(1 + κμ), because large ones vary by more than
+            counting; 0 for binomial ones.
     """
 
     members: int = 5
     epochs: int = 300
     patience: int = 20
     rate: float = 1e-3
-    line_rate: float = 5e-2
     decay: float = 1e-5
     hidden: int = 64
     period: float = 7.0
@@ -69,22 +72,6 @@ class NeuralPlan:
             )
 
 
-class _Scale(NamedTuple):
-    """What makes a part's features of mean 0 and spread 1."""
-
-    mean: np.ndarray
-    spread: np.ndarray
-
-    @classmethod
-    def of(cls, rows: np.ndarray) -> _Scale:
-        flat = rows.reshape(-1, rows.shape[-1])
-        return cls(flat.mean(axis=0), np.maximum(flat.std(axis=0), 1e-3))
-
-    def __call__(self, rows: np.ndarray) -> torch.Tensor:
-        # far from what was trained on, a feature says no more than that it is far
-        return torch.from_numpy(np.clip((rows - self.mean) / self.spread, -5, 5).astype(np.float32))
-
-
 class NeuralPath:
     """An ensemble once trained; see :meth:`fit`."""
 
@@ -92,15 +79,17 @@ class NeuralPath:
         self,
         plan: NeuralPlan,
         weights: Weights,
-        scales: Sequence[_Scale],
+        scales: Sequence[Scale],
         places: Float[np.ndarray, "clusters width"],
         smallest: Float[np.ndarray, " clusters"],
+        telling: Int[np.ndarray, " states"],
         base: Float[np.ndarray, " transitions"],
         limit: Float[np.ndarray, " transitions"],
         validation: float,
     ) -> None:
         self._plan, self._weights, self._scales = plan, weights, scales
-        self._places, self._smallest, self._base, self._limit = places, smallest, base, limit
+        self._places, self._smallest, self._telling = places, smallest, telling
+        self._base, self._limit = base, limit
         self.validation = validation
         """Mean loss on the rows the members held out."""
 
@@ -134,10 +123,11 @@ class NeuralPath:
         check_seen(history, days)
         base = _log_odds_of_rate(events.sum(axis=(0, 1)), trials.sum(axis=(0, 1)))
         smallest = 0.5 / np.maximum(1, history.sizes)
-        features = features_of(history.situations(days), places, smallest, plan.period)
-        scales = [_Scale.of(part) for part in features]
+        telling = telling_states(history.compartments)
+        features = features_of(history.situations(days), places, smallest, plan.period, telling)
+        scales = [Scale.of(part, least) for part, least in zip(features, LEAST_SPREAD, strict=True)]
         inputs = NetInputs(*(scale(part) for scale, part in zip(scales, features, strict=True)))
-        targets = _Targets.of(events, trials, plan)
+        targets = _Targets.of(events, trials)
         size = NetSize(
             plan.members,
             inputs.tabular.shape[-1],
@@ -149,11 +139,11 @@ class NeuralPath:
         weights, validation = _trained(inputs, targets, size, torch.from_numpy(base).float(), seed, plan)
         # one event more or less among all trials is as far as they can be known
         limit = np.log(trials.sum(axis=(0, 1)))
-        return cls(plan, weights, scales, places, smallest, base, limit, validation)
+        return cls(plan, weights, scales, places, smallest, telling, base, limit, validation)
 
     def members(self, situation: Situation) -> Float[np.ndarray, "members *lead clusters transitions"]:
         """Return the log-odds that each member predicts."""
-        features = features_of(situation, self._places, self._smallest, self._plan.period)
+        features = features_of(situation, self._places, self._smallest, self._plan.period, self._telling)
         inputs = NetInputs(*(scale(part) for scale, part in zip(self._scales, features, strict=True)))
         with torch.no_grad():
             out = forward(self._weights, inputs).double().numpy() + self._base
@@ -169,7 +159,7 @@ class NeuralPath:
 def check_seen(history: ClusterHistory, days: Int[np.ndarray, " lead"]) -> None:
     """Raise InputError if a transition never happens, or always, during some days."""
     for name, y, n in zip(
-        history.compartments.names,
+        history.compartments.ways,
         history.events[days].sum(axis=(0, 1)),
         history.trials[days].sum(axis=(0, 1)),
         strict=True,
@@ -181,61 +171,40 @@ def check_seen(history: ClusterHistory, days: Int[np.ndarray, " lead"]) -> None:
             )
 
 
-def features_of(
-    situation: Situation,
-    places: Float[np.ndarray, "clusters width"],
-    smallest: Float[np.ndarray, " clusters"],
-    period: float,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return rows of tabular, temporal and graph features, one for each cluster of each leading index."""
-    lead, clusters = situation.force.shape[:-2], situation.force.shape[-2]
-    floor = smallest[:, None]
-    phase = (
-        2 * np.pi * np.broadcast_to(np.asarray(situation.day)[..., None, None], (*lead, clusters, 1)) / period
-    )
-    tabular = np.concatenate(
-        [
-            np.log(situation.shares[..., -1, :, :] + floor),
-            np.log(situation.force + floor),
-            *(wave(order * phase) for order in (1, 2) for wave in (np.sin, np.cos)),
-        ],
-        axis=-1,
-    )
-    series = np.concatenate([situation.shares, situation.rates], axis=-1)
-    series = np.log(np.moveaxis(series, -2, -3) + floor[:, None, :])
-    graph = np.broadcast_to(places, (*lead, *places.shape))
-    return (
-        tabular.reshape(-1, tabular.shape[-1]),
-        series.reshape(-1, *series.shape[-2:]),
-        graph.reshape(-1, graph.shape[-1]),
-    )
-
-
 class _Targets(NamedTuple):
-    """What a row's transitions did, and how much each counts."""
+    """What a row's transitions did."""
 
     events: torch.Tensor
     trials: torch.Tensor
-    weights: torch.Tensor
 
     @classmethod
-    def of(cls, events: np.ndarray, trials: np.ndarray, plan: NeuralPlan) -> _Targets:
-        y, n = (
-            torch.from_numpy(part.reshape(-1, part.shape[-1]).astype(np.float32)) for part in (events, trials)
+    def of(cls, events: np.ndarray, trials: np.ndarray) -> _Targets:
+        return cls(
+            *(
+                torch.from_numpy(part.reshape(-1, part.shape[-1]).astype(np.float32))
+                for part in (events, trials)
+            )
         )
-        if plan.loss == "authors":
-            given = AUTHORS_WEIGHTS if y.shape[1] == len(AUTHORS_WEIGHTS) else (1.0,) * y.shape[1]
-            return cls(y, n, torch.tensor(given).expand_as(y))
-        return cls(y, n, 1.0 / (1.0 + plan.dispersion * y))
 
     def loss(self, logit: torch.Tensor, plan: NeuralPlan) -> torch.Tensor:
         """Return the loss of every member on every row, (members, rows)."""
         if plan.loss == "authors":
+            given = AUTHORS_WEIGHTS if logit.shape[-1] == len(AUTHORS_WEIGHTS) else (1.0,) * logit.shape[-1]
             rate = self.events / self.trials.clamp(min=1.0)
-            seen = (self.trials > 0) * self.weights
+            seen = (self.trials > 0) * torch.tensor(given)
             return (seen * (1 + AUTHORS_GAMMA * rate) * (torch.sigmoid(logit) - rate) ** 2).sum(dim=-1)
+        if plan.dispersion:
+            return self._deviance(logit, plan.dispersion).sum(dim=-1)
         yes, no = torch.nn.functional.logsigmoid(logit), torch.nn.functional.logsigmoid(-logit)
-        return -(self.weights * (self.events * yes + (self.trials - self.events) * no)).sum(dim=-1)
+        return -(self.events * yes + (self.trials - self.events) * no).sum(dim=-1)
+
+    def _deviance(self, logit: torch.Tensor, dispersion: float) -> torch.Tensor:
+        """Return how far ln of the negative binomial probability of the events is below the highest it can be."""
+        foreseen = torch.log(self.trials.clamp(min=1.0)) + torch.nn.functional.logsigmoid(logit)
+        seen = torch.log(self.events.clamp(min=1e-30))
+        high, low = (torch.nn.functional.softplus(part + math.log(dispersion)) for part in (foreseen, seen))
+        told = (self.events + 1.0 / dispersion) * (high - low) - self.events * (foreseen - seen)
+        return torch.where(self.trials > 0, told, 0.0)
 
 
 def _trained(
@@ -247,17 +216,16 @@ def _trained(
         tensor.requires_grad_(True)
     rows = len(inputs.tabular)
     rng = stream(seed, "neural path", "resample")
-    counts = rng.multinomial(rows, np.full(rows, 1.0 / rows), size=size.members).astype(np.float32)
-    training = torch.from_numpy(counts / counts.sum(axis=1, keepdims=True))
+    counts = rng.multinomial(rows, np.full(rows, 1.0 / rows), size=size.members)
+    training = torch.from_numpy((counts / rows).astype(np.float32))
     unseen = (counts == 0).astype(np.float32)
     validating = torch.from_numpy(unseen / np.maximum(1.0, unseen.sum(axis=1, keepdims=True)))
     scale = targets.loss(base.expand(1, rows, -1), plan).mean()
-    line = ("skip", "out bias")
-    groups = [
-        {"params": [tensor for name, tensor in weights.items() if (name in line) == slow], "lr": rate}
-        for slow, rate in ((True, plan.line_rate), (False, plan.rate))
-    ]
-    optimiser = torch.optim.AdamW(groups, weight_decay=plan.decay)
+    with torch.no_grad():
+        for place, times in enumerate(counts):
+            line = torch.from_numpy(_line(inputs, targets, base.numpy(), times, plan)).float()
+            weights["out bias"][place], weights["skip"][place] = line[:1], line[1:]
+    optimiser = torch.optim.AdamW(weights.values(), lr=plan.rate, weight_decay=plan.decay)
     best = {name: tensor.detach().clone() for name, tensor in weights.items()}
     lowest = torch.full((size.members,), float("inf"))
     waited = torch.zeros(size.members, dtype=torch.int64)
@@ -275,6 +243,27 @@ def _trained(
         (loss * training).sum().backward()
         optimiser.step()
     return best, float((lowest * scale).mean())
+
+
+def _line(
+    inputs: NetInputs, targets: _Targets, base: np.ndarray, times: np.ndarray, plan: NeuralPlan
+) -> Float[np.ndarray, "coefficients transitions"]:
+    """Return where a member's line begins, which sees each row so many times."""
+    picks = np.repeat(np.arange(len(times)), times)
+    features = torch.cat([inputs.tabular, inputs.graph], dim=1).double().numpy()[picks]
+    events, trials = (part.double().numpy()[picks] for part in (targets.events, targets.trials))
+    # a cluster's place as a whole may move the log-odds as much as one feature of today
+    width = inputs.graph.shape[1]
+    precision = np.repeat([1.0, float(width)], [inputs.tabular.shape[1], width]) / LINE_SPREAD**2
+    return np.stack(
+        [
+            fitted_line(
+                features, events[:, place], trials[:, place], float(base[place]), precision, plan.dispersion
+            )
+            for place in range(events.shape[1])
+        ],
+        axis=1,
+    )
 
 
 def _log_odds_of_rate(events: np.ndarray, trials: np.ndarray) -> np.ndarray:

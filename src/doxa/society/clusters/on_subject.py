@@ -30,7 +30,7 @@ from doxa.subjects.base import Subject
 
 UNREAD = 0.1
 """Ours: largest share of answers that are left to the mechanistic path."""
-STATE_NAMES = {"S": "healthy", "E": "infected without knowing", "I": "ill", "R": "recovered", "D": "dead"}
+STATE_NAMES = {"susceptible": "healthy", "exposed": "infected without knowing", "infected": "ill"}
 
 
 @dataclass(frozen=True)

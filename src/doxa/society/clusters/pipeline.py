@@ -9,15 +9,15 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from doxa.errors import InputError
-from doxa.society.clusters.compartments import Compartments
 from doxa.society.clusters.fusion import EpistemicFusion, Mode
 from doxa.society.clusters.history import WINDOW, ClusterHistory
 from doxa.society.clusters.neural import NeuralPath, NeuralPlan
 from doxa.society.clusters.one_step import OneStep, hazards, one_step
 from doxa.society.clusters.realisation import Realisation, contacts_of
-from doxa.society.clusters.rolling import Forecaster, Observed, WindowForecast
+from doxa.society.clusters.rolling import Forecaster, Observed, WindowForecast, observed
 from doxa.society.clusters.scoring import NextStates, next_states, realised
 from doxa.society.clusters.symbolic import Prediction, SymbolicPath
+from doxa.society.dynamics.compartments import Compartments
 from doxa.society.graph import Graph
 from doxa.streams import stream
 
@@ -81,8 +81,15 @@ class ClusterModel:
     @cached_property
     def daily(self) -> OneStep:
         """Prediction of each day that both paths can predict, from those before it."""
-        first = max(WINDOW, self.mechanism.window)
-        return self.predicted(self.fusion, np.arange(first, self.history.days - 1))
+        return self.predicted(self.fusion, np.arange(self._first, self.history.days - 1))
+
+    @cached_property
+    def _to_the_last_day(self) -> OneStep:
+        return self.predicted(self.fusion, np.arange(self._first, self.history.days))
+
+    @property
+    def _first(self) -> int:
+        return max(WINDOW, self.mechanism.window)
 
     def predicted(self, fusion: EpistemicFusion, days: Int[np.ndarray, " days"]) -> OneStep:
         """Return the predictions of some days that follow each other, by a fusion of one's own."""
@@ -107,20 +114,41 @@ class ClusterModel:
             raise InputError(
                 f"origin={origin}, horizon={horizon}: the last known day is {len(self.states) - 1}"
             )
-        fusion = self.fusion if mode is None else EpistemicFusion(mode, self.fusion.decay)
-        forecaster = Forecaster(self.history, self.mechanism, self.neural, self.realisation)
-        place = np.flatnonzero(self.daily.days == origin)
+        forecast = self.simulate(horizon, origin=origin, mode=mode, paths=paths, lookback=lookback)
+        return forecast, self.observed(origin, horizon)
+
+    def simulate(
+        self,
+        days: int,
+        *,
+        origin: int | None = None,
+        mode: Mode | None = None,
+        paths: int = 60,
+        lookback: int = 28,
+    ) -> WindowForecast:
+        """Return sample paths of the agents over the days after an origin, by default the last known day.
+
+        Raises:
+            InputError: the look-back does not fit, or the origin is not a day that both paths can predict.
+        """
+        last = len(self.states) - 1
+        origin = last if origin is None else origin
+        daily = self.daily if origin < last else self._to_the_last_day
+        place = np.flatnonzero(daily.days == origin)
         if not place.size:
-            raise InputError(f"origin={origin}: must be in {self.daily.days[0]} .. {self.daily.days[-1]}")
-        before = self.daily.errors[int(place[0])]
-        forecast = forecaster.window(
+            raise InputError(f"origin={origin}: must be in {self.daily.days[0]} .. {last}")
+        before = daily.errors[int(place[0])]
+        return Forecaster(self.history, self.mechanism, self.neural, self.realisation).window(
             self.states[origin],
             origin,
-            horizon,
-            fusion,
+            days,
+            self.fusion if mode is None else EpistemicFusion(mode, self.fusion.decay),
             (before[0], before[1]),
             rng=stream(self.seed, "cluster window", origin),
             paths=paths,
             lookback=lookback,
         )
-        return forecast, forecaster.observed(self.states, origin, horizon)
+
+    def observed(self, origin: int, horizon: int = 7) -> Observed:
+        """Return what happened in the days after an origin."""
+        return observed(self.compartments, self.states, origin, horizon)

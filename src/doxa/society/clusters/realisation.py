@@ -8,13 +8,14 @@ is p.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from doxa.errors import InputError
-from doxa.society.clusters.compartments import Compartments
+from doxa.society.dynamics.compartments import Compartments
 from doxa.society.graph import Graph
 
 if TYPE_CHECKING:
@@ -65,7 +66,11 @@ class Realisation:
         Args:
             states: present states.
             cluster: probabilities of the clusters, in [0, 1], competing ones taken into account.
+
+        Raises:
+            InputError: a probability is outside [0, 1].
         """
+        check_probabilities(cluster, self.compartments.ways, "cluster")
         out = cluster[..., self.labels, :].copy()
         for place, driver in enumerate(self.compartments.drivers):
             multiplier = self._multiplier(states, place, int(driver))
@@ -126,6 +131,16 @@ def draw(
         upper = np.where(at_risk, lower + moves[..., place], lower)
         after = np.where(at_risk & (chance >= lower) & (chance < upper), target, after)
     return after
+
+
+def check_probabilities(values: np.ndarray, names: Sequence[str], who: str) -> None:
+    """Raise InputError unless all are in [0, 1]; the last axis is that of ``names``."""
+    bad = ~((values >= 0.0) & (values <= 1.0))
+    if np.any(bad):
+        place = np.argwhere(bad)[0]
+        raise InputError(
+            f"{who}: probability {values[tuple(place)]} of {names[int(place[-1])]} must be in [0, 1]"
+        )
 
 
 def contacts_of(graph: Graph) -> csr_array:

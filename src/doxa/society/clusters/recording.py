@@ -10,7 +10,7 @@ from jaxtyping import Int
 from scipy.special import ndtri
 
 from doxa.belief.calibration import band_coverage
-from doxa.belief.event_times import event_f1, event_time_error
+from doxa.belief.event_times import EventTimeError, event_f1, event_time_error
 from doxa.lab.record import Recorder
 from doxa.society.clusters.fusion import Mode
 from doxa.society.clusters.one_step import PATHS
@@ -21,11 +21,13 @@ from doxa.society.clusters.series import Series
 from doxa.society.clusters.symbolic import Prediction
 from doxa.society.clusters.weekly import PATHS as WEEKLY_PATHS
 from doxa.society.clusters.weekly import Weeks, log_normal_nll
-from doxa.society.clusters.world import World
+from doxa.society.clusters.world import World, true_staying
+from doxa.streams import stream
 
 HORIZON = 7
 LOOKBACK = 28
 LEVELS = (0.5, 0.9)
+NOTHING = "nothing happened in the window"
 _MODES: dict[str, Mode] = {"symbolic": "symbolic", "neural": "neural", "fused": "precision"}
 
 
@@ -66,7 +68,7 @@ def record_days(
             put(recorder, f"nll {name} the shift", score.on(part).nll, unit="nats", path=path)
         _record_reliability(recorder, score, path)
     for place, day in enumerate(model.daily.days):
-        for number, name in enumerate(model.compartments.names):
+        for number, name in enumerate(model.compartments.ways):
             weight = float(model.daily.weight[place, :, number].mean())
             put(recorder, "weight", weight, time=float(day), transition=name)
 
@@ -88,25 +90,28 @@ def _record_reliability(recorder: Recorder, score: NextStates, path: str) -> Non
         put(recorder, "reliability", one.share_true, credence=one.credence, n=one.n, path=path)
 
 
-def record_windows(recorder: Recorder, model: ClusterModel, first: int, paths: int) -> None:
+def record_windows(recorder: Recorder, model: ClusterModel, world: World, first: int, paths: int) -> None:
     """Record event times, events and bands over rolling windows of a week, by path."""
     origins = range(first, len(model.states) - HORIZON, HORIZON)
-    names = model.compartments.states
+    for origin in origins:
+        rng = stream(model.seed, "cluster window", "truth", origin)
+        staying = true_staying(world, origin, HORIZON, rng, paths)
+        left = model.observed(origin, HORIZON).left
+        error = event_time_error(staying, left)
+        _put_times(recorder, origin, "true probabilities", error)
+    names = model.compartments.names
     for path, mode in _MODES.items():
         for origin in origins:
             forecast, seen = model.window(origin, HORIZON, mode=mode, paths=paths, lookback=LOOKBACK)
             error = event_time_error(forecast.staying, seen.left)
             likely = forecast.chance >= 0.5
+            _put_times(recorder, origin, path, error)
             values = {
-                "eete": error.with_event,
-                "chance without event": error.without,
                 "et-f1": event_f1(likely, seen.made).macro,
                 "et-f1, within a day": event_f1(likely, seen.made, forecast.when).macro,
             }
             for measure, value in values.items():
-                put(
-                    recorder, measure, value, time=origin, path=path, missing="nothing happened in the window"
-                )
+                put(recorder, measure, value, time=origin, path=path, missing=NOTHING)
             counts = forecast.counts.sum(axis=2)  # over clusters
             after = model.history.counts[origin + 1 : origin + HORIZON + 1].sum(axis=1)
             for level, (low, high) in band_limits(counts, LEVELS).items():
@@ -126,10 +131,15 @@ def record_windows(recorder: Recorder, model: ClusterModel, first: int, paths: i
                             )
 
 
+def _put_times(recorder: Recorder, origin: int, path: str, error: EventTimeError) -> None:
+    for measure, value in (("eete", error.with_event), ("chance without event", error.without)):
+        put(recorder, measure, value, time=origin, path=path, missing=NOTHING)
+
+
 def record_series(recorder: Recorder, series: Series, weeks: Weeks) -> None:
     """Record scores, bands and weights of weekly forecasts of reported counts, by unit and transition."""
     put(recorder, "corrections", float(series.corrections), of=", ".join(series.names))
-    transitions = series.history.compartments.names
+    transitions = series.history.compartments.ways
     for path in WEEKLY_PATHS:
         nll = log_normal_nll(weeks.observed, weeks.expected[path], weeks.deviation[path])
         distance = np.abs(np.log(weeks.observed + 0.5) - np.log(weeks.expected[path]))

@@ -20,7 +20,8 @@ from doxa.society.clusters.fusion import EpistemicFusion
 from doxa.society.clusters.history import WINDOW, ClusterHistory, Situation, force_of
 from doxa.society.clusters.neural import NeuralPath
 from doxa.society.clusters.realisation import Realisation, draw
-from doxa.society.clusters.symbolic import SymbolicPath
+from doxa.society.clusters.symbolic import Prediction, SymbolicPath
+from doxa.society.dynamics.compartments import Compartments
 
 
 class WindowForecast(NamedTuple):
@@ -106,7 +107,7 @@ class Forecaster:
         shares, rates = (np.repeat(part, paths, axis=0) for part in (known.shares, known.rates))
         now = np.repeat(states[None, :], paths, axis=0)
         noise = rng.normal(size=(paths, 1, known.force.shape[-1]))
-        first, start = now, made.sources[None, :] == states[:, None]
+        start = made.sources[None, :] == states[:, None]
         staying = np.ones((paths, len(states), horizon + 1))
         when = np.zeros((paths, len(states), len(made.transitions)), dtype=np.int64)
         counts: list[np.ndarray] = []
@@ -114,11 +115,9 @@ class Forecaster:
             force = force_of(made, shares[:, -1], self.history.mixing)
             situation = Situation(np.full(paths, origin + step, dtype=np.float64), force, shares, rates)
             fused = fusion(posterior.predict(force), self.neural.predict(situation), errors).prediction
-            spread = np.sqrt(np.where(np.isfinite(fused.variance), fused.variance, 0.0))
-            cluster = made.compete(expit(fused.logit + spread * noise))
+            cluster = made.compete(_erring(fused, noise))
             moves = self.realisation.moves(now, cluster)
-            still = self.realisation.moves(first, cluster) if step else moves
-            leaving = np.minimum(1.0, np.where(start, still, 0.0).sum(axis=-1))
+            leaving = np.minimum(1.0, np.where(start, moves, 0.0).sum(axis=-1))
             staying[..., step + 1] = staying[..., step] * (1.0 - leaving)
             after = draw(rng, made, now, moves)
             event = made.moved(now, after)
@@ -131,15 +130,8 @@ class Forecaster:
         times = np.where(seen.any(axis=0), when.sum(axis=0) / np.maximum(1, seen.sum(axis=0)), np.nan)
         return WindowForecast(np.stack(counts, axis=1), staying.mean(axis=0), seen.mean(axis=0), times)
 
-    def observed(self, states: Int[np.ndarray, "days agents"], origin: int, horizon: int) -> Observed:
-        """Return what happened from an origin on."""
-        made, part = self.history.compartments, states[origin : origin + horizon + 1]
-        event = made.moved(part[:-1], part[1:])
-        kinds = event[..., None] == np.arange(len(made.transitions))
-        return Observed(_first(part[1:] != part[0]), _first(kinds))
-
     def _counted(self, states: np.ndarray) -> np.ndarray:
-        kinds, clusters = len(self.history.compartments.states), len(self.history.sizes)
+        kinds, clusters = len(self.history.compartments.names), len(self.history.sizes)
         row = np.arange(len(states))[:, None] * clusters + self.realisation.labels[None, :]
         flat = np.bincount((row * kinds + states).ravel(), minlength=len(states) * clusters * kinds)
         return flat.reshape(len(states), clusters, kinds)
@@ -161,6 +153,26 @@ class Forecaster:
             np.concatenate([shares[:, 1:], latest[:, None]], axis=1),
             np.concatenate([rates[:, 1:], (events / np.maximum(1.0, at_risk))[:, None]], axis=1),
         )
+
+
+def observed(
+    compartments: Compartments, states: Int[np.ndarray, "days agents"], origin: int, horizon: int
+) -> Observed:
+    """Return what happened from an origin on."""
+    part = states[origin : origin + horizon + 1]
+    event = compartments.moved(part[:-1], part[1:])
+    kinds = event[..., None] == np.arange(len(compartments.transitions))
+    return Observed(_first(part[1:] != part[0]), _first(kinds))
+
+
+def _erring(prediction: Prediction, noise: np.ndarray) -> np.ndarray:
+    """Return probabilities whose log-odds err by their spread, and whose mean stays what was predicted.
+
+    Errors that go as far up as down in log-odds would raise the mean of a small probability by half their variance.
+    """
+    p = expit(prediction.logit)
+    variance = np.where(np.isfinite(prediction.variance), prediction.variance, 0.0)
+    return expit(prediction.logit + np.sqrt(variance) * noise - (1 - 2 * p) * variance / 2)
 
 
 def _first(happened: Bool[np.ndarray, "*days_and_rest"]) -> Int[np.ndarray, "*rest"]:

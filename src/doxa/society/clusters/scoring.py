@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 
 from doxa.belief.calibration import Bin, expected_calibration_error, reliability_curve
 from doxa.belief.scoring_rules import categorical_brier, categorical_log_score
-from doxa.society.clusters.compartments import Compartments
 from doxa.society.clusters.realisation import Realisation
+from doxa.society.dynamics.compartments import Compartments
 
 
 class NextStates(NamedTuple):

@@ -16,8 +16,8 @@ from jaxtyping import Int
 
 from doxa.errors import InputError
 from doxa.lab.data import locate, read_bytes
-from doxa.society.clusters.compartments import Compartments, Transition
 from doxa.society.clusters.history import ClusterHistory
+from doxa.society.dynamics.compartments import Alone, Compartments, Contact
 
 SLUG = "physicsagentabm"
 COUNTRIES = "key-countries-pivoted.csv"
@@ -59,7 +59,7 @@ class Series:
 
 
 def load_countries() -> Series:
-    """Return cases of eight countries as S→I.
+    """Return cases of eight countries as infections.
 
     Raises:
         InputError: the data set is not there; the message says how to get it.
@@ -68,7 +68,9 @@ def load_countries() -> Series:
     names = tuple(table)
     new, corrections = _new(np.stack(list(table.values()), axis=1))
     people = np.array([PEOPLE[name] for name in names])
-    made = Compartments(("S", "I", "R"), (Transition("S", "I", 0.1, "I"),))
+    made = Compartments(
+        ("susceptible", "infected", "recovered"), (Contact("susceptible", "infected", "infected", 0.1),)
+    )
     total = np.cumsum(np.concatenate([np.zeros((1, len(names)), dtype=np.int64), new]), axis=0)
     padded = np.concatenate([np.zeros((INFECTIOUS, len(names)), dtype=np.int64), total])
     infectious = total - padded[: len(total)]
@@ -90,8 +92,12 @@ def load_world() -> Series:
     columns = np.stack([table[name][:end] for name in ("Confirmed", "Recovered", "Deaths")], axis=1)
     new, corrections = _new(columns)
     made = Compartments(
-        ("S", "I", "R", "D"),
-        (Transition("S", "I", 0.1, "I"), Transition("I", "R", 0.05), Transition("I", "D", 0.005)),
+        ("susceptible", "infected", "recovered", "dead"),
+        (
+            Contact("susceptible", "infected", "infected", 0.1),
+            Alone("infected", "recovered", 0.05),
+            Alone("infected", "dead", 0.005),
+        ),
     )
     first = columns[0]
     cases, recovered, dead = (first[k] + np.concatenate([[0], np.cumsum(new[:, k])]) for k in range(3))

@@ -42,19 +42,19 @@ class NetSize(NamedTuple):
 
 
 def initial(size: NetSize, generator: torch.Generator) -> Weights:
-    """Return weights: uniform within 1 / √inputs, the last layer small, so that training starts at the base rates."""
+    """Return weights: uniform within 1 / √inputs, and 0 in what comes last, so that training starts at the line."""
     shapes: dict[str, tuple[int, int]] = {
         "graph": (size.graph, size.graph_hidden),
         "join": (size.tabular + size.hidden + size.graph_hidden, size.hidden),
         "out": (size.hidden, size.outputs),
-        "skip": (size.tabular, size.outputs),
+        "skip": (size.tabular + size.graph, size.outputs),
     }
     for layer in range(size.layers):
         shapes[f"in{layer}"] = (size.series if layer == 0 else size.hidden, 4 * size.hidden)
         shapes[f"back{layer}"] = (size.hidden, 4 * size.hidden)
     weights: Weights = {}
     for name, (rows, columns) in sorted(shapes.items()):
-        reach = (0.1 if name in ("out", "skip") else 1.0) / math.sqrt(max(1, rows))
+        reach = 0.0 if name in ("out", "skip") else 1.0 / math.sqrt(max(1, rows))
         draw = torch.rand(size.members, rows, columns, generator=generator)
         weights[name] = (2 * draw - 1) * reach
         if name != "skip" and not name.startswith("back"):
@@ -73,8 +73,8 @@ def forward(weights: Weights, inputs: NetInputs, layers: int = 2) -> torch.Tenso
     place = torch.tanh(torch.baddbmm(weights["graph bias"], graph, weights["graph"]))
     joined = torch.cat([tabular, sequence[:, -1], place], dim=-1)
     hidden = torch.tanh(torch.baddbmm(weights["join bias"], joined, weights["join"]))
-    # hazards are near power laws of shares, which a line in their logarithms says without any hidden unit
-    return torch.baddbmm(weights["out bias"], hidden, weights["out"]) + torch.bmm(tabular, weights["skip"])
+    line = torch.bmm(torch.cat([tabular, graph], dim=-1), weights["skip"])
+    return torch.baddbmm(weights["out bias"], hidden, weights["out"]) + line
 
 
 def recurrent(weights: Weights, sequence: torch.Tensor, layer: int) -> torch.Tensor:

@@ -1,8 +1,9 @@
 """The symbolic path: mechanistic hazards whose constants have conjugate posteriors from the last two weeks.
 
-A driven transition has p = 1 - exp(-β·x - ε) with β ~ Gamma(a + Σy, b + Σ(n - y/2)·x): events y among n at risk, who
-are at risk for half the day on which they leave. Another has p ~ Beta(a + Σy, b + Σ(n - y)), where those who left by a
-competing transition are no trials. Of p the mean is given, as log-odds; the variance is that of the log-odds.
+A driven transition has p = 1 - exp(-β·x - ε) with β ~ Gamma(a + Σy, b + Σ(n - l/2)·x): events y among n at risk, of
+whom l leave by whatever way and are at risk for half that day. Another has p ~ Beta(a + Σy, b + Σ(n - y)), where those
+who left by a competing transition are no trials. Of p the mean is given, as log-odds; the variance is that of the
+log-odds.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from doxa.errors import InputError
-from doxa.society.clusters.compartments import Compartments
 from doxa.society.clusters.history import ClusterHistory
+from doxa.society.dynamics.compartments import Compartments
 
 
 class Prediction(NamedTuple):
@@ -62,7 +63,8 @@ class SymbolicPath:
     """Mechanistic hazards.
 
     Attributes:
-        compartments: states and transitions, with prior means.
+        compartments: states and transitions; their probabilities are what is expected before any data, by a contact
+            share of 1 where a transition needs contact.
         window: days from which the constants are learned, >= 1.
         strength: how many events the prior is worth, > 0.
         imported: ε, hazard a day of a driven transition without any contact, > 0.
@@ -81,17 +83,22 @@ class SymbolicPath:
             raise InputError(
                 f"window={self.window}, strength={self.strength}, imported={self.imported}: must be >= 1, > 0 and > 0"
             )
+        for name, way in zip(self.compartments.ways, self.compartments.transitions, strict=True):
+            if not 0.0 < way.probability < 1.0:
+                raise InputError(
+                    f"{name}: probability={way.probability} must be > 0 and < 1, as what is expected before any data"
+                )
 
     def posterior(self, history: ClusterHistory, days: Int[np.ndarray, " lead"]) -> Posterior:
         """Return what is known of the constants at the start of some days, from the days before each."""
         driven = self.compartments.drivers >= 0
         events, at_risk = history.events.astype(np.float64), history.at_risk
-        exposure = (at_risk - events / 2.0) * history.force[:-1]
+        exposure = (at_risk + history.trials - events) / 2.0 * history.force[:-1]
         misses = np.where(driven, exposure, history.trials - events)
         last = np.asarray(days)
         first = np.maximum(0, last - self.window)
         sums = [np.cumsum(np.pad(table, ((1, 0), (0, 0), (0, 0))), axis=0) for table in (events, misses)]
         y, rest = (total[last] - total[first] for total in sums)
-        prior = np.array([one.prior for one in self.compartments.transitions])
-        weight = np.where(driven, 1.0 / prior, 1.0 / prior - 1.0)
+        prior = np.array([way.probability for way in self.compartments.transitions])
+        weight = np.where(driven, 1.0 / self.compartments.rates, 1.0 / prior - 1.0)
         return Posterior(self.strength + y, self.strength * weight + rest, driven, self.imported)

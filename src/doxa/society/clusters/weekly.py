@@ -7,7 +7,7 @@ of ln y, an exponential mean of the weeks that are over, and the noise of counti
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,8 @@ DECAY = 0.95
 """Weight of yesterday's mean of squared errors: a memory of three weeks, because weeks overlap."""
 MEMORY = 180
 """Days a network learns from."""
+RECORD = 28
+"""Days before a stretch by which its networks are judged first; they learn from the days before these."""
 PATHS = ("symbolic", "neural", "fused", "last week")
 
 Ahead = Callable[[Situation], Prediction]
@@ -51,39 +53,41 @@ class Weeks(NamedTuple):
 def weekly_forecasts(series: Series, *, first: int, refit: int, seed: int, plan: NeuralPlan) -> Weeks:
     """Return forecasts from every day from ``first`` on; networks are trained anew every ``refit`` days.
 
-    Only what was reported before an origin is used: networks learn from the days before the stretch they serve.
+    Only what was reported before an origin is used: networks learn from days that end :data:`RECORD` before
+    the stretch they serve, and are trusted there by their own errors since, not by those of the networks before them.
 
     Args:
         series: reported counts.
-        first: first origin that counts, at least 60.
+        first: first origin that counts, at least 110.
         refit: days for which networks serve.
         seed: of the networks.
         plan: how they are trained.
     """
-    start = first - 4 * HORIZON  # errors of the weeks before the first origin set its spread
-    origins = np.arange(start, series.history.days - HORIZON)
-    observed = totals(series, origins)
-    # one in a million would already be thousands a day of a country
-    symbolic = SymbolicPath(series.history.compartments, imported=1e-12)
-    posterior = symbolic.posterior(series.history, origins)
-    neural = _networks(series, origins, refit, seed, plan)
-    parts: dict[str, Ahead] = {"symbolic": lambda now: posterior.predict(now.force), "neural": neural}
-    expected = {name: ahead(series, origins, path) for name, path in parts.items()}
-    expected["last week"] = np.maximum(1.0, totals(series, origins - HORIZON))
-    errors = {name: past_errors(observed, values) for name, values in expected.items()}
+    begins, ends = first - RECORD, series.history.days - HORIZON
+    origins = np.arange(begins, ends)
+    mechanism = _mechanism(series, origins)
+    served = _networks(series, begins, ends, refit, seed, plan)
+    records = {
+        "symbolic": _record(series, begins, ends, _mechanism(series, np.arange(begins - RECORD, ends))),
+        "neural": _Record.joined([_record(series, one.begins, one.ends, one.net.predict) for one in served]),
+    }
+    errors = {name: record.errors for name, record in records.items()}
     weights: list[np.ndarray] = []
 
     def fused(situation: Situation) -> Prediction:
-        paths = [
-            Prediction(found.logit, found.variance + errors[name])
-            for name, found in ((name, path(situation)) for name, path in parts.items())
-        ]
+        found = {"symbolic": mechanism(situation), "neural": _by_stretch(served, origins, situation)}
+        paths = [Prediction(path.logit, path.variance + errors[name]) for name, path in found.items()]
         whole = fuse(paths)
         weights.append(whole.weights[1])
         return whole.prediction
 
-    expected["fused"] = ahead(series, origins, fused)
-    errors["fused"] = past_errors(observed, expected["fused"])
+    observed = totals(series, origins)
+    expected = {
+        **{name: record.expected for name, record in records.items()},
+        "fused": ahead(series, origins, fused),
+        "last week": np.maximum(1.0, totals(series, origins - HORIZON)),
+    }
+    errors |= {name: past_errors(observed, expected[name]) for name in ("fused", "last week")}
     kept = origins >= first
     return Weeks(
         origins[kept],
@@ -111,7 +115,7 @@ def ahead(
     people = history.sizes[:, None].astype(np.float64)
     counts = history.counts[origins].astype(np.float64)
     total = np.zeros((len(origins), len(history.sizes), len(made.transitions)))
-    infectious, ends = made.index("I"), made.index("R")
+    infectious, ends = made.code("infected"), made.code("recovered")
     for step in range(HORIZON):
         p = made.compete(expit(path(situation).logit))
         events = counts[..., made.sources] * p
@@ -138,34 +142,65 @@ def past_errors(
     """Return for each origin the exponential mean of squared errors of ln y over weeks that were over by then."""
     squared = (np.log(observed + 0.5) - np.log(expected)) ** 2
     out = np.full(squared.shape, 0.25)  # before any week is over: a factor of 1.65 either way
+    total, count = np.zeros(squared.shape[1:]), 0.0
     for week in range(HORIZON, len(squared)):
-        fresh = squared[week - HORIZON]
-        out[week] = fresh if week == HORIZON else DECAY * out[week - 1] + (1 - DECAY) * fresh
+        total, count = DECAY * total + squared[week - HORIZON], DECAY * count + 1.0
+        out[week] = total / count
     return np.maximum(out, 1e-6)
 
 
-def _networks(series: Series, origins: np.ndarray, refit: int, seed: int, plan: NeuralPlan) -> Ahead:
-    """Return the path that asks, for each origin, the networks that were trained before its stretch."""
-    places = np.eye(len(series.names))
-    stretches = np.arange(origins[0], origins[-1] + 1, refit)
-    trained = [
-        NeuralPath.fit(
-            series.history, places, np.arange(max(28, begins - MEMORY), begins), seed=seed + place, plan=plan
-        )
-        for place, begins in enumerate(stretches)
-    ]
-    which = np.searchsorted(stretches, origins, side="right") - 1
+class _Record(NamedTuple):
+    """What a path expected of the weeks of a stretch, and its mean squared error before each."""
 
-    def path(situation: Situation) -> Prediction:
-        logit, variance = np.empty_like(situation.force), np.empty_like(situation.force)
-        for place, net in enumerate(trained):
-            rows = which == place
-            if rows.any():
-                found = net.predict(Situation(*(part[rows] for part in situation)))
-                logit[rows], variance[rows] = found
-        return Prediction(logit, variance)
+    expected: Float[np.ndarray, "weeks units transitions"]
+    errors: Float[np.ndarray, "weeks units transitions"]
 
-    return path
+    @classmethod
+    def joined(cls, stretches: Sequence[_Record]) -> _Record:
+        return cls(*(np.concatenate(part) for part in zip(*stretches, strict=True)))
+
+
+def _record(series: Series, begins: int, ends: int, path: Ahead) -> _Record:
+    """Return the record of a path, whose errors are counted from :data:`RECORD` days before the stretch on."""
+    days = np.arange(begins - RECORD, ends)
+    expected = ahead(series, days, path)
+    errors = past_errors(totals(series, days), expected)
+    return _Record(expected[RECORD:], errors[RECORD:])
+
+
+def _mechanism(series: Series, days: Int[np.ndarray, " weeks"]) -> Ahead:
+    # one in a million would already be thousands a day of a country
+    path = SymbolicPath(series.history.compartments, imported=1e-12)
+    posterior = path.posterior(series.history, days)
+    return lambda now: posterior.predict(now.force)
+
+
+class _Served(NamedTuple):
+    """Networks and the stretch of origins they serve; they learned nothing of the :data:`RECORD` days before it."""
+
+    begins: int
+    ends: int
+    net: NeuralPath
+
+
+def _networks(
+    series: Series, begins: int, ends: int, refit: int, seed: int, plan: NeuralPlan
+) -> list[_Served]:
+    places, served = np.eye(len(series.names)), list[_Served]()
+    for number, start in enumerate(range(begins, ends, refit)):
+        learned = np.arange(max(2 * HORIZON, start - RECORD - MEMORY), start - RECORD)
+        net = NeuralPath.fit(series.history, places, learned, seed=seed + number, plan=plan)
+        served.append(_Served(start, min(ends, start + refit), net))
+    return served
+
+
+def _by_stretch(served: Sequence[_Served], origins: np.ndarray, situation: Situation) -> Prediction:
+    """Return what the networks that serve each origin predict."""
+    found: list[Prediction] = []
+    for one in served:
+        rows = (origins >= one.begins) & (origins < one.ends)
+        found.append(one.net.predict(Situation(*(part[rows] for part in situation))))
+    return Prediction(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
 
 def log_normal_nll(

@@ -6,19 +6,25 @@ prior knows of, and changes on one day. The true probability of every move is ke
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from doxa.errors import InputError
-from doxa.society.clusters.compartments import Compartments
 from doxa.society.clusters.realisation import contacts_of, draw
+from doxa.society.dynamics.base import Turn
+from doxa.society.dynamics.compartments import Alone, Compartments, Contact
+from doxa.society.dynamics.markov_compartments import MarkovCompartments, MarkovCompartmentsConfig
 from doxa.society.generators import stochastic_block
 from doxa.society.graph import Graph
 from doxa.streams import stream
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 @dataclass(frozen=True)
@@ -57,12 +63,23 @@ class WorldPlan:
 
     def __post_init__(self) -> None:
         if len(self.rates) != len(self.compartments.transitions) or min(self.rates) < 0:
-            raise InputError(f"rates={self.rates}: give one >= 0 for {', '.join(self.compartments.names)}")
+            raise InputError(f"rates={self.rates}: give one >= 0 for {', '.join(self.compartments.ways)}")
         if not 0 <= self.rhythm < 1 or self.days < 1 or self.agents_per_type < 1:
             raise InputError(
                 f"rhythm={self.rhythm}, days={self.days}, agents_per_type={self.agents_per_type}: "
                 "must be in [0, 1), >= 1 and >= 1"
             )
+
+    @property
+    def rules(self) -> Compartments:
+        """What truly happens: the transitions at their true rates, then those without contact of driven ones."""
+        ways: list[Alone | Contact] = []
+        for way, rate in zip(self.compartments.transitions, self.rates, strict=True):
+            probability = -math.expm1(-rate) if isinstance(way, Contact) else rate
+            ways.append(way._replace(probability=probability))
+        imported = -math.expm1(-self.imported)
+        ways += [Alone(way.source, way.target, imported) for way in ways if isinstance(way, Contact)]
+        return Compartments(self.compartments.names, tuple(ways))
 
     @property
     def agents(self) -> int:
@@ -93,7 +110,9 @@ class World:
 
 def epidemic_plan(**changes: Any) -> WorldPlan:
     """Return the plan of the embedded epidemic, with some fields changed."""
-    plan = WorldPlan(Compartments.seird(), (0.45, 0.25, 0.15, 0.004, 0.05), start={"E": 12, "I": 12})
+    plan = WorldPlan(
+        Compartments.seird(), (0.45, 0.25, 0.15, 0.004, 0.05), start={"exposed": 12, "infected": 12}
+    )
     return replace(plan, **changes)
 
 
@@ -117,7 +136,9 @@ def make_world(plan: WorldPlan, seed: int) -> World:
     features = rng.normal(size=(plan.agents, 6))
     features[:, 0] += types / 3.0
     factors = np.array(plan.factors)[types]
-    states, moves = simulate(plan, graph, factors, stream(seed, "cluster world", "days"))
+    states = simulate(plan, graph, factors, stream(seed, "cluster world", "days"))
+    steps = np.arange(plan.days - 1)
+    moves = true_moves(plan, contacts_of(graph), factors, states[:-1], steps)
     return World(plan, graph, types, features, states, moves)
 
 
@@ -138,31 +159,64 @@ def contact_rate(plan: WorldPlan, day: int) -> float:
 
 
 def simulate(
-    plan: WorldPlan, graph: Graph | None, factors: Float[np.ndarray, " agents"], rng: np.random.Generator
-) -> tuple[Int[np.ndarray, "days agents"], Float[np.ndarray, "steps agents transitions"]]:
-    """Return the states of each day, and the true probabilities of the moves between them.
-
-    Without a graph every agent meets all others alike.
-    """
-    made, n = plan.compartments, len(factors)
-    contacts = None if graph is None else contacts_of(graph)
-    states = np.zeros((plan.days, n), dtype=np.int64)
-    start = plan.start or {}
-    order, begun = rng.permutation(n), 0
-    for name, count in start.items():
-        states[0, order[begun : begun + count]] = made.index(name)
-        begun += count
-    moves = np.zeros((plan.days - 1, n, len(made.transitions)))
+    plan: WorldPlan, graph: Graph, factors: Float[np.ndarray, " agents"], rng: np.random.Generator
+) -> Int[np.ndarray, "days agents"]:
+    """Return the states of each day: Markov compartments on links that sum to each day's contact rate."""
+    shares = dict[str, float]((name, count / len(factors)) for name, count in (plan.start or {}).items())
+    share = (1.0 / np.maximum(1, graph.degree)).repeat(graph.degree)
+    config = MarkovCompartmentsConfig(
+        graph=graph, rules=plan.rules, begin=shares, susceptibility=factors.astype(np.float32)
+    )
+    model = MarkovCompartments()
+    state = model.init(rng, config)
+    states = [state.values]
     for day in range(plan.days - 1):
-        alone = np.empty_like(moves[0])
-        for place, (rate, driver) in enumerate(zip(plan.rates, made.drivers, strict=True)):
-            if driver < 0:
-                alone[:, place] = rate
-            else:
-                there = (states[day] == driver).astype(np.float64)
-                met = there.mean() if contacts is None else contacts @ there
-                hazard = rate * contact_rate(plan, day) * factors * met + plan.imported
-                alone[:, place] = -np.expm1(-hazard)
-        moves[day] = made.compete(alone)
-        states[day + 1] = draw(rng, made, states[day], moves[day])
-    return states, moves
+        weights = (share * contact_rate(plan, day)).astype(np.float32)
+        met = Graph.trusted(graph.offsets, graph.targets, weights, directed=True)
+        state, _ = model.step(rng, state, Turn(graph=met))
+        states.append(state.values)
+    return np.stack(states).astype(np.int64)
+
+
+def true_moves(
+    plan: WorldPlan,
+    contacts: csr_array,
+    factors: Float[np.ndarray, " agents"],
+    states: Int[np.ndarray, "*lead agents"],
+    days: Int[np.ndarray, "*lead"],
+) -> Float[np.ndarray, "*lead agents transitions"]:
+    """Return how likely each transition of each agent truly is, were it in the source.
+
+    Args:
+        plan: of the world.
+        contacts: links between agents, each row divided by its sum.
+        factors: of each agent's exposure.
+        states: present states.
+        days: day of each row of states.
+    """
+    rates = np.array([contact_rate(plan, int(day)) for day in np.ravel(days)]).reshape(np.shape(days))
+    met = np.zeros((*states.shape, len(plan.compartments.names)))
+    for driver in np.unique(plan.compartments.drivers[plan.compartments.drivers >= 0]):
+        there = (states == driver).astype(np.float64)
+        met[..., driver] = (contacts @ there.reshape(-1, states.shape[-1]).T).T.reshape(states.shape)
+    found = plan.rules.chances(met * factors[:, None] * rates[..., None, None])
+    many = len(plan.compartments.transitions)
+    moves = found[..., :many].copy()
+    moves[..., plan.compartments.drivers >= 0] += found[..., many:]
+    return moves
+
+
+def true_staying(
+    world: World, origin: int, horizon: int, rng: np.random.Generator, paths: int
+) -> Float[np.ndarray, "agents points"]:
+    """Return the true probability that each agent is still in its first state after 0, 1, ... days from an origin."""
+    plan, contacts = world.plan, contacts_of(world.graph)
+    factors = np.array(plan.factors)[world.types]
+    first = world.states[origin]
+    start = plan.compartments.sources[None, :] == first[:, None]
+    now, staying = np.repeat(first[None, :], paths, axis=0), np.ones((paths, len(first), horizon + 1))
+    for step in range(horizon):
+        moves = true_moves(plan, contacts, factors, now, np.full(paths, origin + step))
+        staying[..., step + 1] = staying[..., step] * (1.0 - np.where(start, moves, 0.0).sum(axis=-1))
+        now = draw(rng, plan.compartments, now, moves)
+    return staying.mean(axis=0)

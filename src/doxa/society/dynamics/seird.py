@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from doxa.dynamics import Example, dynamics
-from doxa.society.dynamics.compartments import Alone, Compartments, Contact
+from doxa.society.dynamics.compartments import Compartments
 from doxa.society.dynamics.degroot import ring_of_three
 from doxa.society.dynamics.markov_compartments import MarkovCompartments, Spread, turns_for_three
-
-NAMES = ("susceptible", "exposed", "infected", "recovered", "dead")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,14 +36,7 @@ class SeirdConfig(Spread):
     @cached_property
     def rules(self) -> Compartments:
         """Compartments and transitions."""
-        ways = (
-            Contact("susceptible", "exposed", "infected", self.infection),
-            Alone("exposed", "infected", self.incubation),
-            Alone("infected", "recovered", self.recovery),
-            Alone("infected", "dead", self.death),
-            Alone("recovered", "susceptible", self.waning),
-        )
-        return Compartments(NAMES, ways)
+        return Compartments.seird(self.infection, self.incubation, self.recovery, self.death, self.waning)
 
 
 @dynamics.register("seird")
