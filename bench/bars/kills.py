@@ -30,8 +30,12 @@ _OTHERS = {
         *("run", "kable", "--preset", "quick", "--set", "steps=20", "--set", "n_entities=8"),
         *("--set", "seeds=1", "--set", "sweep_seeds=1"),
     ),
+    "population": (
+        *("simulate", "epidemic", "--agents", "100000", "--days", "200", "--seeds", "1"),
+        *("--graph", "ba?m=5", "--set", "vaccinate=5,10"),
+    ),
 }
-"""Runs over a context and over training steps, beside the study of coins: what is asked or trained in each cell."""
+"""Runs over a context, training steps and days, beside the study of coins: what is asked or trained in each cell."""
 
 
 def run(full: bool, folder: Path) -> Outcome:
@@ -39,7 +43,7 @@ def run(full: bool, folder: Path) -> Outcome:
     wanted = FULL_KILLS if full else 5
     reference = undisturbed(folder / "reference", seeds=_SEEDS)
     outcome = Outcome(
-        f"{wanted} kills" + (f", 20 each of {' and '.join(_OTHERS)} runs, 50 of a journal" if full else "")
+        f"{wanted} kills" + (f", 20 each of {', '.join(_OTHERS)} runs, 50 of a journal" if full else "")
     )
     rng = stream(0, "bars", "kills")
     chain = 0
