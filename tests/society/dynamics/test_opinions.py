@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from doxa.errors import InputError
 from doxa.society import Graph
@@ -203,3 +205,24 @@ def test_well_mixed_acts_at_once():
         BoundedConfidence().step(stream(0), state, Turn(in_turn=True))
     with pytest.raises(InputError, match="n=1"):
         WellMixed(1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 30), st.booleans())
+def test_names_of_agents_do_not_matter_and_no_opinion_leaves_the_range(seed, n, directed):
+    rng = np.random.default_rng(seed)
+    ends = rng.integers(0, n, (2, 3 * n))
+    graph = Graph.from_edges(n, *ends, directed=directed)
+    names = rng.permutation(n)
+    renamed = Graph.from_edges(n, *names[ends], directed=directed)
+    start = rng.random(n, dtype=np.float32)
+    moved = np.empty_like(start)
+    moved[names] = start
+    for model, make in (
+        (DeGroot(), DeGrootConfig),
+        (FriedkinJohnsen(), lambda ties, x: FriedkinJohnsenConfig(ties, 0.6, x)),
+    ):
+        end = run(model, make(graph, start), 4)
+        np.testing.assert_allclose(run(model, make(renamed, moved), 4)[names], end, atol=1e-5)
+        assert start.min() - 1e-6 <= end.min()
+        assert end.max() <= start.max() + 1e-6
