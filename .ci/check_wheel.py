@@ -6,7 +6,7 @@ import sys
 import zipfile
 from pathlib import PurePosixPath
 
-ENDINGS = {".py", ".json", ".safetensors", ".md", ".css", ".js", ".jinja", ".typed"}
+ENDINGS = {".py", ".json", ".safetensors", ".md", ".css", ".js", ".jinja", ".typed", ".yaml"}
 MOST_WEIGHTS_BYTES = 20 * 10**6
 
 
