@@ -179,7 +179,7 @@ def _on_lattice(options: argparse.Namespace, n: int, *, sweeps: int = 50, repeat
 def _at_once(options: argparse.Namespace) -> Iterator[dict[str, object]]:
     """Compare what all do at once, at 10,000 agents, and SIS and SIR by their averages."""
     n, threads = 10_000, options.threads
-    means = case_of(options, "degroot", n, 30, target=100.0)
+    means = case_of(options, "degroot", n, 200, target=100.0)
     yield from compare(means, OURS, [MESA], threads=threads)
     yield from compare(case_of(options, "degroot", n, 20, target=500.0), OURS, [NDLIB], threads=threads)
     yield from compare(case_of(options, "degroot", n, 50, target=1.0), OURS, [SELDON], threads=threads)
