@@ -102,7 +102,7 @@ class Config:
     """The settings of the embedded experiments and of asking a subject."""
 
     seed: int = setting(0, "seed of the first network, of people, orders, samples and resamples")
-    seeds: int = setting(5, "networks of each condition", unit="seeds", minimum=1)
+    seeds: int = setting(3, "networks of each condition", unit="seeds", minimum=1)
     personas: str = setting(
         "auto",
         "bank draws people from the published personas, invented draws attributes independently, auto takes the bank "
