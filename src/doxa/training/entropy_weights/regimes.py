@@ -11,7 +11,12 @@ from jaxtyping import Float, Int
 from doxa.training.policy_plan import PolicyWorld, Variant
 from doxa.worlds.sum_composition import SumComposition
 
-GRPO, UNREWARDED, UNWEIGHTED, PERMUTED = "GRPO", "STEER, no rewards", "STEER, λ = 1", "STEER, weights permuted"
+GRPO, UNREWARDED, UNWEIGHTED, PERMUTED = (
+    "GRPO",
+    "STEER, no rewards",
+    "STEER, λ = 1",
+    "STEER, weights permuted",
+)
 OFFICIAL, EXTREME, EXTREME_WEIGHTED = "STEER, official", "GRPO, wide clip", "STEER, exact, wide clip"
 PLAIN = "dual-clip?clip_low=0.2&clip_high=0.28&dual_clip=10"
 WIDE = "clip_low=0.99&clip_high=5"
@@ -57,9 +62,7 @@ class Regimes:
         """Return all of them, plain GRPO first."""
 
         def one(name: str, loss: str = PLAIN, advantage: str = "grpo", rate: float = 1.0) -> Variant:
-            return Variant(
-                name, loss, advantage, rate=self.rate * rate, mini_batches=self.mini_batches
-            )
+            return Variant(name, loss, advantage, rate=self.rate * rate, mini_batches=self.mini_batches)
 
         exact = f"steer?estimator=exact&lambda_min={self.main}"
         found = [one(GRPO), *(one(slower(factor), rate=factor) for factor in self.slower)]
@@ -106,7 +109,7 @@ class Unrewarded(SumComposition):
         self, prompt: Int[np.ndarray, " rows"], tokens: Int[np.ndarray, "rows most"]
     ) -> Float[np.ndarray, " rows"]:
         """Return 0 for every response."""
-        return np.zeros(len(tokens))
+        return 0.0 * super().reward(prompt, tokens)
 
 
 def worlds_of(variants: Sequence[Variant], world: SumComposition) -> dict[str, PolicyWorld]:

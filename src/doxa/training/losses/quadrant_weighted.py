@@ -59,9 +59,13 @@ def quadrant_weighted_loss(
     Raises:
         InputError: the batch, an entropy or an option is unfit.
     """
-    table = torch.tensor([[negative_rare, negative_likely], [positive_rare, positive_likely]], dtype=logp.dtype)
+    table = torch.tensor(
+        [[negative_rare, negative_likely], [positive_rare, positive_likely]], dtype=logp.dtype
+    )
     if not all(0.0 <= weight < math.inf for weight in table.flatten().tolist()):
-        raise InputError(f"weights of quadrants {table.flatten().tolist()}: must be finite and >= 0; 1 changes none")
+        raise InputError(
+            f"weights of quadrants {table.flatten().tolist()}: must be finite and >= 0; 1 changes none"
+        )
     batch = token_batch(logp, old_logp, adv, mask)
     uncertainty = checked_entropy(entropy, batch.valid, "quadrant-weighted", vocabulary)
     with torch.no_grad():
