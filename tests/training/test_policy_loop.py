@@ -234,7 +234,9 @@ def test_a_replicate_without_a_signal_stays_as_it_is():
 
 def test_a_bonus_of_one_variant_shows_in_its_rewards_and_near_ties_are_counted():
     worlds = {"grpo": WORLD, "short": replace(WORLD, short_bonus=0.01, short_digits=2)}
-    run = train_policy(bases(), worlds, [GRPO, replace(GRPO, name="short")], [1, 2], replace(PLAN, steps=1, group=8))
+    run = train_policy(
+        bases(), worlds, [GRPO, replace(GRPO, name="short")], [1, 2], replace(PLAN, steps=1, group=8)
+    )
     plain, short = (run.log.filter(pl.col("variant") == name) for name in ("grpo", "short"))
     assert (short["reward"] > plain["reward"]).all()
     assert (short["correct"] == plain["correct"]).all()
