@@ -236,7 +236,7 @@ class _Decoder:
         return stream.gather(2, last).squeeze(2)
 
     def _turned(
-        self, rows: torch.Tensor, turns: Complex[torch.Tensor, "..."], count: int
+        self, rows: torch.Tensor, turns: Complex[torch.Tensor, ...], count: int
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         width = self._shape.width
         whole = rows.view(rows.shape[0], count, -1, 3 * width)
@@ -292,7 +292,7 @@ class _Cache:
         for store, read in ((self._keys, key), (self._values, value)):
             store[layer, :, :, : read.shape[2]] = read.repeat_interleave(self._repeats, 1)
 
-    def next_turns(self) -> Complex[torch.Tensor, "..."]:
+    def next_turns(self) -> Complex[torch.Tensor, ...]:
         """Return the rotary turns of the rows' next tokens, for queries and keys, and move on by one position."""
         turns = self.turns[self._filled if self._even else self._place.unsqueeze(-1)]
         self._filled += 1

@@ -1,4 +1,4 @@
-"""AdamW over a stack: each replicate is clipped by its own norm and, where asked, has its own rate and count of steps."""
+"""AdamW over a stack: each replicate is clipped by its own norm and may have its own rate and count of steps."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class StackedAdamW:
         loss: torch.Tensor,
         rate: float | Sequence[float],
         active: Bool[np.ndarray, " replicates"] | None = None,
-    ) -> Float[torch.Tensor, " replicates"] | None:
+    ) -> Float[torch.Tensor, " replicates"]:
         """Take one step down the gradient of the summed losses.
 
         Args:
@@ -89,7 +89,8 @@ class StackedAdamW:
             active: which replicates take the step; the others, moments and counts included, stay as they are.
 
         Returns:
-            The norm of each replicate's gradient before it was clipped; None where nothing is clipped or counted.
+            The norm of each replicate's gradient before it was clipped; 0 where no gradient is measured, because
+            nothing is clipped and replicates are not told apart.
         """
         for weight in self._weights:
             weight.grad = None
@@ -97,7 +98,7 @@ class StackedAdamW:
         rates = [rate] if isinstance(rate, float | int) else list(rate)
         for group, one in zip(self._adam.param_groups, np.repeat(rates, 2), strict=True):
             group["lr"] = float(one)
-        norms = self._clip() if self._clips or self._each else None
+        norms = self._clip() if self._clips or self._each else torch.zeros_like(self._bound)
         for replicate, part in enumerate(self._parts):
             moving = active is None or bool(active[replicate]) or not self._each
             self._updates[replicate] += moving
