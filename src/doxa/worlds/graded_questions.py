@@ -45,7 +45,9 @@ def read_questions(path: Path) -> list[Question]:
     for number, (prompt, answer) in enumerate(rows, 1):
         value = final_number(answer)
         if not prompt or value is None:
-            raise InputError(f"{path}, question {number}: needs a prompt and a number for an answer, not {answer!r}")
+            raise InputError(
+                f"{path}, question {number}: needs a prompt and a number for an answer, not {answer!r}"
+            )
         found.append(Question(prompt, value))
     return found
 
@@ -79,7 +81,9 @@ def _lines(path: Path) -> list[tuple[str, str]]:
             one = cast(dict[str, Any], json.loads(line))
             rows.append((str(one["prompt"]), str(one["answer"])))
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f'{path}, line {number}: must be {{"prompt": ..., "answer": ...}} ({error})') from None
+            raise InputError(
+                f'{path}, line {number}: must be {{"prompt": ..., "answer": ...}} ({error})'
+            ) from None
     return rows
 
 
@@ -87,7 +91,10 @@ def _parquet(path: Path) -> list[tuple[str, str]]:
     try:
         frame = pl.read_parquet(path, columns=["prompt", "reward_model"])
         return [
-            ("\n\n".join(message["content"] for message in one["prompt"]), str(one["reward_model"]["ground_truth"]))
+            (
+                "\n\n".join(message["content"] for message in one["prompt"]),
+                str(one["reward_model"]["ground_truth"]),
+            )
             for one in frame.iter_rows(named=True)
         ]
     except (OSError, pl.exceptions.PolarsError, KeyError, TypeError) as error:

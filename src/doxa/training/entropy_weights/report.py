@@ -10,7 +10,7 @@ import polars as pl
 
 from doxa.lab.measured import rows_of, units
 from doxa.lab.record import Finding, Tables
-from doxa.lab.units import Units
+from doxa.lab.units import SHARE, Units
 from doxa.training.entropy_weights.regimes import (
     EXTREME,
     EXTREME_WEIGHTED,
@@ -66,6 +66,7 @@ def _on_tables(tables: Tables) -> list[Finding]:
         ),
         correlation("exact", "sign").finding(
             "exact-sign", "its sign is that of the change", unit="share of rows", above=0.995,
+            possible=SHARE,
         ),
         units(tables, "error ratio", subject="exact").finding(
             "exact-order", "its error falls four times when the step halves", unit="times", above=3.5, below=4.5,
