@@ -28,7 +28,6 @@ from doxa.training.entropy_weights.report import STATES, at_equal_score, referen
 from doxa.training.entropy_weights.updates import COVARIANCE
 
 ESTIMATES = ("exact", "own_logit", "official", "squared")
-SHOWN_ACTIONS = 64
 
 
 def entropy_weights_figures(tables: Tables, regimes: Regimes) -> list[Figure]:
@@ -59,16 +58,13 @@ def _scaled(rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
 
 def _scatters(tables: Tables) -> list[Figure]:
     found: list[Figure] = []
-    rows = rows_of(tables, "row", actions=SHOWN_ACTIONS)
-    first = rows["seed"].min() if rows.height else None
-    shown = [
-        (
-            "tables",
-            f"softmax tables of {SHOWN_ACTIONS} actions",
-            rows.filter(pl.col("seed") == first),
-            ESTIMATES,
-        )
-    ]
+    rows = rows_of(tables, "row")
+    shown: list[tuple[str, str, pl.DataFrame, tuple[str, ...]]] = []
+    if rows.height:
+        sizes = rows["actions"].unique().sort().to_list()
+        middle = sizes[len(sizes) // 2]
+        own = rows.filter(pl.col("seed") == pl.col("seed").min(), pl.col("actions") == middle)
+        shown.append(("tables", f"softmax tables of {middle} actions", own, ESTIMATES))
     for state in STATES:
         tokens = rows_of(tables, "token", state=state)
         own = tokens.filter(pl.col("seed") == tokens["seed"].min()) if tokens.height else tokens

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def record_tables(
     for place, actions in enumerate(sizes):
         rows = draw_rows(seed, actions, draws)
         whole, half = (estimate_rows(rows, size) for size in (step, step / 2.0))
-        where = {"actions": actions}
+        where: dict[str, Any] = {"actions": actions}
         _agreements(recorder, whole.true, whole.estimates, "tables", where)
         for name in whole.estimates:
             error, finer = (np.median(np.abs(one.true - one.estimates[name])) for one in (whole, half))
@@ -84,7 +85,7 @@ def _shown(
     recorder: Recorder, whole: Estimated, probability: np.ndarray, advantage: np.ndarray, actions: int
 ) -> None:
     for row in range(min(SHOWN, len(probability))):
-        told = {
+        told: dict[str, Any] = {
             "actions": actions,
             "probability": float(probability[row]),
             "advantage": float(advantage[row]),
@@ -100,7 +101,7 @@ def _agreements(
     true: np.ndarray,
     estimates: Mapping[str, np.ndarray],
     where: str,
-    told: Mapping[str, int | str],
+    told: Mapping[str, Any],
 ) -> None:
     for name, estimate in estimates.items():
         for measure, value in agreement(true, estimate)._asdict().items():
@@ -173,7 +174,7 @@ def _record_updates(
     _record_weights(recorder, each, state)
     first = each[0]
     for row in range(min(SHOWN, first.true.size)):
-        told = {name: float(one[row]) for name, one in first.estimates.items()}
+        told: dict[str, Any] = {name: float(one[row]) for name, one in first.estimates.items()}
         told |= {"probability": float(first.probability[row]), "advantage": float(first.advantage[row])}
         recorder.measure(
             "token", float(first.true[row]), subject="network", unit="nats", time=row, state=state, **told
@@ -187,7 +188,7 @@ def _record_weights(recorder: Recorder, each: Sequence[Updated], state: str) -> 
         weights = np.concatenate([one.weights[name] for one in each])
         shares = np.histogram(weights, edges)[0] / weights.size
         for low, high, share in zip(edges, edges[1:], shares, strict=False):
-            told = {"low": float(low), "high": float(high), "state": state}
+            told: dict[str, Any] = {"low": float(low), "high": float(high), "state": state}
             recorder.measure(
                 "weights in bin", float(share), subject=name, unit="share of tokens", time=low, **told
             )

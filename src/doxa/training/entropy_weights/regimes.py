@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,8 @@ GRPO, UNREWARDED, UNWEIGHTED, PERMUTED = (
     "STEER, weights permuted",
 )
 OFFICIAL, EXTREME, EXTREME_WEIGHTED = "STEER, official", "GRPO, wide clip", "STEER, exact, wide clip"
+NUDGED = "GRPO, rate × 1.0001"
+"""The same training but for rounding: how far chance alone carries."""
 PLAIN = "dual-clip?clip_low=0.2&clip_high=0.28&dual_clip=10"
 WIDE = "clip_low=0.99&clip_high=5"
 """The published range that provokes a collapse."""
@@ -65,7 +67,11 @@ class Regimes:
             return Variant(name, loss, advantage, rate=self.rate * rate, mini_batches=self.mini_batches)
 
         exact = f"steer?estimator=exact&lambda_min={self.main}"
-        found = [one(GRPO), *(one(slower(factor), rate=factor) for factor in self.slower)]
+        found = [
+            one(GRPO),
+            one(NUDGED, rate=1.0001),
+            *(one(slower(factor), rate=factor) for factor in self.slower),
+        ]
         found += [one(weighted(least), f"steer?estimator=exact&lambda_min={least}") for least in self.lambdas]
         found += [
             one(OFFICIAL, f"steer?estimator=official&lambda_min={self.main}"),
@@ -112,6 +118,7 @@ class Unrewarded(SumComposition):
         return 0.0 * super().reward(prompt, tokens)
 
 
-def worlds_of(variants: Sequence[Variant], world: SumComposition) -> dict[str, PolicyWorld]:
+def worlds_of(variants: Sequence[Variant], world: SumComposition) -> Mapping[str, PolicyWorld]:
     """Return each regime's world."""
-    return {one.name: Unrewarded() if one.name == UNREWARDED else world for one in variants}
+    unrewarded = Unrewarded(world.low, world.high, world.most)
+    return {one.name: unrewarded if one.name == UNREWARDED else world for one in variants}

@@ -15,6 +15,7 @@ from doxa.training.entropy_weights.regimes import (
     EXTREME,
     EXTREME_WEIGHTED,
     GRPO,
+    NUDGED,
     OFFICIAL,
     PERMUTED,
     QUADRANTS,
@@ -216,7 +217,7 @@ def _controls(tables: Tables, regimes: Regimes) -> list[Finding]:
     return [
         _mean_entropy(tables, PERMUTED).minus(_mean_entropy(tables, GRPO)).within(
             "permuted", "the same weights permuted among tokens leave GRPO's entropy (mean over steps)", CLOSE_NATS,
-            unit="nats", note=f"λ ≥ {regimes.main:g}, exact",
+            unit="nats", note=f"λ ≥ {regimes.main:g}, exact; {_chance(tables)}",
         ),
         same.within("unweighted", "with λ = 1 training is GRPO, bit for bit (largest difference of any number)", 1e-12,
                     unit="nats or share"),
@@ -224,6 +225,13 @@ def _controls(tables: Tables, regimes: Regimes) -> list[Finding]:
                     unit=""),
         idle.within("idle", "and no policy moves (largest change of a weight)", 1e-12, unit=""),
     ]  # fmt: skip
+
+
+def _chance(tables: Tables) -> str:
+    """Say how far a rate that differs by 1e-4 carries the mean entropy: what chance alone does to one seed."""
+    moved = _mean_entropy(tables, NUDGED).minus(_mean_entropy(tables, GRPO)).values.values()
+    size = float(np.mean([abs(one) for one in moved])) if moved else math.nan
+    return f"a rate 1.0001 times as high moves a seed's mean by {size:.2f} nats"
 
 
 def _apart(tables: Tables, one: str, other: str) -> Units:
