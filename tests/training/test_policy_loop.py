@@ -301,5 +301,5 @@ def test_bad_plans_are_refused(make: object, said: str):
 
 def test_kl_cov_with_one_update_is_warned_of():
     variant = Variant("kl-cov", "kl-cov", mini_batches=1)
-    with pytest.warns(ObjectiveWarning, match="one update per rollout"):
+    with pytest.warns(ObjectiveWarning, match="no effect with 1 update"):
         train_policy(bases(), WORLD, [variant], [1, 2], replace(PLAN, steps=1))

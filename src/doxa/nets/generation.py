@@ -353,7 +353,8 @@ def _passed(
         cumulative = weight.cumsum(-1)
         wanted = noise * cumulative[..., -1]
         return (cumulative <= wanted.unsqueeze(-1)).sum(-1).clamp_(max=size - 1)
-    blocks = F.pad(weight, (0, -size % BLOCK_TOKENS)).unflatten(-1, (-1, BLOCK_TOKENS))
+    whole = F.pad(weight, (0, -size % BLOCK_TOKENS)) if size % BLOCK_TOKENS else weight
+    blocks = whole.unflatten(-1, (-1, BLOCK_TOKENS))
     cumulative = blocks.sum(-1).cumsum(-1)
     wanted = noise * cumulative[..., -1]
     block = (cumulative <= wanted.unsqueeze(-1)).sum(-1, keepdim=True).clamp_(max=cumulative.shape[-1] - 1)
