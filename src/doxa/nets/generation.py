@@ -21,7 +21,7 @@ from doxa.nets.plan import NetShape
 from doxa.nets.transformer import StackedTransformer, causal_attention, rotary_turns
 from doxa.streams import stream
 
-ROWS_AT_ONCE = 8192
+ROWS_AT_ONCE = 4096
 BLOCK_TOKENS = 128
 """A long cumulative sum is searched in two steps: first over sums of so many tokens, then within one of them."""
 
