@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from doxa.errors import InputError
 from doxa.training.reward_policy import reward_audit
 from doxa.training.reward_policy.audit import (
-    amplified_share,
     audit_prompt,
     best_of_n,
     distinct,
@@ -84,14 +83,6 @@ def test_a_sweep_of_weights_meets_the_crossing():
     ]  # between weights 0.5, where both are equal, and 0.6
 
 
-def test_amplified_groups():
-    rewards = np.array([1.0, 1.0, 1.0, 1.0 + 1e-4, 0.0, 1.0, 0.3, 0.3])
-    groups = np.array([0, 0, 1, 1, 2, 2, 3, 3])
-    assert amplified_share(rewards, groups, 0.01) == 0.25
-    assert amplified_share(rewards, groups, 1e-6) == 0.0
-    assert amplified_share(rewards, np.array(list("aabbccdd")), 1.0) == 0.5
-
-
 @pytest.mark.parametrize("given", ["0.5", None, float("nan"), [1.0], float("inf")])
 def test_a_scorer_must_return_a_number(given):
     with pytest.raises(InputError, match=r"prompt 'tie', answer 'long right': the score is"):
@@ -106,8 +97,6 @@ def test_a_scorer_must_return_a_number(given):
         (lambda: reward_audit(SAMPLES, correct, correct, 0.0), "alpha=0.0"),
         (lambda: weight_sweep([np.ones(2)], [np.ones(3)], np.array([0.0])), "same answers"),
         (lambda: weight_sweep([np.ones(2)], [np.ones(2)], np.array([1.5])), r"in \[0, 1\]"),
-        (lambda: amplified_share(np.ones(2), np.ones(3), 0.1), "2 rewards for 3"),
-        (lambda: amplified_share(np.ones(2), np.ones(2), 0.0), "tol=0.0"),
     ],
 )
 def test_bad_input(ask, message):

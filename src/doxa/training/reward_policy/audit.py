@@ -241,29 +241,5 @@ def weight_sweep(
     return Sweep(weights, np.array(top, dtype=np.int64).reshape(len(top), len(weights)))
 
 
-def amplified_share(rewards: Float[np.ndarray, " _"], groups: Shaped[np.ndarray, " _"], tol: float) -> float:
-    """Return the tie rate: the share of groups whose rewards differ, but with a standard deviation below ``tol``.
-
-    Dividing advantages by that deviation blows such a difference up to full size, whatever it was.
-
-    Raises:
-        InputError: lengths differ, there is no group, or tol <= 0.
-    """
-    if not tol > 0.0:
-        raise InputError(f"tol={tol}: must be > 0; it is the spread below which rewards count as equal")
-    if rewards.shape != groups.shape or not rewards.size:
-        raise InputError(
-            f"{rewards.size} rewards for {groups.size} group labels; give one label to each reward"
-        )
-    _, place = np.unique(groups, return_inverse=True)
-    counts = np.bincount(place)
-    centred = rewards - (np.bincount(place, rewards) / counts)[place]
-    spread = np.sqrt(np.bincount(place, centred**2) / counts)
-    lowest = np.full(counts.size, np.inf)
-    np.minimum.at(lowest, place, rewards)
-    differs = np.bincount(place, rewards != lowest[place]) > 0
-    return float(np.mean(differs & (spread < tol)))
-
-
 def _first_best(scores: Float[np.ndarray, " answers"], tol: float) -> int:
     return int(np.argmax(scores >= scores.max() - tol))

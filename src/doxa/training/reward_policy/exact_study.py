@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from doxa.belief.distances import total_variation
 from doxa.lab.record import Recorder
 from doxa.streams import stream
+from doxa.training.reward_policy.maps import reward_policy_map
 from doxa.training.reward_policy.perturbation import (
     cliff_perturbation,
     effective_reward,
@@ -100,10 +102,11 @@ def record_bounds(recorder: Recorder, seed: int, pairs: int) -> None:
                 pairs=many[0],
                 nearest=float(np.max(off / bound, initial=0.0)),
             )
+    recorder.measure("round trip", round_trip(seed), subject="random pairs")
 
 
 def _bounds(
-    before: FiniteMDP, after: FiniteMDP, moved: Float[np.ndarray, " pairs"], base: Float[np.ndarray, "..."]
+    before: FiniteMDP, after: FiniteMDP, moved: Float[np.ndarray, " pairs"], base: Float[np.ndarray, ...]
 ) -> list[tuple[str, Float[np.ndarray, " pairs"], Float[np.ndarray, " pairs"]]]:
     """Return the name of each bound, what it bounds, and the bound, for each pair."""
     gamma, best = before.gamma, before.q_star().max(-1)
@@ -182,12 +185,16 @@ def record_controls(recorder: Recorder, seed: int, many: int) -> None:
         state = stability_radius(mdp).argmin(-1)
         best = mdp.optimal_actions()
         adverse = np.where(best, -1.0, 1.0)
-        for size, kind in ((0.99, "inside the radius"), (1.01, "beyond the radius")):
-            for signs in (adverse, rng.choice([-1.0, 1.0], size=mdp.R.shape)):
-                radius = stability_radius(mdp)[each, state][:, None, None]
-                after = replace(mdp, R=mdp.R + size * radius * signs).optimal_actions()
-                changed = (after != best).any(-1)[each, state]
-                _changed(recorder, kind, changed, gamma, adverse=signs is adverse)
+        radius = stability_radius(mdp)[each, state][:, None, None]
+        changes = [("inside the radius", 0.99 * adverse)]
+        changes.append(("inside the radius", 0.99 * rng.choice([-1.0, 1.0], size=mdp.R.shape)))
+        if (
+            gamma == 0.0
+        ):  # with a future the radius is sufficient only, and this change need not flip anything
+            changes.append(("beyond the radius", 1.01 * adverse))
+        for kind, change in changes:
+            after = replace(mdp, R=mdp.R + radius * change).optimal_actions()
+            _changed(recorder, kind, (after != best).any(-1)[each, state], gamma)
         tied = tied_mdp(rng, 5, 4, gamma, 2, (many // len(DISCOUNTS),)).mdp
         shaped = potential_shaping(tied, 10.0 * rng.standard_normal((*each.shape, 5)))
         constant = replace(tied, R=tied.R + 10.0 * rng.standard_normal((*each.shape, 1, 1)))
@@ -196,9 +203,7 @@ def record_controls(recorder: Recorder, seed: int, many: int) -> None:
             _changed(recorder, kind, changed, gamma)
 
 
-def _changed(
-    recorder: Recorder, kind: str, changed: np.ndarray, gamma: float, *, adverse: bool = False
-) -> None:
+def _changed(recorder: Recorder, kind: str, changed: Bool[np.ndarray, " processes"], gamma: float) -> None:
     recorder.measure(
         "changed",
         float(changed.sum()),
@@ -206,14 +211,14 @@ def _changed(
         kind=kind,
         gamma=gamma,
         tried=int(changed.size),
-        adverse=adverse,
     )
 
 
 def record_slack(recorder: Recorder, seed: int, many: int) -> None:
     """Record whether a policy loses under the whole reward just where a tied action would have done better."""
     rng = stream(seed, "incomplete rewards")
-    wrong, lost = 0, []
+    wrong = 0
+    lost: list[float] = []
     start = np.full(4, 0.25)
     tied = tied_mdp(rng, 4, 3, 0.9, 2, (many,)).mdp
     radius = (tied.gap() * (1.0 - tied.gamma) / 2.0).min(-1)
@@ -224,7 +229,7 @@ def record_slack(recorder: Recorder, seed: int, many: int) -> None:
         )
         wrong += (gap.slack > 1e-11) != bool(gap.improving.any())
         lost.append(gap.slack / float(np.abs(missing).max()))
-    told = {"subject": "incomplete rewards", "tried": many}
+    told: dict[str, Any] = {"subject": "incomplete rewards", "tried": many}
     recorder.measure("slack mismatch", float(wrong), **told)
     recorder.measure("slack", float(np.mean(lost)), unit="size of the missing reward", **told)
     recorder.measure("losing", float(np.mean(np.array(lost) > 0.0)), **told)
@@ -238,6 +243,12 @@ def record_step(recorder: Recorder) -> None:
             policy = bandit.policy(kind, alpha)[0]
             share = float(policy[1] / (policy[0] + policy[1]))
             recorder.measure("step", share, subject="bandit", axis="sweep", time=eps, kind=kind, alpha=alpha)
+
+    delta, alpha = 1e-5, 0.1
+    flat = self_loop_bandit(np.zeros(2))
+    curve = reward_policy_map(flat, [np.array([[-1.0, 1.0]])], [delta], "soft", alpha=alpha)
+    reached = float(curve.tv[0, 0, 0] / lipschitz_bound(alpha, 0.0, delta))
+    recorder.measure("tightness", reached, subject="bandit")
 
 
 def record_routes(recorder: Recorder) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def record_learners(recorder: Recorder, seed: int, bandit: Bandit) -> None:
     shares = learnt.second_of_right
     right = learnt.policy[:, : bandit.right].sum(1)
     for k, one in enumerate(learners):
-        about = one._asdict()
+        about: dict[str, Any] = one._asdict()
         known = None if one.entropy == 0.0 else float(expit(one.bonus / one.entropy))
         recorder.measure("second arm", float(shares[k]), subject="bandit learner", known=known, **about)
         recorder.measure("right", float(right[k]), subject="bandit learner", **about)
