@@ -59,14 +59,14 @@ PARTS: dict[Part, tuple[str, tuple[str, ...]]] = {
             "tasks": 6,
             "samples": 6,
         },
-        "paper": {"seeds": 24, "language_seeds": 8, "pairs": 10000},
+        "paper": {"seeds": 48, "language_seeds": 8, "pairs": 10000},
     },
 )
 class Config:
     """The settings of the embedded experiments and of the audits."""
 
     seed: int = setting(0, "seed of the first replicate, of processes, learners, networks, noise and replies")
-    seeds: int = setting(12, "replicates of the bandit learners", unit="seeds", minimum=2)
+    seeds: int = setting(24, "replicates of the bandit learners", unit="seeds", minimum=2)
     language_seeds: int = setting(3, "networks that policies are trained from", unit="seeds", minimum=2)
     parts: tuple[str, ...] = setting(EXPERIMENTS, "which embedded experiments to run", choices=EXPERIMENTS)
     pairs: int = setting(

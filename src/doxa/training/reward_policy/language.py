@@ -50,7 +50,7 @@ def record_language(
 ) -> None:
     """Train one seed's replicates side by side, and record the share of short answers among the right ones."""
     from doxa.training.policy_loop import train_policy
-    from doxa.training.policy_plan import PolicyPlan, Variant
+    from doxa.training.policy_plan import PolicyPlan, PolicyWorld, Variant
     from doxa.worlds.sum_composition import SumComposition
     from doxa.worlds.sum_learners import train_base
 
@@ -63,7 +63,7 @@ def record_language(
     )
     kinds = [(name, bonus) for name, bonus in product(ADVANTAGES, BONUSES)]
     variants = [Variant(_name(*kind), advantage=ADVANTAGES[kind[0]], rate=sizes.rate) for kind in kinds]
-    worlds = {_name(*kind): SumComposition(short_bonus=kind[1]) for kind in kinds}
+    worlds: dict[str, PolicyWorld] = {_name(*kind): SumComposition(short_bonus=kind[1]) for kind in kinds}
     plan = PolicyPlan(steps=sizes.steps, group=sizes.group, evaluate_every=0, tie_tolerance=TIE)
     run = train_policy(
         base.net,
