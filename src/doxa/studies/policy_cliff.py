@@ -53,13 +53,13 @@ PARTS: dict[Part, tuple[str, tuple[str, ...]]] = {
             "seeds": 6,
             "language_seeds": 2,
             "cliffs": 8,
-            "pretraining": 300,
-            "policy_steps": 40,
+            "pretraining": 250,
+            "policy_steps": 30,
             "judged": 32,
             "tasks": 6,
             "samples": 6,
         },
-        "paper": {"seeds": 48, "language_seeds": 8, "pairs": 10000},
+        "paper": {"seeds": 48, "language_seeds": 12, "pairs": 10000},
     },
 )
 class Config:
@@ -67,7 +67,7 @@ class Config:
 
     seed: int = setting(0, "seed of the first replicate, of processes, learners, networks, noise and replies")
     seeds: int = setting(24, "replicates of the bandit learners", unit="seeds", minimum=2)
-    language_seeds: int = setting(3, "networks that policies are trained from", unit="seeds", minimum=2)
+    language_seeds: int = setting(6, "networks that policies are trained from", unit="seeds", minimum=2)
     parts: tuple[str, ...] = setting(EXPERIMENTS, "which embedded experiments to run", choices=EXPERIMENTS)
     pairs: int = setting(
         1000, "random pairs of rewards, and processes of each control", unit="pairs", minimum=100
@@ -219,10 +219,10 @@ def _audit(cell: Cell, ctx: Context, recorder: Recorder, progress: Progress) -> 
         if cell.condition == "scores"
         else _sampled(cell, ctx, recorder, progress)
     )
-    options = {name: getattr(config, name) for name in SCORED}
+    told: dict[str, Any] = {"noise": config.noise, "alpha": config.alpha, "tol": config.tie}
     if found is not None:
         base = config.base if cell.condition == "scores" else ""
-        audit_study.record_audit(recorder, found, base=base, seed=cell.seed, **options)
+        audit_study.record_audit(recorder, found, base=base, seed=cell.seed, **told)
 
 
 def _sampled(cell: Cell, ctx: Context, recorder: Recorder, progress: Progress) -> Scored | None:

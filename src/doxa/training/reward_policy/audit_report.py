@@ -138,9 +138,9 @@ def _unmoved(rows: pl.DataFrame, constant: pl.DataFrame) -> list[Finding]:
 def _weights(tables: Tables) -> list[Finding]:
     rows = rows_of(tables, "weights changed")
     found: list[Finding] = []
-    pairs = rows.select("subject", "other").unique(maintain_order=True).rows() if rows.height else []
-    for first, second in pairs:
-        own = rows.filter((pl.col("subject") == first) & (pl.col("other") == second)).sort("time")
+    for second in rows["other"].unique(maintain_order=True) if rows.height else []:
+        own = rows.filter(pl.col("other") == second).sort("time")
+        first = str(own["subject"][0])
         prompts = int(own["prompts"][0])
         steepest = own.sort("flips", descending=True)
         note = f"{int(own['flips'].sum())} flips"
@@ -148,9 +148,10 @@ def _weights(tables: Tables) -> list[Finding]:
             note += f", most of them at weight {float(steepest['time'][0]):g}"
         found.append(
             _share(
-                f"weights-{slug(first)}-{slug(second)}",
-                f"between {first} alone and {second} alone the best answer of more than one prompt in twenty changes",
-                round(float(own["value"][-1]) * prompts),
+                f"weights-{slug(str(second))}",
+                f"half {first} and half {second}, in place of {first}, changes the best answer of more than one prompt "
+                "in twenty",
+                round(float(own["value"][own.height // 2]) * prompts),
                 prompts,
                 above=FEW,
                 note=note,
@@ -161,6 +162,7 @@ def _weights(tables: Tables) -> list[Finding]:
 
 def _process(tables: Tables) -> list[Finding]:
     states = rows_of(tables, "optimal actions")
+    states = states.filter(~pl.col("idle")) if states.height else states
     tied = states.filter(pl.col("value") > 1) if states.height else states
     told = "; ".join(
         f"{row['state']}: {', '.join(row['actions'])}" for row in tied.head(8).iter_rows(named=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -65,7 +64,7 @@ def record_audit(
     for other, after in scored.scores.items():
         if other != name:
             _record(recorder, scored, name, other, before, after, alpha * unit, tol, kind="reward")
-    _record_weights(recorder, scored, tol)
+    _record_weights(recorder, scored, name, tol)
 
 
 def _record(
@@ -107,18 +106,20 @@ def _told(row: PromptAudit) -> dict[str, Any]:
     }
 
 
-def _record_weights(recorder: Recorder, scored: Scored, tol: float) -> None:
-    """Record how many best answers change while weights move from one reward to another, for all pairs."""
-    for first, second in combinations(scored.scores, 2):
-        sweep = weight_sweep(scored.scores[first], scored.scores[second], WEIGHTS, tol)
+def _record_weights(recorder: Recorder, scored: Scored, base: str, tol: float) -> None:
+    """Record how many best answers change while weights move from the base to each other reward."""
+    for other, after in scored.scores.items():
+        if other == base:
+            continue
+        sweep = weight_sweep(scored.scores[base], after, WEIGHTS, tol)
         for at, weight in enumerate(sweep.weights):
             recorder.measure(
                 "weights changed",
                 float(sweep.changed[at]),
-                subject=first,
+                subject=base,
                 axis="sweep",
                 time=float(weight),
-                other=second,
+                other=other,
                 flips=int(sweep.flips[:, at - 1].sum()) if at else 0,
                 prompts=len(scored.prompts),
             )

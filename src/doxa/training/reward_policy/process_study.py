@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 
 from doxa.belief.distances import total_variation
 from doxa.lab.record import Recorder
@@ -46,6 +47,7 @@ def record_states(recorder: Recorder, held: ProcessFile, tol: float) -> None:
     mdp = held.mdp
     best, gap, radius = mdp.optimal_actions(tol), mdp.gap(tol), stability_radius(mdp, tol=tol)
     reached = mdp.visits(mdp.policy("uniform", tol=tol), held.start) > tol
+    idle = idle_states(mdp)
     for s, name in enumerate(held.states):
         recorder.measure(
             "optimal actions",
@@ -57,7 +59,14 @@ def record_states(recorder: Recorder, held: ProcessFile, tol: float) -> None:
             gap=float(gap[s]) if np.isfinite(gap[s]) else None,
             radius=float(radius[s]) if np.isfinite(radius[s]) else None,
             reached=bool(reached[s]),
+            idle=bool(idle[s]),
         )
+
+
+def idle_states(mdp: FiniteMDP) -> Bool[np.ndarray, " states"]:
+    """Return where all actions lead to and pay the same, such as at an end: there is nothing to decide."""
+    alike = (mdp.P[:, :1] == mdp.P).all((-2, -1)) & (mdp.R[:, :1] == mdp.R).all(-1)
+    return np.asarray(alike)
 
 
 def record_jumps(recorder: Recorder, held: ProcessFile, eps: float, tol: float) -> None:
@@ -65,7 +74,7 @@ def record_jumps(recorder: Recorder, held: ProcessFile, eps: float, tol: float) 
     mdp = held.mdp
     best = mdp.optimal_actions(tol)
     before = {kind: mdp.policy(kind, tol=tol) for kind in ("greedy", "uniform")}
-    for s in np.flatnonzero(best.sum(-1) > 1):
+    for s in np.flatnonzero((best.sum(-1) > 1) & ~idle_states(mdp)):
         action = int(np.flatnonzero(best[s])[-1])
         # a tie within tol is closed by a lift of more than tol
         after = replace(mdp, R=cliff_perturbation(mdp, int(s), action, eps + 2.0 * tol, tol=tol))

@@ -279,35 +279,44 @@ def _language(tables: Tables) -> list[Finding]:
 
     base = units(tables, "right", advantage="base")
     learnt = units(tables, "right", advantage="normalised", bonus=0.0).minus(base)
-    unit = "share of short answers"
+    told: dict[str, Any] = {"unit": "share of short answers", "possible": (-1.0, 1.0)}
     return [
         jump("normalised").finding(
             "language-jump",
             f"networks: a bonus of {LARGE:g} against {-LARGE:g} makes right answers short (standard advantages)",
-            unit=unit,
             above=0.0,
+            **told,
         ),
         short("normalised", LARGE)
         .minus(short("normalised", 0.0))
-        .finding("language-bonus", f"networks: the same for {LARGE:g} against none", unit=unit, above=0.0),
-        jump("plain").within(
+        .finding(
+            "language-bonus",
+            f"networks: a bonus of {LARGE:g} against none makes them short",
+            above=0.0,
+            **told,
+        ),
+        jump("plain").finding(
             "language-plain",
             f"networks: with plain advantages a bonus of {LARGE:g} against {-LARGE:g} moves little",
-            NOISE,
-            unit=unit,
+            above=-NOISE,
+            below=NOISE,
+            control=True,
+            **told,
         ),
         jump("normalised")
         .minus(jump("plain"))
         .finding(
             "language-amplified",
             "networks: dividing by the deviation makes the difference larger (former minus latter)",
-            unit=unit,
             above=0.0,
+            unit=told["unit"],
+            possible=(-2.0, 2.0),
         ),
         learnt.finding(
             "language-learns",
             "networks: training makes answers right (without a bonus, share of right answers after less before)",
             unit="fraction",
+            possible=(-1.0, 1.0),
             above=0.0,
         ),
     ]
