@@ -131,7 +131,8 @@ class Adder:
     context_tokens: int | None = None
 
     def reply(self, conversations, *, sampling, tools=()):
-        return [self.said(conversation[-1].content, sampling.sample) for conversation in conversations]
+        sample = int(sampling.branch.removeprefix("replicate ") or 0)
+        return [self.said(conversation[-1].content, sample) for conversation in conversations]
 
     def score(self, queries):
         raise CapabilityError("it only replies")
@@ -170,7 +171,7 @@ def test_a_subject_is_sampled_and_scored():
     assert told["answered"].estimate == pytest.approx(42 / 48)
     assert told["constant"].verdict == "holds"
     assert rows_of(tables, "right")["value"][0] > 0.5
-    assert tables.transcripts.height == 42
+    assert tables.transcripts.height == 48
 
 
 def test_nothing_answered_is_unresolved():
