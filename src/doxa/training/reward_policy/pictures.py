@@ -17,6 +17,10 @@ from doxa.training.reward_policy.learners_study import BONUSES, PLAIN, STANDARD
 from doxa.training.reward_policy.report import SOFT_ENOUGH
 
 SHARE_TITLE = "share of the favoured action"
+DRAWN, DRAWN_ALPHAS = ("greedy", "uniform", "soft"), (0.0, 0.01, 0.1, 1.0)
+"""Policies of the first figure: no more than there are colours."""
+NEAR = 0.7
+"""Share of a step of the grid of weights below which a gap counts as a tie; the steepest gap falls by 1.3 a step."""
 
 
 def embedded_figures(tables: Tables) -> list[Figure]:
@@ -45,12 +49,13 @@ def _cliff(tables: Tables) -> list[Figure]:
     rows = rows_of(tables, "distance")
     if not rows.height:
         return []
-    two = list(rows.filter(pl.col("ways") == 2).iter_rows(named=True))
+    two = list(rows.filter((pl.col("ways") == 2) & pl.col("kind").is_in(DRAWN)).iter_rows(named=True))
+    two = [row for row in two if row["alpha"] in DRAWN_ALPHAS]
     lines = [{"change": row["change"], "value": row["value"], "policy": _kind(row)} for row in two]
     lines += [
         {"change": row["change"], "value": min(row["bound"], 1.0), "policy": "bound at α = 0.1"}
         for row in two
-        if row["kind"] == "soft" and row["alpha"] == SOFT_ENOUGH
+        if row["alpha"] == SOFT_ENOUGH
     ]
     return [
         curves(
@@ -58,7 +63,7 @@ def _cliff(tables: Tables) -> list[Figure]:
             "How far the policy moves at a tie of two actions",
             "Mean distance d_TV at the tied state against the largest change of the reward; exact, γ = 0.9. "
             "Hard policies move by their whole jump however small the change is, soft ones in proportion to it.",
-            sorted(lines, key=lambda row: (row["policy"], row["change"])),
+            lines,
             x="change",
             value="value",
             group="policy",
@@ -256,15 +261,14 @@ def _map(tables: Tables) -> list[Figure]:
     if not rows.height:
         return []
     step = 1.0 / (rows["w1"].n_unique() - 1)
-    wide = rows.with_columns(
-        *(
-            (pl.col(name) + end * 0.5 * step).alias(f"{name}{side}")
-            for name in ("w1", "w2")
-            for end, side in ((-1, "a"), (1, "b"))
-        )
-    )
-    lines = lines_of(wide, "optimum", "w1a", "w1b", "w2a", "w2b", "value")
-    near = lines_of(rows.filter(pl.col("value") < 0.5 * step), "w1", "w2")
+    ends = [
+        (pl.col(name) + side * 0.5 * step).alias(f"{name}{end}")
+        for name in ("w1", "w2")
+        for side, end in ((-1, "a"), (1, "b"))
+    ]
+    wide = rows.with_columns(*ends, pl.col("optimum").str.split(", ").list.first().alias("plain request"))
+    lines = lines_of(wide, "plain request", "w1a", "w1b", "w2a", "w2b", "optimum")
+    near = lines_of(rows.filter(pl.col("value") < NEAR * step), "w1", "w2")
     across = quantity("w1a", "weight of being helpful, plain request", (0.0, 1.0))
     up = quantity("w2a", "weight of being helpful, risky follow-up", (0.0, 1.0))
     area: dict[str, Json] = {
@@ -272,7 +276,7 @@ def _map(tables: Tables) -> list[Figure]:
         "x2": {"field": "w1b"},
         "y": up,
         "y2": {"field": "w2b"},
-        **group_channels(lines, "optimum", mark="bar"),
+        **group_channels(lines, "plain request", mark="bar"),
     }
     dots: dict[str, Json] = {"x": {**across, "field": "w1"}, "y": {**up, "field": "w2"}}
     layers: list[dict[str, Json]] = [
@@ -283,8 +287,8 @@ def _map(tables: Tables) -> list[Figure]:
         figure(
             "tie-set",
             "What is optimal under each pair of weights, and where it ties",
-            "Colours: best action to the plain request, and to the risky follow-up. Dots: weights at which actions "
-            "nearly tie; crossing them flips the policy.",
+            "Colours: the best answer to the plain request. Dots: weights at which two actions nearly tie in either "
+            "state; crossing them flips the policy. The level rows are ties at the risky follow-up.",
             layers,
             lines,
             380,
