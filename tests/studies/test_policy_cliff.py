@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from doxa.errors import InputError
+from doxa.lab.asking import expect_missing
 from doxa.lab.declaration import find_study
 from doxa.lab.record import Recorder, Tables
 from doxa.lab.run import plan, run_study
@@ -246,6 +247,13 @@ def test_a_small_models_answers(tmp_path):
     assert found["answered"].n == 4
     assert result.tables.transcripts.height == 4
     assert run_study("policy-cliff", overrides=overrides, out=tmp_path).computed == 0
+
+
+def test_what_will_be_asked_is_counted_before(tmp_path):
+    address = "http://localhost:9/v1#a"
+    overrides = {"subject": address, "tasks": 3, "samples": 4}
+    expected = expect_missing(plan("policy-cliff", overrides=overrides), tmp_path)
+    assert expected.subjects[address].calls == 12
 
 
 def test_one_cell_to_what_is_exact_and_to_a_replicate():

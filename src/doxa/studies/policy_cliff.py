@@ -257,6 +257,6 @@ def figures(tables: Tables, config: Config) -> list[Figure]:
         from doxa.training.reward_policy.pictures import embedded_figures
 
         return embedded_figures(tables)
-    from doxa.training.reward_policy.audit_report import audit_figures
+    from doxa.training.reward_policy.audit_pictures import audit_figures
 
     return audit_figures(tables)

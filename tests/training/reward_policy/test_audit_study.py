@@ -12,7 +12,8 @@ from doxa.lab.parts import keep_none
 from doxa.lab.record import Recorder, Tables
 from doxa.subjects.base import Capability, Reply, Sampling
 from doxa.training.reward_policy.audit import distinct
-from doxa.training.reward_policy.audit_report import audit_figures, audit_findings
+from doxa.training.reward_policy.audit_pictures import audit_figures
+from doxa.training.reward_policy.audit_report import audit_findings
 from doxa.training.reward_policy.audit_study import base_of, record_audit, record_tie_rates
 from doxa.training.reward_policy.files import ProcessFile, Scored, TieLog
 from doxa.training.reward_policy.process_study import idle_states, record_process

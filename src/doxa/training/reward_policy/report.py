@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -38,6 +39,15 @@ def number(name: str, claim: str, value: float | None, **rest: Any) -> Finding:
     note = rest.pop("note", "")
     note = note if value is not None else f"not computed in this run; {note}".strip("; ")
     return Finding.judged(name, claim, value, None if value is None else (value, value), note=note, **rest)
+
+
+def slug(name: str) -> str:
+    """Return a name as a part of a finding's id.
+
+    >>> slug("noise 0.01"), slug("rm/A v2")
+    ('noise-0-01', 'rm-a-v2')
+    """
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "reward"
 
 
 def _exact(tables: Tables) -> list[Finding]:
