@@ -8,6 +8,8 @@ Each kind of component has one registry, which stands beside what it holds:
 - ``elicitors`` in ``doxa.elicit.elicitors``: ways of asking, by name;
 - ``dynamics`` in ``doxa.dynamics``: pairs ``init`` / ``step``, by name;
 - ``graphs`` in ``doxa.society.addresses``: generators of graphs, by name;
+- ``losses`` in ``doxa.training.losses.base``, ``advantages`` and ``divergences`` in their modules beside it: what a
+  policy is trained by, by name;
 - ``measures`` in ``doxa.belief.measures``: functions from records to rows, by name.
 
 Built-in components register where they are defined, or are found by walking a package of doxa; installed plug-ins

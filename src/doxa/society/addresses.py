@@ -9,16 +9,13 @@ myname?option=1                 what a plug-in adds to the registry ``graphs``
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-from typing import Any, cast, get_type_hints
-from urllib.parse import parse_qsl
 
 import numpy as np
 
 from doxa.errors import InputError, did_you_mean
+from doxa.lab.options import asked, option_value, parse_options, typed_options
 from doxa.lab.registry import Registry
 from doxa.society import generators
 from doxa.society.graph import Graph
@@ -90,29 +87,19 @@ def open_graph(address: str, rng: Seed, *, n: int | None = None) -> Graph:
     >>> open_graph("ba?n=1000&m=5", 0).n_edges
     4975
     """
-    name, options = _parse(address)
+    name, options = parse_options("graph", address, "ba?n=1000&m=5")
     graph = _of_file(name.removeprefix("file:"), options, rng) if name.startswith("file:") else None
     if graph is None:
         builder = _builder_of(name)
         given = {} if n is None or "n" in options else {"n": str(n)}
-        chance = {"rng": rng} if "rng" in _asked(builder) else {}
-        graph = builder(**_typed(address, builder, {**given, **options}), **chance)
+        chance = {"rng": rng} if "rng" in asked(builder) else {}
+        said = typed_options("graph", address, builder, {**given, **options}, without=("rng",))
+        graph = builder(**said, **chance)
     if n is not None and graph.n != n:
         raise InputError(
             f"graph '{address}' has {graph.n} nodes, and {n} are asked for; ask for {graph.n}, or take another graph"
         )
     return graph
-
-
-def _parse(address: str) -> tuple[str, dict[str, str]]:
-    name, _, query = address.partition("?")
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
-    except ValueError:
-        raise InputError(f"graph '{address}': options are name=value, as in ba?n=1000&m=5") from None
-    if len({key for key, _ in pairs}) != len(pairs):
-        raise InputError(f"graph '{address}': gives an option twice")
-    return name, dict(pairs)
 
 
 def _builder_of(name: str) -> Builder:
@@ -123,42 +110,15 @@ def _builder_of(name: str) -> Builder:
     return graphs.get(full)
 
 
-@cache
-def _asked(builder: Builder) -> dict[str, tuple[inspect.Parameter, Any]]:
-    """Return what a builder asks for, each with its type."""
-    hints = get_type_hints(builder)
-    parameters = inspect.signature(builder).parameters
-    return {name: (parameter, hints[name]) for name, parameter in parameters.items()}
-
-
-def _typed(address: str, builder: Builder, options: dict[str, str]) -> dict[str, Any]:
-    """Return the options as the types that the builder asks for."""
-    asked = {key: found for key, found in _asked(builder).items() if key != "rng"}
-    for key in options:
-        if key not in asked:
-            raise InputError(f"graph '{address}': has no option '{key}'; {did_you_mean(key, asked)}")
-    missing = [key for key, (one, _) in asked.items() if one.default is one.empty and key not in options]
-    if missing:
-        raise InputError(f"graph '{address}': say {' and '.join(f'{key}=' for key in missing)}")
-    return {key: _value(address, key, text, asked[key][1]) for key, text in options.items()}
-
-
-def _value(address: str, key: str, text: str, kind: Any) -> Any:
-    kinds: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number"}
-    wanted = next((one for one in kinds if kind == one or kind == (one | None)), str)
-    try:
-        return {"true": True, "false": False}[text] if wanted is bool else cast(Any, wanted)(text)
-    except (ValueError, KeyError):
-        raise InputError(f"graph '{address}': {key}={text} must be {kinds[wanted]}") from None
-
-
 def _of_file(path: str, options: dict[str, str], rng: Seed) -> Graph:
     null = {"configuration": configuration_of, "rewired": rewired}
     kinds = {"directed": bool, "n": int, "null": str, "weighted": bool}
     for key in options:
         if key not in kinds:
             raise InputError(f"graph 'file:{path}': has no option '{key}'; {did_you_mean(key, kinds)}")
-    given = {key: _value(f"file:{path}", key, text, kinds[key]) for key, text in options.items()}
+    given = {
+        key: option_value("graph", f"file:{path}", key, text, kinds[key]) for key, text in options.items()
+    }
     wanted = given.pop("null", None)
     if wanted is not None and wanted not in null:
         raise InputError(f"graph 'file:{path}': null={wanted}; {did_you_mean(wanted, null)}")

@@ -1,1 +1,91 @@
-"""How beliefs are trained: continued training, and what it does to what a model knows."""
+"""How beliefs are trained: continued training and what it does to what a model knows; objectives of policy training.
+
+Names load their modules, and with them torch, when they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from doxa.lazy import loader
+
+if TYPE_CHECKING:
+    from doxa.training.advantages import grpo_advantage, opo_advantage, rloo_advantage
+    from doxa.training.aggregation import aggregate_loss, masked_mean
+    from doxa.training.batches import ObjectiveWarning
+    from doxa.training.entropy_change import (
+        covariance_law,
+        entropy_change_first_order,
+        official_omega,
+        steer_weights,
+        token_covariance,
+    )
+    from doxa.training.losses.base import LossOutput
+    from doxa.training.losses.covariance import clip_cov_loss, kl_cov_loss
+    from doxa.training.losses.entropy_weighted import steer_loss, top_entropy_loss
+    from doxa.training.losses.surrogate import dual_clip_loss, policy_gradient_loss, ppo_clip_loss
+    from doxa.training.objectives import Advantage, TokenLoss, open_advantage, open_loss
+    from doxa.training.tokens import TokenStatistics, token_entropy, token_log_probs, token_statistics
+
+__all__ = [
+    "Advantage",
+    "LossOutput",
+    "ObjectiveWarning",
+    "TokenLoss",
+    "TokenStatistics",
+    "aggregate_loss",
+    "clip_cov_loss",
+    "covariance_law",
+    "dual_clip_loss",
+    "entropy_change_first_order",
+    "grpo_advantage",
+    "kl_cov_loss",
+    "masked_mean",
+    "official_omega",
+    "open_advantage",
+    "open_loss",
+    "opo_advantage",
+    "policy_gradient_loss",
+    "ppo_clip_loss",
+    "rloo_advantage",
+    "steer_loss",
+    "steer_weights",
+    "token_covariance",
+    "token_entropy",
+    "token_log_probs",
+    "token_statistics",
+    "top_entropy_loss",
+]
+
+__getattr__ = loader(
+    __name__,
+    {
+        "Advantage": "objectives",
+        "LossOutput": "losses.base",
+        "ObjectiveWarning": "batches",
+        "TokenLoss": "objectives",
+        "TokenStatistics": "tokens",
+        "aggregate_loss": "aggregation",
+        "clip_cov_loss": "losses.covariance",
+        "covariance_law": "entropy_change",
+        "dual_clip_loss": "losses.surrogate",
+        "entropy_change_first_order": "entropy_change",
+        "grpo_advantage": "advantages",
+        "kl_cov_loss": "losses.covariance",
+        "masked_mean": "aggregation",
+        "official_omega": "entropy_change",
+        "open_advantage": "objectives",
+        "open_loss": "objectives",
+        "opo_advantage": "advantages",
+        "policy_gradient_loss": "losses.surrogate",
+        "ppo_clip_loss": "losses.surrogate",
+        "rloo_advantage": "advantages",
+        "steer_loss": "losses.entropy_weighted",
+        "steer_weights": "entropy_change",
+        "token_covariance": "entropy_change",
+        "token_entropy": "tokens",
+        "token_log_probs": "tokens",
+        "token_statistics": "tokens",
+        "top_entropy_loss": "losses.entropy_weighted",
+    },
+)
