@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import polars as pl
 
+from doxa.lab.measured import rows_of, units
 from doxa.lab.record import Finding, Tables
 from doxa.lab.units import Units
 from doxa.society.herding.embedded import PRIOR
@@ -26,26 +26,6 @@ MAIN_K, MIDDLE_K = 0.5, 2.0
 NEAR_WEIGHT = 0.15
 PROFIT_FROM_NOTHING = 0.2
 WITHIN_ERRORS = 3.0
-
-
-def rows_of(tables: Tables, measure: str, **where: Any) -> pl.DataFrame:
-    """Return the rows of a measure with what stands in ``extra`` as columns, where these have given values."""
-    rows = tables.measures.filter(pl.col("measure") == measure)
-    extras = [json.loads(text) for text in rows["extra"]]
-    for name in dict.fromkeys(key for extra in extras for key in extra):
-        rows = rows.with_columns(pl.Series(name, [extra.get(name) for extra in extras], strict=False))
-    for name, value in where.items():
-        if name not in rows.columns:
-            return rows.clear()
-        rows = rows.filter(pl.col(name) == value)
-    return rows
-
-
-def units(tables: Tables, measure: str, **where: Any) -> Units:
-    """Return one number for each seed; several rows of a seed are averaged."""
-    rows = rows_of(tables, measure, **where)
-    means = rows.group_by("seed", maintain_order=True).agg(pl.col("value").mean())
-    return Units(dict(zip(means["seed"].to_list(), means["value"].to_list(), strict=True)))
 
 
 def embedded_findings(tables: Tables) -> list[Finding]:

@@ -11,9 +11,10 @@ from doxa.canonical import Json
 from doxa.lab.figures import Figure, bars, curves, heatmap
 from doxa.lab.figures.channels import figure, group_channels, layer, quantity
 from doxa.lab.figures.rows import lines_of
+from doxa.lab.measured import rows_of, units
 from doxa.lab.record import Tables
 from doxa.lab.units import SHARE
-from doxa.society.herding.embedded_report import MAIN_K, MIDDLE_K, expected, rows_of, units
+from doxa.society.herding.embedded_report import MAIN_K, MIDDLE_K, expected
 
 REVEALS = ("reveals its signal", "herds")
 PHASES = ("stop", "baseline", "lowest", "raise", "lower", "perfect", "obfuscate")

@@ -12,8 +12,8 @@ import polars as pl
 from doxa.belief.calibration import log_odds_fit
 from doxa.belief.inference import Interval, wilson
 from doxa.lab.figures import Figure, bars, curves, scatter
+from doxa.lab.measured import rows_of
 from doxa.lab.record import Finding, Tables
-from doxa.society.herding.embedded_report import rows_of
 from doxa.streams import stream
 
 NEAR_SLOPE = (0.6, 1.6)
