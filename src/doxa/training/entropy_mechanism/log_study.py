@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from doxa.belief.inference import Interval, percentile_interval
-from doxa.canonical import Json
+from doxa.belief.inference import percentile_interval
 from doxa.errors import InputError
+from doxa.lab.measured import rows_of
 from doxa.lab.record import Finding, Recorder, Tables
 from doxa.streams import stream
 from doxa.training.entropy_law import EntropyLaw
-from doxa.training.entropy_mechanism.rows import judged, number, rows_of
+from doxa.training.entropy_mechanism.rows import judged, number, put
 from doxa.training.entropy_warnings import KINDS_OF_LOG, Kind, Limits
 from doxa.training.logs import Series, TrainingLog, series_of
 from doxa.training.monitor import EntropyMonitor
@@ -57,13 +57,6 @@ def record_log(recorder: Recorder, log: TrainingLog, question: LogQuestion) -> N
     _record_warnings(recorder, series, question)
 
 
-def _put(recorder: Recorder, measure: str, value: Interval, unit: str = "", **more: Json) -> None:
-    low, high = value.ends or (None, None)
-    recorder.measure(
-        measure, value.estimate, subject=SUBJECT, unit=unit, low=low, high=high, missing="undefined", **more
-    )
-
-
 def _record_law(recorder: Recorder, series: Series, question: LogQuestion) -> None:
     try:
         law = EntropyLaw.fit(series.scored_entropy, series.score)
@@ -74,13 +67,28 @@ def _record_law(recorder: Recorder, series: Series, question: LogQuestion) -> No
         for measure in ("r2", "r2 permuted", "ceiling", "forecast error"):
             recorder.measure(measure, None, subject=SUBJECT, missing=why)
         return
-    _put(recorder, "r2", law.r2_interval(seed=question.seed), a=law.a, b=law.b, rmse=law.rmse, n=law.points)
+    put(
+        recorder,
+        "r2",
+        law.r2_interval(seed=question.seed),
+        SUBJECT,
+        a=law.a,
+        b=law.b,
+        rmse=law.rmse,
+        n=law.points,
+    )
     rng = stream(question.seed, "entropy-law", "permuted")
     shares = np.array(
         [EntropyLaw.fit(law.entropy, rng.permutation(law.score)).r2 for _ in range(PERMUTATIONS)]
     )
-    _put(recorder, "r2 permuted", percentile_interval(float(shares.mean()), shares, PERMUTATIONS))
-    _put(recorder, "ceiling", law.ceiling_interval(seed=question.seed), last=float(np.mean(law.score[-3:])))
+    put(recorder, "r2 permuted", percentile_interval(float(shares.mean()), shares, PERMUTATIONS), SUBJECT)
+    put(
+        recorder,
+        "ceiling",
+        law.ceiling_interval(seed=question.seed),
+        SUBJECT,
+        last=float(np.mean(law.score[-3:])),
+    )
     try:
         seen = law.forecast(question.fraction, seed=question.seed)
     except InputError as error:
@@ -107,11 +115,10 @@ def _record_warnings(recorder: Recorder, series: Series, question: LogQuestion) 
     """Let a monitor follow the run as if it were live."""
     monitor = EntropyMonitor(target=question.target, limits=LIMITS)
     scores = dict(zip(series.scored_step.tolist(), series.score.tolist(), strict=True))
-    pending = sorted(scores)
-    for step, entropy in zip(series.step.tolist(), series.entropy.tolist(), strict=True):
-        while pending and pending[0] < step:
-            pending.pop(0)
-        monitor.update(step, entropy, scores.get(step))
+    entropies = dict(zip(series.step.tolist(), series.entropy.tolist(), strict=True))
+    entropies |= dict(zip(series.scored_step.tolist(), series.scored_entropy.tolist(), strict=True))
+    for step in sorted(entropies):
+        monitor.update(step, entropies[step], scores.get(step))
     for warning in monitor.warnings:
         recorder.measure(
             "warning",
@@ -137,7 +144,7 @@ def _watched(kind: Kind, series: Series, question: LogQuestion) -> bool:
 
 def log_findings(tables: Tables, target: float | None) -> list[Finding]:
     """Judge a log: law, forecast, ceiling, and each kind of warning."""
-    notes = [str(row["text"]) for row in rows_of(tables, "note")]
+    notes = [str(row["text"]) for row in rows_of(tables, "note").iter_rows(named=True)]
     law, ceiling, error = (number(tables, name) for name in ("r2", "ceiling", "forecast error"))
     numbers = f"a = {law['a']:.4g}, b = {law['b']:.4g}" if "a" in law else ""
     until = (
@@ -198,13 +205,17 @@ def _warned(tables: Tables, kind: Kind) -> Finding:
     """Return the finding that a monitor that followed the run had nothing to warn of."""
     name, claim = CLAIMS[kind]
     watched = number(tables, "watched", kind=kind)["value"]
+    left = number(tables, "entropy left")["value"] if kind == "spent" else None
+    unit = "warnings" if left is None else "share"
     told = rows_of(tables, "warning", kind=kind)
-    if told:
-        first = told[0]
+    if told.height:
+        first = told.row(0, named=True)
         note = f"step {first['time']:g}: {first['text']}" + (
-            f"; told {len(told)} times" if len(told) > 1 else ""
+            f"; told {told.height} times" if told.height > 1 else ""
         )
-        return Finding(name, claim, float(len(told)), None, "fails", unit="warnings", note=note)
+        return Finding(
+            name, claim, float(told.height) if left is None else left, None, "fails", unit=unit, note=note
+        )
     if not watched:
         why = "no target was set" if kind == "target" else "the log has too few scores for it"
         return Finding(name, claim, None, None, "unresolved", unit="warnings", note=why)

@@ -1,35 +1,33 @@
-"""Rows of the record by measure, with what stands in ``extra`` as columns."""
+"""Recorded numbers as findings: a row with its interval in ``low`` and ``high``."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import polars as pl
+from doxa.belief.inference import Interval
+from doxa.lab.measured import rows_of
+from doxa.lab.record import Finding, Recorder, Tables
 
-from doxa.lab.record import Finding, Tables
 
-
-def rows_of(tables: Tables, measure: str, **where: Any) -> list[dict[str, Any]]:
-    """Return the rows of a measure, extras among their columns, where these have given values."""
-    found: list[dict[str, Any]] = []
-    for row in tables.measures.filter(pl.col("measure") == measure).iter_rows(named=True):
-        flat = {**row, **json.loads(row["extra"])}
-        if all(flat.get(name) == value for name, value in where.items()):
-            found.append(flat)
-    return found
+def put(recorder: Recorder, measure: str, value: Interval, subject: str, **about: Any) -> None:
+    """Record a number with its interval, if it has one."""
+    low, high = value.ends or (None, None)
+    recorder.measure(
+        measure, value.estimate, subject=subject, low=low, high=high, missing="undefined", **about
+    )
 
 
 def number(tables: Tables, measure: str, **where: Any) -> dict[str, Any]:
-    """Return the one row of a measure, an empty one where it was not computed in this run."""
+    """Return the first row of a measure, an empty one where it was not computed in this run."""
     rows = rows_of(tables, measure, **where)
-    return rows[0] if rows else {"value": None, "missing": "not computed in this run"}
+    return rows.row(0, named=True) if rows.height else {"value": None, "missing": "not computed in this run"}
 
 
 def judged(row: dict[str, Any], name: str, claim: str, **rest: Any) -> Finding:
-    """Return the finding that a recorded number with its interval (``low``, ``high``) lies within bounds."""
+    """Return the finding that a recorded number lies within bounds."""
     ends = (row["low"], row["high"]) if row.get("low") is not None else None
-    note = "; ".join(part for part in (str(row.get("missing", "")), rest.pop("note", "")) if part)
+    why = "" if row["value"] is not None else str(row.get("missing", ""))
+    note = "; ".join(part for part in (why, str(rest.pop("note", ""))) if part)
     if ends is None and not note:
-        note = "it holds no chance, or one run has no interval"
+        note = "one number of one run has no interval"
     return Finding.judged(name, claim, row["value"], ends, note=note, **rest)

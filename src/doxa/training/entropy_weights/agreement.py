@@ -36,7 +36,9 @@ def agreement(true: Float[np.ndarray, " rows"], estimate: Float[np.ndarray, " ro
         InputError: rows differ in number, there are fewer than 3, or a number is not finite.
     """
     if true.shape != estimate.shape or true.size < 3:
-        raise InputError(f"{true.size} changes and {estimate.size} estimates: give as many of each, at least 3")
+        raise InputError(
+            f"{true.size} changes and {estimate.size} estimates: give as many of each, at least 3"
+        )
     if not (np.isfinite(true).all() and np.isfinite(estimate).all()):
         raise InputError("changes and estimates must be finite; leave out rows that are not")
     varies = np.ptp(true) > 0.0 and np.ptp(estimate) > 0.0
