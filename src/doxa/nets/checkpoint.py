@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ class TrainingState:
         """
         zeros = [torch.zeros_like(tensor, requires_grad=False) for tensor in weights.values()]
         data = hashlib.sha256(b"".join(np.ascontiguousarray(row).tobytes() for row in rows)).hexdigest()
-        identity = digest([told, data, _sha256(weights)])
+        identity = digest([told, data, weights_digest(weights)])
         return cls(identity, weights, zeros, [zero.clone() for zero in zeros])
 
     def record(self, loss: Float[np.ndarray, " replicates"]) -> None:
@@ -74,15 +75,12 @@ def save_state(path: Path, state: TrainingState) -> None:
     Raises:
         StoreError: the file cannot be written.
     """
-    tensors = {name: tensor.contiguous() for name, tensor in state.tensors().items()}
-    told = {
-        "identity": state.identity,
+    told: dict[str, Json] = {
         "step": state.step,
         "loss": [row.tolist() for row in state.loss],
         "loss_steps": state.loss_steps,
-        "sha256": _sha256(tensors),
     }
-    write_atomic(path, save(tensors, metadata={"training": json.dumps(told)}))
+    save_tensors(path, state.identity, state.tensors(), told)
 
 
 def load_state(path: Path, state: TrainingState) -> bool:
@@ -91,32 +89,78 @@ def load_state(path: Path, state: TrainingState) -> bool:
     Raises:
         StoreError: the checkpoint is damaged or belongs to another training.
     """
-    if not path.exists():
+    found = load_tensors(path, state.identity)
+    if found is None:
         return False
+    saved, told = found
+    own = state.tensors()
+    sizes = {name: tensor.shape for name, tensor in own.items()}
+    if sizes != {name: tensor.shape for name, tensor in saved.items()}:
+        raise _foreign(path)
+    for name, tensor in own.items():
+        tensor.copy_(saved[name])
+    try:
+        state.step = int(told["step"])
+        state.loss = [np.asarray(row, dtype=np.float64) for row in told["loss"]]
+        state.loss_steps = [int(one) for one in told["loss_steps"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, error) from error
+    return True
+
+
+def save_tensors(
+    path: Path, identity: str, tensors: Mapping[str, torch.Tensor], told: Mapping[str, Json]
+) -> None:
+    """Write tensors and what is told beside them; a kill at any moment leaves the last complete file in place.
+
+    Args:
+        path: the file.
+        identity: digest of all that the training depends on.
+        tensors: by name.
+        told: step and records, JSON values.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    header = json.dumps({**told, "identity": identity, "sha256": weights_digest(whole)})
+    write_atomic(path, save(whole, metadata={"training": header}))
+
+
+def load_tensors(path: Path, identity: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
+    """Return what ``save_tensors`` wrote, or None where there is no file.
+
+    Raises:
+        StoreError: the file is damaged or belongs to another training.
+    """
+    if not path.exists():
+        return None
     try:
         with safe_open(path, framework="pt") as file:
             told = json.loads((file.metadata() or {})["training"])
             saved = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        identity, step = str(told["identity"]), int(told["step"])
-        loss = [np.asarray(row, dtype=np.float64) for row in told["loss"]]
-        loss_steps = [int(one) for one in told["loss_steps"]]
-        if _sha256(saved) != told["sha256"]:
+        written = str(told["identity"])
+        if weights_digest(saved) != told["sha256"]:
             raise ValueError("checksum differs")
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise StoreError(f"{path}: damaged checkpoint ({error}); delete it to train anew") from error
-    own = state.tensors()
-    sizes = {name: tensor.shape for name, tensor in own.items()}
-    if identity != state.identity or sizes != {name: tensor.shape for name, tensor in saved.items()}:
-        raise StoreError(f"{path}: checkpoint of another training; choose another path or delete it")
-    for name, tensor in own.items():
-        tensor.copy_(saved[name])
-    state.step, state.loss, state.loss_steps = step, loss, loss_steps
-    return True
+        raise _damaged(path, error) from error
+    if written != identity:
+        raise _foreign(path)
+    return saved, told
 
 
-def _sha256(tensors: Mapping[str, torch.Tensor]) -> str:
+def _damaged(path: Path, error: Exception) -> StoreError:
+    return StoreError(f"{path}: damaged checkpoint ({error}); delete it to train anew")
+
+
+def _foreign(path: Path) -> StoreError:
+    return StoreError(f"{path}: checkpoint of another training; choose another path or delete it")
+
+
+def weights_digest(tensors: Mapping[str, torch.Tensor]) -> str:
+    """Return the SHA-256 of tensors, names and numbers."""
     total = hashlib.sha256()
     for name in sorted(tensors):
         total.update(name.encode())
-        total.update(tensors[name].contiguous().numpy().tobytes())
+        total.update(tensors[name].detach().contiguous().numpy().tobytes())
     return total.hexdigest()

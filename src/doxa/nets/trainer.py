@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 
 from doxa.errors import InputError
 from doxa.nets.checkpoint import TrainingState, load_state, save_state
+from doxa.nets.optimiser import StackedAdamW
 from doxa.nets.plan import NetShape, Precision, Sampler, TokenBatch, TrainingPlan
 from doxa.nets.transformer import StackedTransformer
 from doxa.streams import stream
@@ -28,8 +29,6 @@ Watch = Callable[[int, StackedTransformer], None]
 ROWS_PER_DRAW = (
     4096  # rows a sampler is asked for at once, so that a draw's overhead is shared by several steps
 )
-SMALLEST_NORM = 1e-12
-UNDECAYED = ("norm", "embedding")
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,10 @@ def train_stack(
     )
     if checkpoint is not None:
         load_state(checkpoint, state)
-    optimiser = _Optimiser(net, state, plan)
+    optimiser = StackedAdamW(
+        net.weights, state.moments, state.squares, updates=state.step, betas=plan.betas,
+        weight_decay=plan.weight_decay, clip_norm=plan.clip_norm,
+    )  # fmt: skip
     sums = torch.zeros(len(seeds), dtype=torch.float64)
     if watch is not None and state.step in watch_steps:
         watch(state.step, _reading(net))
@@ -226,46 +228,3 @@ def _loss(net: StackedTransformer, batch: _Rows) -> Float[torch.Tensor, " replic
     logits = net.logits(hidden)
     each = F.cross_entropy(logits.flatten(0, 1), targets.clamp(min=0).flatten(), reduction="none")
     return (each.view_as(targets) * carried).sum(1) / counts.clamp(min=1)
-
-
-class _Optimiser:
-    """AdamW (Loshchilov and Hutter 2019) with each replicate's gradient clipped by its own norm."""
-
-    def __init__(self, net: StackedTransformer, state: TrainingState, plan: TrainingPlan) -> None:
-        self._clip_norm = plan.clip_norm
-        self._weights = [weight.requires_grad_(True) for weight in net.weights.values()]
-        decayed = [weight for name, weight in net.weights.items() if not name.endswith(UNDECAYED)]
-        others = [weight for name, weight in net.weights.items() if name.endswith(UNDECAYED)]
-        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
-        self._adam = torch.optim.AdamW(
-            groups, lr=plan.peak_rate, betas=plan.betas, eps=1e-8, weight_decay=plan.weight_decay, fused=True
-        )
-        for weight, first, second in zip(self._weights, state.moments, state.squares, strict=True):
-            count = torch.tensor(float(state.step))
-            self._adam.state[weight] = {"step": count, "exp_avg": first, "exp_avg_sq": second}
-
-    def release(self) -> None:
-        """Leave plain tensors behind."""
-        for weight in self._weights:
-            weight.requires_grad_(False)
-            weight.grad = None
-
-    def step(self, loss: torch.Tensor, rate: float) -> None:
-        """Take one step down the gradient of the summed losses."""
-        self._adam.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss.sum())
-        for group in self._adam.param_groups:
-            group["lr"] = rate
-        if self._clip_norm > 0:
-            self._clip()
-        self._adam.step()
-
-    @torch.no_grad()
-    def _clip(self) -> None:
-        """Shorten each replicate's gradient to clip_norm if it is longer."""
-        grads = [cast(torch.Tensor, weight.grad) for weight in self._weights]
-        square = torch.stack([grad.flatten(1).square().sum(1) for grad in grads]).sum(0)
-        factor = (self._clip_norm / square.sqrt().clamp(min=SMALLEST_NORM)).clamp(max=1.0)
-        if bool((factor < 1).any()):
-            for grad in grads:
-                grad.mul_(factor.view(-1, *[1] * (grad.ndim - 1)))

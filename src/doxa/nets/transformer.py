@@ -98,7 +98,7 @@ class StackedTransformer:
         embedding = self.weights["embedding"]
         offset = (torch.arange(replicates) * self.shape.vocabulary).view(-1, 1, 1)
         stream = F.embedding(tokens + offset, embedding.reshape(-1, self.shape.width))
-        turns = _turns(self.shape, positions)
+        turns = rotary_turns(self.shape, positions)
         for layer in range(self.shape.layers):
             queries = wanted if layer == self.shape.layers - 1 else every
             stream = self._block(layer, stream, turns, queries)
@@ -224,7 +224,7 @@ def parameter_sizes(shape: NetShape) -> dict[str, tuple[int, ...]]:
     return sizes
 
 
-def _turns(shape: NetShape, positions: int) -> Complex[torch.Tensor, "positions half"]:
+def rotary_turns(shape: NetShape, positions: int) -> Complex[torch.Tensor, "positions half"]:
     """Return the rotary turns exp(i position theta^(-2 pair / head width)) of every head's pairs."""
     half = shape.head_width // 2
     frequency = shape.rope_theta ** (-torch.arange(half, dtype=torch.float32) / half)

@@ -12,11 +12,14 @@ from doxa.lazy import loader
 if TYPE_CHECKING:
     from doxa.training.advantages import grpo_advantage, opo_advantage, rloo_advantage
     from doxa.training.aggregation import aggregate_loss, masked_mean
-    from doxa.training.batches import ObjectiveWarning
+    from doxa.training.batches import ObjectiveWarning, warn_far_ratio
     from doxa.training.entropy_change import (
         covariance_law,
+        covariance_metrics,
         entropy_change_first_order,
+        measure_entropy_change,
         official_omega,
+        quadrants,
         steer_weights,
         token_covariance,
     )
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from doxa.training.losses.covariance import clip_cov_loss, kl_cov_loss
     from doxa.training.losses.entropy_weighted import steer_loss, top_entropy_loss
     from doxa.training.losses.surrogate import dual_clip_loss, policy_gradient_loss, ppo_clip_loss
-    from doxa.training.objectives import Advantage, TokenLoss, open_advantage, open_loss
+    from doxa.training.objectives import Advantage, TokenLoss, open_advantage, open_loss, warn_few_updates
     from doxa.training.tokens import TokenStatistics, token_entropy, token_log_probs, token_statistics
 
 __all__ = [
@@ -36,17 +39,20 @@ __all__ = [
     "aggregate_loss",
     "clip_cov_loss",
     "covariance_law",
+    "covariance_metrics",
     "dual_clip_loss",
     "entropy_change_first_order",
     "grpo_advantage",
     "kl_cov_loss",
     "masked_mean",
+    "measure_entropy_change",
     "official_omega",
     "open_advantage",
     "open_loss",
     "opo_advantage",
     "policy_gradient_loss",
     "ppo_clip_loss",
+    "quadrants",
     "rloo_advantage",
     "steer_loss",
     "steer_weights",
@@ -55,6 +61,8 @@ __all__ = [
     "token_log_probs",
     "token_statistics",
     "top_entropy_loss",
+    "warn_far_ratio",
+    "warn_few_updates",
 ]
 
 __getattr__ = loader(
@@ -68,17 +76,20 @@ __getattr__ = loader(
         "aggregate_loss": "aggregation",
         "clip_cov_loss": "losses.covariance",
         "covariance_law": "entropy_change",
+        "covariance_metrics": "entropy_change",
         "dual_clip_loss": "losses.surrogate",
         "entropy_change_first_order": "entropy_change",
         "grpo_advantage": "advantages",
         "kl_cov_loss": "losses.covariance",
         "masked_mean": "aggregation",
+        "measure_entropy_change": "entropy_change",
         "official_omega": "entropy_change",
         "open_advantage": "objectives",
         "open_loss": "objectives",
         "opo_advantage": "advantages",
         "policy_gradient_loss": "losses.surrogate",
         "ppo_clip_loss": "losses.surrogate",
+        "quadrants": "entropy_change",
         "rloo_advantage": "advantages",
         "steer_loss": "losses.entropy_weighted",
         "steer_weights": "entropy_change",
@@ -87,5 +98,7 @@ __getattr__ = loader(
         "token_log_probs": "tokens",
         "token_statistics": "tokens",
         "top_entropy_loss": "losses.entropy_weighted",
+        "warn_far_ratio": "batches",
+        "warn_few_updates": "objectives",
     },
 )

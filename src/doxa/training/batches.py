@@ -7,7 +7,7 @@ import warnings
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float
 
 from doxa.errors import InputError
 from doxa.training.aggregation import masked_mean, valid_tokens
@@ -168,10 +168,3 @@ def warn_far_ratio(logp: torch.Tensor, old_logp: torch.Tensor, mask: torch.Tenso
             ObjectiveWarning,
             stacklevel=2,
         )
-
-
-def kept_share(
-    weights: Shaped[torch.Tensor, "batch time"], valid: Bool[torch.Tensor, "batch time"]
-) -> torch.Tensor:
-    """Return the share of valid tokens whose weight is not 0."""
-    return ((weights != 0) & valid).sum() / valid.sum()

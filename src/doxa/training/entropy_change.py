@@ -1,187 +1,80 @@
-"""How much one update changes a policy's entropy: covariances, first-order estimates, weights.
+"""What updates do to a policy's entropy: estimates of it, weights from them, tables, and the change itself.
 
-At one position with logits z, p = softmax(z) and entropy H, ∂H/∂z_k = -p_k (ln p_k + H), so a small change Δz gives
-
-    ΔH ≈ -Σ_k p_k (ln p_k + H) Δz_k = -Cov_{k~p}(ln p_k, Δz_k)                  error O(Δz²)
-
-One ascent step of size η on the surrogate ρ A of a sampled token a has Δz = η w (e_a - p), with w = A ρ, or 0 where the
-clip takes the gradient, and so
-
-    ΔH ≈ -η w [p_a (ln p_a + H) - Σ_k p_k² (ln p_k + H)]                        "exact", to first order
-
-The entropy mechanism (Cui et al. 2025) follows the covariance of advantages and log-probabilities over a batch; STEER
-(Hao et al. 2025) weighs tokens by an estimate of |ΔH| from the token's own term.
+The estimates stand in ``doxa.training.entropy_estimators`` with their derivation; they can be had from here too.
 """
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import torch
 from jaxtyping import Float, Int, Shaped
 
-from doxa.errors import InputError, did_you_mean
-from doxa.training.aggregation import masked_mean, valid_tokens
-from doxa.training.tokens import logit_statistics
+from doxa.errors import InputError
+from doxa.training.aggregation import valid_tokens
+from doxa.training.batches import check_share, checked_entropy
+from doxa.training.entropy_estimators import (
+    Estimator,
+    covariance_law,
+    entropy_change,
+    entropy_change_first_order,
+    first_order_change,
+    official_omega,
+    token_covariance,
+)
+from doxa.training.tokens import token_entropy
 
-Estimator = Literal["official", "squared", "own_logit", "exact"]
+__all__ = [
+    "EntropyChange",
+    "Estimator",
+    "Quadrants",
+    "WeightKind",
+    "covariance_law",
+    "covariance_metrics",
+    "entropy_change",
+    "entropy_change_first_order",
+    "first_order_change",
+    "measure_entropy_change",
+    "official_omega",
+    "quadrants",
+    "steer_weights",
+    "token_covariance",
+]
+
 WeightKind = Literal["exp", "linear"]
 
 
-def token_covariance(
-    adv: torch.Tensor, logp: Float[torch.Tensor, "batch time"], mask: Shaped[torch.Tensor, "batch time"]
-) -> Float[torch.Tensor, "batch time"]:
-    """Return C = (A - mean A) (ln π - mean ln π) per token, means over all valid tokens; 0 elsewhere.
+class Quadrants(NamedTuple):
+    """Tokens by the sign of their advantage and by their probability.
 
-    Its mean over the batch is the covariance that the entropy mechanism tracks: positive while entropy falls.
+    Rows are A > 0 and A < 0; columns are likely tokens, ln p > -H, and unlikely ones. Tokens without advantage are in
+    none. To first order likely tokens with A > 0 and unlikely ones with A < 0 lower the entropy, the others raise it.
 
-    Args:
-        adv: advantages, (B, T) or (B,).
-        logp: log-probabilities of the sampled tokens.
-        mask: 1 for tokens of the response.
-
-    Raises:
-        InputError: no token is valid.
+    Attributes:
+        counts: number of tokens.
+        changes: sum of their estimated entropy changes in nats, per unit step.
     """
-    valid = valid_tokens(mask)
-    advantage = (adv.unsqueeze(-1) if adv.ndim == 1 else adv).expand_as(logp)
-    centred = (advantage - masked_mean(advantage, valid)) * (logp - masked_mean(logp, valid))
-    return torch.where(valid, centred, 0.0)
+
+    counts: Int[torch.Tensor, "2 2"]
+    changes: Float[torch.Tensor, "2 2"]
 
 
-def entropy_change_first_order(
-    logits: Float[torch.Tensor, "*rows vocabulary"], dlogits: Float[torch.Tensor, "*rows vocabulary"]
-) -> Float[torch.Tensor, "*rows"]:
-    """Return -Cov_p(ln p, Δz) at each position, the entropy change in nats to first order in Δz.
+class EntropyChange(NamedTuple):
+    """Entropies before and after a training step, in nats.
 
-    Args:
-        logits: z, already divided by the temperature; -inf excludes a token.
-        dlogits: Δz, finite wherever a token is not excluded.
+    Attributes:
+        before: at each position.
+        after: at the same positions, with the same tokens before them.
     """
-    log_p = torch.log_softmax(logits, -1)
-    p = log_p.exp()
-    log_p, step = (torch.where(p > 0, x, 0.0) for x in (log_p, dlogits))
-    centred = log_p - (p * log_p).sum(-1, keepdim=True)
-    return -(p * centred * step).sum(-1)
 
+    before: Float[torch.Tensor, "*rows"]
+    after: Float[torch.Tensor, "*rows"]
 
-def covariance_law(
-    logp_table: Float[torch.Tensor, "*states actions"],
-    adv_table: Float[torch.Tensor, "*states actions"],
-    kind: Literal["pg", "npg"] = "pg",
-) -> Float[torch.Tensor, "*states"]:
-    """Return the entropy change per unit step of a tabular softmax policy under its expected update.
-
-    Args:
-        logp_table: log-probabilities of every action in every state.
-        adv_table: advantages of every action.
-        kind: ``pg``, the exact expected policy gradient: -Cov(ln π, π (A - E A)); ``npg``, the natural one:
-            -Cov(ln π, A).
-
-    Raises:
-        InputError: the kind is unknown.
-    """
-    if kind == "npg":
-        return entropy_change_first_order(logp_table, adv_table)
-    if kind != "pg":
-        raise InputError(f"kind={kind!r}: must be pg or npg")
-    p = logp_table.exp()
-    mean = (p * adv_table).sum(-1, keepdim=True)
-    return entropy_change_first_order(logp_table, p * (adv_table - mean))
-
-
-def first_order_change(
-    logp: Float[torch.Tensor, "*rows"],
-    entropy: Float[torch.Tensor, "*rows"],
-    concentration: Float[torch.Tensor, "*rows"],
-    weight: Float[torch.Tensor, "*rows"],
-) -> Float[torch.Tensor, "*rows"]:
-    """Return w [p_a (ln p_a + H) - Σ_k p_k² (ln p_k + H)], minus the entropy change per unit step.
-
-    Args:
-        logp: ln p_a of the token.
-        entropy: H in nats.
-        concentration: Σ_k p_k² (ln p_k + H), see ``TokenStatistics``.
-        weight: w = A ρ, 0 where the gradient is clipped.
-    """
-    return weight * (logp.exp() * (logp + entropy) - concentration)
-
-
-def official_omega(
-    logp: Float[torch.Tensor, "*rows"],
-    old_logp: Float[torch.Tensor, "*rows"],
-    adv: Float[torch.Tensor, "*rows"],
-    entropy: Float[torch.Tensor, "*rows"],
-    estimator: Estimator = "official",
-) -> Float[torch.Tensor, "*rows"]:
-    """Return Ω of STEER, an estimate of minus the entropy change per unit step.
-
-    With x = π held within 1e-8 of 0 and 1 and o = π_old held above 1e-8:
-
-        official    (A / o) x (1 - x) (ln x + H)         as in the released code
-        squared     (A / o) x (1 - x)² (ln x + H)
-        own_logit   A (π / π_old) x (1 - x) (ln x + H)   the token's own term of the exact change
-
-    What is not finite becomes 0. No gradient flows.
-
-    Args:
-        logp: log-probabilities of the tokens under the current policy.
-        old_logp: the same under the policy that sampled them.
-        adv: advantages.
-        entropy: H in nats.
-        estimator: one of the three.
-
-    Raises:
-        InputError: the estimator is unknown, or ``exact``, which needs the whole distribution.
-    """
-    with torch.no_grad():
-        x = logp.exp().clamp(1e-8, 1.0 - 1e-8)
-        old = old_logp.exp().clamp(1e-8, 1.0)
-        own = x * (1.0 - x) * (x.log() + entropy)
-        if estimator == "official":
-            omega = adv / old * own
-        elif estimator == "squared":
-            omega = adv / old * own * (1.0 - x)
-        elif estimator == "own_logit":
-            omega = adv * (logp - old_logp).exp() * own
-        else:
-            known = [one for one in get_args(Estimator) if one != "exact"]
-            raise InputError(f"estimator={estimator!r}: {did_you_mean(str(estimator), known)}")
-        return torch.where(omega.isfinite(), omega, 0.0)
-
-
-def entropy_change(
-    logits: Float[torch.Tensor, "*rows vocabulary"],
-    actions: Int[torch.Tensor, "*rows"],
-    adv: Float[torch.Tensor, "*rows"],
-    ratio: torch.Tensor | float = 1.0,
-    clip_mask: torch.Tensor | None = None,
-    estimator: Estimator = "exact",
-    eta: float = 1.0,
-) -> Float[torch.Tensor, "*rows"]:
-    """Return the estimated entropy change in nats of one step on each token, at its own position.
-
-    Args:
-        logits: z, already divided by the temperature.
-        actions: sampled tokens.
-        adv: advantages.
-        ratio: ρ = π / π_old.
-        clip_mask: true where the clip takes the gradient; the change is 0 there.
-        estimator: ``exact`` to first order, or one of ``official_omega``.
-        eta: size of the step on the logits.
-
-    Raises:
-        InputError: the estimator is unknown or sizes differ.
-    """
-    with torch.no_grad():
-        found = logit_statistics(logits, actions, concentration=estimator == "exact")
-        rho = torch.as_tensor(ratio, dtype=found.log_prob.dtype, device=logits.device).expand_as(adv)
-        if found.concentration is not None:
-            omega = first_order_change(found.log_prob, found.entropy, found.concentration, adv * rho)
-        else:
-            old = found.log_prob - rho.log()
-            omega = official_omega(found.log_prob, old, adv, found.entropy, estimator)
-        return -eta * (omega if clip_mask is None else torch.where(clip_mask.bool(), 0.0, omega))
+    @property
+    def change(self) -> Float[torch.Tensor, "*rows"]:
+        """After minus before."""
+        return self.after - self.before
 
 
 def steer_weights(
@@ -215,12 +108,13 @@ def steer_weights(
     size = torch.where(valid, omega.detach().abs(), 0.0)
     largest = size.amax()
     if kind == "exp":
-        weights = torch.pow(lambda_min, size / largest.clamp(min=floor)).clamp(lambda_min, 1.0)
+        share = size / largest.clamp(min=floor)
+        weights = torch.pow(lambda_min, share).clamp(lambda_min, 1.0).masked_fill(share == 1.0, lambda_min)
     else:
         least = size.masked_fill(~valid, torch.inf).amin()
         spread = largest - least
         share = torch.where(spread > 0, (size - least) / spread.clamp(min=1e-30), 0.5)
-        weights = (lambda_max - share * (lambda_max - lambda_min)).clamp(lambda_min, lambda_max)
+        weights = torch.lerp(share.new_tensor(lambda_max), share.new_tensor(lambda_min), share)
     return torch.where(valid, weights, 0.0)
 
 
@@ -237,3 +131,112 @@ def _check_bounds(lambda_min: float, lambda_max: float, kind: str, floor: float)
         )
     if not floor > 0.0:
         raise InputError(f"floor={floor:g}: must be > 0, as 0.02")
+
+
+def covariance_metrics(
+    adv: torch.Tensor,
+    logp: Float[torch.Tensor, "batch time"],
+    mask: Shaped[torch.Tensor, "batch time"],
+    tops: Sequence[float] = (2e-2, 2e-3, 2e-4),
+) -> dict[str, torch.Tensor]:
+    """Return the mean covariance of a batch, and the means of the tokens where it is largest.
+
+    Args:
+        adv: advantages, (B, T) or (B,).
+        logp: log-probabilities of the sampled tokens.
+        mask: 1 for tokens of the response.
+        tops: shares of tokens, each at least one token.
+
+    Returns:
+        ``covariance`` and, for each share, ``covariance_top_<share>``.
+
+    Raises:
+        InputError: no token is valid or a share is none.
+    """
+    for top in tops:
+        check_share("top", top)
+    with torch.no_grad():
+        found = token_covariance(adv, logp, mask)[valid_tokens(mask)]
+        numbers = [max(1, int(len(found) * top)) for top in tops]
+        largest = found.topk(max(numbers, default=1)).values
+        return {"covariance": found.mean()} | {
+            f"covariance_top_{top:g}": largest[:number].mean()
+            for top, number in zip(tops, numbers, strict=True)
+        }
+
+
+def quadrants(
+    logp: Float[torch.Tensor, "batch time"],
+    adv: torch.Tensor,
+    entropy: torch.Tensor,
+    mask: Shaped[torch.Tensor, "batch time"],
+    change: Float[torch.Tensor, "batch time"] | None = None,
+) -> Quadrants:
+    """Return how many tokens stand in each quadrant, and what they do to the entropy.
+
+    Args:
+        logp: log-probabilities of the sampled tokens.
+        adv: advantages, (B, T) or (B,).
+        entropy: entropy in nats at each token.
+        mask: 1 for tokens of the response.
+        change: entropy change of each token; without it the token's own term, ``own_logit`` on-policy.
+
+    Raises:
+        InputError: no token is valid, or an entropy is missing or out of range.
+    """
+    with torch.no_grad():
+        valid = valid_tokens(mask)
+        h = checked_entropy(entropy, valid, "quadrants")
+        a = (adv.unsqueeze(-1) if adv.ndim == 1 else adv).expand_as(logp)
+        if change is None:
+            change = -official_omega(logp, logp, a, h, "own_logit")
+        likely = logp > -h
+        cells = [valid & sign & side for sign in (a > 0, a < 0) for side in (likely, ~likely)]
+        counts = torch.stack([cell.sum() for cell in cells])
+        changes = torch.stack([torch.where(cell, change, 0.0).sum() for cell in cells])
+        return Quadrants(counts.view(2, 2), changes.view(2, 2))
+
+
+def measure_entropy_change(
+    model: Callable[..., Any],
+    batch: Mapping[str, Any] | torch.Tensor,
+    step_fn: Callable[[], object],
+    *,
+    temperature: float = 1.0,
+) -> EntropyChange:
+    """Return the entropy at every position before and after a training step, on one and the same batch.
+
+    Args:
+        model: gives logits, or an object with ``logits`` as models of transformers do, of shape (..., vocabulary). A
+            module is read in evaluation mode, because dropout would change entropies too, and put back.
+        batch: what it is called with: a mapping is spread over its keywords, as ``model(**batch)``.
+        step_fn: takes the step; what it returns is ignored.
+        temperature: of sampling.
+
+    Raises:
+        InputError: the step has put other positions into the batch.
+    """
+    before = _entropies(model, batch, temperature)
+    step_fn()
+    after = _entropies(model, batch, temperature)
+    if before.shape != after.shape:
+        raise InputError(
+            f"entropies of shape {tuple(before.shape)} before and {tuple(after.shape)} after the step: the model must "
+            "be asked for the same positions"
+        )
+    return EntropyChange(before, after)
+
+
+def _entropies(
+    model: Callable[..., Any], batch: Mapping[str, Any] | torch.Tensor, temperature: float
+) -> torch.Tensor:
+    training = isinstance(model, torch.nn.Module) and model.training
+    if training:
+        cast(torch.nn.Module, model).eval()
+    try:
+        with torch.no_grad():
+            found = model(**batch) if isinstance(batch, Mapping) else model(batch)
+            return token_entropy(getattr(found, "logits", found), temperature=temperature)
+    finally:
+        if training:
+            cast(torch.nn.Module, model).train()

@@ -8,6 +8,7 @@ stands in ``needs``, so that a loop computes no entropy for a loss that wants no
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from doxa.errors import InputError, did_you_mean
 from doxa.lab.options import asked, parse_options, typed_options
 from doxa.lab.registry import Registry
 from doxa.training.advantages import AdvantageFunction, advantages
+from doxa.training.batches import ObjectiveWarning
 from doxa.training.losses.base import LossFunction, LossOutput, losses
 from doxa.training.tokens import TokenStatistics
 
@@ -144,6 +146,23 @@ def open_advantage(address: str) -> Advantage:
     """
     function, options = _opened("advantage", address, "grpo?eps=1e-4", advantages, _GIVEN_TO_ADVANTAGES)
     return Advantage(address, function, options, _needs(function, options))
+
+
+def warn_few_updates(loss: TokenLoss, updates: int) -> None:
+    """Warn if a loop takes too few optimiser steps per rollout for a loss to do anything; once, before it starts.
+
+    Args:
+        loss: the loss.
+        updates: optimiser steps per rollout.
+    """
+    least = int(getattr(loss.function, "updates", 1))
+    if updates < least:
+        warnings.warn(
+            f"{loss.address}: has no effect with {updates} update per rollout, since its penalty has no gradient where "
+            f"the policy has not moved; take at least {least} mini-batches or epochs per rollout",
+            ObjectiveWarning,
+            stacklevel=2,
+        )
 
 
 def _opened(

@@ -39,11 +39,17 @@ LossFunction = Callable[..., LossOutput]
 losses: Registry[LossFunction] = Registry("losses", "doxa.training.losses")
 
 
-def needing(says: Callable[[Mapping[str, Any]], set[str]]) -> Callable[[F], F]:
-    """Return a decorator that notes what a loss needs with given options; see ``doxa.training.objectives.NEEDS``."""
+def needing(says: Callable[[Mapping[str, Any]], set[str]], *, updates: int = 1) -> Callable[[F], F]:
+    """Return a decorator that notes what a loss needs.
+
+    Args:
+        says: from its options to a set of ``doxa.training.objectives.NEEDS``.
+        updates: optimiser steps per rollout below which it does nothing of its own.
+    """
 
     def decorate(function: F) -> F:
         function.needs = says  # pyright: ignore[reportFunctionMemberAccess]
+        function.updates = updates  # pyright: ignore[reportFunctionMemberAccess]
         return function
 
     return decorate

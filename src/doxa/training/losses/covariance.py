@@ -91,7 +91,7 @@ def clip_cov_loss(
 
 
 @losses.register("kl-cov")
-@needing(_kl_needs)
+@needing(_kl_needs, updates=2)
 def kl_cov_loss(
     logp: torch.Tensor,
     old_logp: torch.Tensor,
