@@ -7,7 +7,7 @@ exact change.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -136,10 +136,11 @@ def _omega(dump: Dump, estimator: str) -> Float[np.ndarray, "batch time"] | None
     from doxa.training.entropy_change import official_omega
 
     old = dump.batch.log_prob if dump.old_logp is None else dump.old_logp
-    tensors = [
+    logp, old_logp, adv, entropy = (
         torch.from_numpy(values) for values in (dump.batch.log_prob, old, dump.batch.advantage, dump.entropy)
-    ]
-    return np.where(dump.batch.valid, official_omega(*tensors, estimator=estimator).numpy(), 0.0)  # type: ignore[arg-type]
+    )
+    omega = official_omega(logp, old_logp, adv, entropy, cast(Any, estimator)).numpy()
+    return np.where(dump.batch.valid, omega, 0.0)
 
 
 def _dealt(batch: Batch, seed: int, deals: int = 200) -> Interval:
@@ -194,11 +195,14 @@ def _kinds(dump: Dump, table: Float[np.ndarray, "batch time"], most: int) -> lis
 
 
 def _quadrants(dump: Dump, omega: Float[np.ndarray, "batch time"]) -> list[Quadrant]:
-    assert dump.entropy is not None  # noqa: S101 (Ω needs it)
-    likely = dump.batch.log_prob > -dump.entropy
-    found: list[Quadrant] = []
-    for sign, chosen in (("+", dump.batch.advantage > 0), ("-", dump.batch.advantage < 0)):
-        for is_likely in (True, False):
-            tokens = dump.batch.valid & chosen & (likely == is_likely)
-            found.append(Quadrant(sign, is_likely, int(tokens.sum()), float(-omega[tokens].sum())))
-    return found
+    import torch
+
+    from doxa.training.entropy_change import quadrants
+
+    given = (dump.batch.log_prob, dump.batch.advantage, dump.entropy, dump.batch.valid)
+    found = quadrants(*(torch.from_numpy(values) for values in given), change=torch.from_numpy(-omega))
+    return [
+        Quadrant(sign, likely, int(found.counts[row, column]), float(found.changes[row, column]))
+        for row, sign in enumerate("+-")
+        for column, likely in enumerate((True, False))
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -112,7 +112,7 @@ def record_run(recorder: Recorder, run: PolicyRun, found: list[Method], samples:
     kinds = {method.name: method.kind for method in found}
     columns = EVALUATED | {f"pass@{samples}": ("pass@k", "share")}
     for row in run.evaluations.iter_rows(named=True):
-        about = {"subject": row["variant"], "time": float(row["step"])}
+        about: dict[str, Any] = {"subject": row["variant"], "time": float(row["step"])}
         for column, (measure, unit) in columns.items():
             recorder.measure(measure, row[column], unit=unit, kind=kinds[row["variant"]], **about)
     for row in run.log.iter_rows(named=True):

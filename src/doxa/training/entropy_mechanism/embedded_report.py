@@ -73,9 +73,8 @@ def _grpo(runs: Runs) -> list[Finding]:
     last = runs.units(GRPO, lambda run: float(run.score[-1]))
     peak = runs.units(GRPO, lambda run: float(run.distinct.max() / run.distinct[0]))
     end = runs.units(GRPO, lambda run: float(run.distinct[-1] / run.distinct.max()))
-    numbers = (
-        f"means over seeds: a {a.mean:.3g}, b {b.mean:.3g}, ceiling {ceiling.mean:.3g}, last score {last.mean:.3g}"
-    )
+    means = {"a": a, "b": b, "ceiling": ceiling, "last score": last}
+    numbers = "means over seeds: " + ", ".join(f"{name} {values.mean:.3g}" for name, values in means.items())
     return [
         runs.units(GRPO, lost).finding(
             "entropy-falls",
@@ -192,7 +191,7 @@ def _covariance(runs: Runs) -> list[Finding]:
             "GRPO: covariance on prompts answered right by more than three quarters, minus by less than a quarter",
             unit="nats",
             above=0.0,
-            note=f"easy {easy.mean:.3g}, medium {medium.mean:.3g}, hard {hard.mean:.3g}; in the paper easy ones are larger",
+            note=f"easy {easy.mean:.3g}, medium {medium.mean:.3g}, hard {hard.mean:.3g}; larger on easy in the paper",
         ),
     ]
 
