@@ -70,7 +70,7 @@ class Config:
     slower: tuple[float, ...] = setting((0.5, 0.25, 0.1), "factors of the rate of slower GRPO", minimum=0)
     clip_high: float = setting(0.28, "ε above 1 of Clip-higher", minimum=0, paper=0.28)
     kl_fractions: tuple[float, ...] = setting(
-        (0.002, 0.01, 0.02), "shares of tokens that KL-Cov penalises", minimum=0, maximum=1, paper=0.002
+        (0.002, 0.01, 0.02, 0.1), "shares of tokens that KL-Cov penalises", minimum=0, maximum=1, paper=0.002
     )
     clip_ratios: tuple[float, ...] = setting(
         (0.005, 0.02, 0.05), "shares of tokens that Clip-Cov clips", minimum=0, maximum=1, paper=0.0002

@@ -10,10 +10,10 @@ from doxa.lab.figures import Figure, curves, intervals, scatter
 from doxa.lab.measured import rows_of, units
 from doxa.lab.record import Tables
 from doxa.lab.units import Units
-from doxa.training.entropy_mechanism.embedded_report import frontier_references, law_of
+from doxa.training.entropy_mechanism.embedded_report import compared, law_of, references
 from doxa.training.entropy_mechanism.embedded_runs import Runs
 from doxa.training.entropy_mechanism.exact_tables import NAMES
-from doxa.training.entropy_mechanism.methods import GRPO, SHUFFLED, Method, named
+from doxa.training.entropy_mechanism.methods import GRPO, SHUFFLED, Method, claimed, named
 from doxa.training.entropy_mechanism.pictures import law_figure
 
 WINDOW = 5
@@ -40,7 +40,7 @@ def embedded_figures(tables: Tables, found: list[Method]) -> list[Figure]:
 def _shown(found: list[Method]) -> list[str]:
     """Return the methods drawn as lines, one of each kind, by name."""
     chosen = [GRPO, named(found, "slower GRPO")[-1], "Clip-higher"]
-    chosen += [named(found, "KL-Cov")[-1], named(found, "Clip-Cov")[-1], "entropy bonus"]
+    chosen += [claimed(found, "KL-Cov"), claimed(found, "Clip-Cov"), "entropy bonus"]
     return chosen
 
 
@@ -57,8 +57,8 @@ def _over_steps(runs: Runs, found: list[Method]) -> list[Figure]:
                 curves(
                     name,
                     title,
-                    "Means over seeds with their 95 % intervals, at the evaluations; each method at its strongest "
-                    "ratio, slower GRPO at its lowest rate.",
+                    "Means over seeds with their 95 % intervals, at the evaluations; each method at the ratio that "
+                    "claims are about, slower GRPO at its lowest rate.",
                     rows,
                     x="step",
                     low="low",
@@ -130,10 +130,8 @@ def _beside(runs: Runs, found: list[Method]) -> list[Figure]:
     drawn: list[Figure] = []
     for what, unit in (("entropy", "nats"), ("distinct", "answers")):
         rows: list[dict[str, Any]] = []
-        for method in found:
-            if method.kind in ("GRPO", "slower GRPO", "control"):
-                continue
-            for reference, names in frontier_references(found).items():
+        for method in compared(found):
+            for reference, names in references(found, method).items():
                 values = runs.beside(method.name, names, what)
                 if values.values:
                     rows.append(values.row(label=method.name, reference=f"beside {reference}"))

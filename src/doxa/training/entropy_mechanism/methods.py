@@ -15,6 +15,9 @@ Kind: TypeAlias = Literal[
 
 GRPO, PLAIN, BETA_ZERO, SHUFFLED = "GRPO", "policy gradient", "KL-Cov, β = 0", "shuffled advantages"
 RANDOM = ", random tokens"
+SHUFFLED_SLOW = f"{SHUFFLED}, slowest rate"
+JUDGED = {"KL-Cov": 0.02, "Clip-Cov": 0.05}
+"""The shares of tokens that the claims and the random choices are about, where they are among those run."""
 
 
 class Method(NamedTuple):
@@ -47,7 +50,7 @@ class Ratios:
     rate: float = 1e-3
     slower: tuple[float, ...] = (0.5, 0.25, 0.1)
     clip_high: float = 0.28
-    kl_fractions: tuple[float, ...] = (0.002, 0.01, 0.02)
+    kl_fractions: tuple[float, ...] = (0.002, 0.01, 0.02, 0.1)
     clip_ratios: tuple[float, ...] = (0.005, 0.02, 0.05)
     band: tuple[float, ...] = (0.5, 5.0)
     bonus: float = 0.02
@@ -69,7 +72,7 @@ class Ratios:
 
 
 def methods(ratios: Ratios) -> list[Method]:
-    """Return all ways to train; the strongest KL-Cov and Clip-Cov come last of theirs."""
+    """Return all ways to train."""
 
     def of(
         kind: Kind, name: str, loss: str = "ppo-clip", advantage: str = "grpo", factor: float = 1.0
@@ -81,8 +84,7 @@ def methods(ratios: Ratios) -> list[Method]:
 
     low, high = ratios.band
     band = f"lb={low:g}&ub={high:g}"
-    fraction, ratio = max(ratios.kl_fractions), max(ratios.clip_ratios)
-    strongest_kl, strongest_clip = f"kl-cov?fraction={fraction:g}", f"clip-cov?ratio={ratio:g}&{band}"
+    fraction, ratio = _judged("KL-Cov", ratios.kl_fractions), _judged("Clip-Cov", ratios.clip_ratios)
     return [
         of("GRPO", GRPO),
         *(
@@ -99,11 +101,16 @@ def methods(ratios: Ratios) -> list[Method]:
             for share in sorted(set(ratios.clip_ratios))
         ),
         of("entropy bonus", "entropy bonus", f"ppo-clip?entropy_bonus={ratios.bonus:g}"),
-        of("control", share_name("KL-Cov", fraction) + RANDOM, f"{strongest_kl}&select=random"),
-        of("control", share_name("Clip-Cov", ratio) + RANDOM, f"{strongest_clip}&select=random"),
+        of("control", share_name("KL-Cov", fraction) + RANDOM, f"kl-cov?fraction={fraction:g}&select=random"),
+        of(
+            "control",
+            share_name("Clip-Cov", ratio) + RANDOM,
+            f"clip-cov?ratio={ratio:g}&{band}&select=random",
+        ),
         of("control", SHUFFLED, advantage="shuffled"),
+        of("control", SHUFFLED_SLOW, advantage="shuffled", factor=min(ratios.slower)),
         of("control", PLAIN, "policy-gradient"),
-        of("control", BETA_ZERO, f"{strongest_kl}&coef=0"),
+        of("control", BETA_ZERO, f"kl-cov?fraction={fraction:g}&coef=0"),
     ]
 
 
@@ -114,6 +121,17 @@ def share_name(method: str, share: float) -> str:
     'KL-Cov 0.2 %'
     """
     return f"{method} {100 * share:g} %"
+
+
+def claimed(found: Sequence[Method], method: Literal["KL-Cov", "Clip-Cov"]) -> str:
+    """Return the name of the KL-Cov or Clip-Cov that claims and random choices are about."""
+    return next(
+        one.name.removesuffix(RANDOM) for one in found if one.name.startswith(method) and RANDOM in one.name
+    )
+
+
+def _judged(method: str, shares: Sequence[float]) -> float:
+    return JUDGED[method] if JUDGED[method] in shares else max(shares)
 
 
 def named(found: Sequence[Method], kind: Kind) -> list[str]:
