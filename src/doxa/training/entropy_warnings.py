@@ -10,9 +10,6 @@ from doxa.training.entropy_law import FEWEST
 
 Kind: TypeAlias = Literal["spent", "ceiling", "target", "collapse", "surge", "covariance", "tied-groups"]
 
-KINDS_OF_LOG: tuple[Kind, ...] = ("spent", "ceiling", "target", "collapse", "surge")
-"""Those that entropies and scores alone can show; the others need the tokens or rewards of a batch."""
-
 
 @dataclass(frozen=True)
 class Limits:

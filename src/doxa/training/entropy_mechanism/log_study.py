@@ -14,7 +14,7 @@ from doxa.lab.record import Finding, Recorder, Tables
 from doxa.streams import stream
 from doxa.training.entropy_law import EntropyLaw
 from doxa.training.entropy_mechanism.rows import judged, number, put
-from doxa.training.entropy_warnings import KINDS_OF_LOG, Kind, Limits
+from doxa.training.entropy_warnings import Kind, Limits
 from doxa.training.logs import Series, TrainingLog, series_of
 from doxa.training.monitor import EntropyMonitor
 
@@ -49,6 +49,13 @@ def record_log(recorder: Recorder, log: TrainingLog, question: LogQuestion) -> N
     series = series_of(log)
     for text in (*log.columns.notes, *log.notes, *series.notes):
         recorder.measure("note", 1.0, subject=SUBJECT, text=text)
+    recorder.measure(
+        "columns",
+        float(len(log.values)),
+        subject=SUBJECT,
+        entropy=log.columns.entropy,
+        score=log.columns.score,
+    )
     for step, entropy in zip(series.step, series.entropy, strict=True):
         recorder.measure("entropy", float(entropy), subject=SUBJECT, unit="nats", time=float(step))
     for step, entropy, score in zip(series.scored_step, series.scored_entropy, series.score, strict=True):
@@ -129,22 +136,43 @@ def _record_warnings(recorder: Recorder, series: Series, question: LogQuestion) 
             text=warning.text,
             limit=warning.limit,
         )
-    recorder.measure("entropy left", 1.0 - monitor.readings[-1].spent, subject=SUBJECT, unit="share")
-    for kind in KINDS_OF_LOG:
-        recorder.measure("watched", float(_watched(kind, series, question)), subject=SUBJECT, kind=kind)
+    for kind, value in _extremes(monitor, question).items():
+        recorder.measure(
+            "watched",
+            value,
+            subject=SUBJECT,
+            kind=kind,
+            missing="the log has too few scores, or no law holds in it",
+        )
 
 
-def _watched(kind: Kind, series: Series, question: LogQuestion) -> bool:
-    """Return whether a log of this kind lets a monitor warn of it."""
-    scored = series.score.size >= LIMITS.scores
-    return {"ceiling": scored, "target": scored and question.target is not None}.get(
-        kind, series.step.size > 1
-    )
+def _extremes(monitor: EntropyMonitor, question: LogQuestion) -> dict[Kind, float | None]:
+    """Return for each kind of warning the number that it is about: how it ended, or the worst on the way."""
+    entropy = np.array([reading.entropy for reading in monitor.readings])
+    before = [entropy[max(0, place - LIMITS.window) : place] for place in range(1, entropy.size)]
+    falls = [
+        1.0 - now / seen.max() for now, seen in zip(entropy[1:], before, strict=True) if seen.max() > 0.0
+    ]
+    growths = [now / seen.min() for now, seen in zip(entropy[1:], before, strict=True) if seen.min() > 0.0]
+    holds = monitor.ceiling() is not None and entropy[0] > 0.0
+    found: dict[Kind, float | None] = {
+        "spent": 1.0 - monitor.readings[-1].spent,
+        "ceiling": float(np.expm1(entropy[-1]) / np.expm1(entropy[0])) if holds else None,
+        "collapse": float(max(falls)) if falls else None,
+        "surge": float(max(growths)) if growths else None,
+    }
+    if question.target is not None:
+        found["target"] = (
+            float(sum(warning.kind == "target" for warning in monitor.warnings)) if holds else None
+        )
+    return found
 
 
 def log_findings(tables: Tables, target: float | None) -> list[Finding]:
     """Judge a log: law, forecast, ceiling, and each kind of warning."""
     notes = [str(row["text"]) for row in rows_of(tables, "note").iter_rows(named=True)]
+    columns = number(tables, "columns")
+    named = f"score {columns.get('score') or '(none)'} against entropy {columns.get('entropy')}"
     law, ceiling, error = (number(tables, name) for name in ("r2", "ceiling", "forecast error"))
     numbers = f"a = {law['a']:.4g}, b = {law['b']:.4g}" if "a" in law else ""
     until = (
@@ -160,7 +188,7 @@ def log_findings(tables: Tables, target: float | None) -> list[Finding]:
         judged(
             law,
             "law",
-            "entropy and score follow R = -a·exp(H) + b (share of variance explained)",
+            f"{named}: R = -a·exp(H) + b holds (share of variance explained)",
             above=LAW_R2,
             n=int(law.get("n", 0)),
             note="; ".join([numbers, *notes]).strip("; "),
@@ -177,7 +205,7 @@ def log_findings(tables: Tables, target: float | None) -> list[Finding]:
             ceiling, "ceiling", f"the forecast ceiling, b - a, lies above {what}", above=reached, unit="score"
         ),
         _forecast(error, until),
-        *(_warned(tables, kind) for kind in KINDS_OF_LOG),
+        *(_warned(tables, kind) for kind in CLAIMS if kind != "target" or target is not None),
     ]
 
 
@@ -192,33 +220,25 @@ def _forecast(error: dict[str, Any], note: str) -> Finding:
     )
 
 
-CLAIMS: dict[Kind, tuple[str, str]] = {
-    "spent": ("entropy-left", "more than 5 % of the first entropy is left"),
-    "ceiling": ("gain-left", "more than 5 % of the gain that the law allows is left"),
-    "target": ("target-in-reach", "the forecast ceiling never fell below the target"),
-    "collapse": ("no-collapse", "entropy never fell by half within ten logged steps"),
-    "surge": ("no-surge", "entropy never doubled within ten logged steps"),
+CLAIMS: dict[Kind, tuple[str, str, str]] = {
+    "spent": ("entropy-left", "more than 5 % of the first entropy is left", "share"),
+    "ceiling": ("gain-left", "more than 5 % of the gain that the law allows is left", "share"),
+    "target": ("target-in-reach", "the forecast ceiling never fell below the target", "warnings"),
+    "collapse": ("no-collapse", "entropy never fell by half within ten logged steps (largest fall)", "share"),
+    "surge": ("no-surge", "entropy never doubled within ten logged steps (largest growth)", "ratio"),
 }
 
 
 def _warned(tables: Tables, kind: Kind) -> Finding:
     """Return the finding that a monitor that followed the run had nothing to warn of."""
-    name, claim = CLAIMS[kind]
-    watched = number(tables, "watched", kind=kind)["value"]
-    left = number(tables, "entropy left")["value"] if kind == "spent" else None
-    unit = "warnings" if left is None else "share"
-    told = rows_of(tables, "warning", kind=kind)
+    name, claim, unit = CLAIMS[kind]
+    seen, told = number(tables, "watched", kind=kind), rows_of(tables, "warning", kind=kind)
+    if seen["value"] is None:
+        return Finding(name, claim, None, None, "unresolved", unit=unit, note=str(seen.get("missing", "")))
+    note = "one number of one run has no interval"
     if told.height:
-        first = told.row(0, named=True)
-        note = f"step {first['time']:g}: {first['text']}" + (
-            f"; told {told.height} times" if told.height > 1 else ""
-        )
-        return Finding(
-            name, claim, float(told.height) if left is None else left, None, "fails", unit=unit, note=note
-        )
-    if not watched:
-        why = "no target was set" if kind == "target" else "the log has too few scores for it"
-        return Finding(name, claim, None, None, "unresolved", unit="warnings", note=why)
+        again = f"; told {told.height} times" if told.height > 1 else ""
+        note = f"step {told['time'][0]:g}: {told['text'][0]}{again}"
     return Finding(
-        name, claim, 0.0, None, "holds", unit="warnings", note="a count of one run has no interval"
+        name, claim, seen["value"], None, "fails" if told.height else "holds", unit=unit, note=note
     )

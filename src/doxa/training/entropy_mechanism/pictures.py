@@ -24,6 +24,8 @@ from doxa.lab.record import Tables
 from doxa.training.entropy_mechanism.rows import number
 
 CURVE_POINTS = 60
+BELOW = 0.05
+"""How far below the least score a law is drawn."""
 LEAST_NATS = 1e-3
 """Entropies are shown from here on: their axis is a logarithm's."""
 
@@ -56,6 +58,7 @@ def law_figure(
         "group",
     )
     low, high = _ends([float(row["entropy"]) for row in points])
+    floor = min([float(row["score"]) for row in points], default=0.0) - BELOW
     across: Part = {
         **quantity("entropy", "policy entropy H (nats)"),
         "scale": {"type": "log", "domain": [low, high], "nice": False},
@@ -66,6 +69,7 @@ def law_figure(
         {"entropy": float(entropy), "score": float(b - a * np.exp(entropy)), "law": law}
         for law, (a, b) in laws.items()
         for entropy in np.geomspace(low, high, CURVE_POINTS)
+        if b - a * np.exp(entropy) >= floor
     ]
     curve = layer(
         "line",
