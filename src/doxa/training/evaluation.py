@@ -8,13 +8,16 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 
 from doxa.errors import InputError
 from doxa.nets.generation import Generated, generate, sampling_noise
 from doxa.nets.transformer import StackedTransformer
+from doxa.training.divergences import k3
 from doxa.training.policy_log import StepLog
 from doxa.training.policy_plan import PolicyPlan, PolicyWorld
+from doxa.training.responses import response_statistics, rows_of
 
 
 def pass_at_k(right: Int[np.ndarray, "*prompts"], n: int, k: int) -> Float[np.ndarray, "*prompts"]:
@@ -94,6 +97,7 @@ class Evaluation(NamedTuple):
         length: mean tokens of the samples.
         entropy: of each replicate, the mean over sampled tokens in nats.
         samples: responses to each prompt.
+        base_kl: of each replicate, KL(policy | base) in nats per sampled token (k3); None where no base was given.
     """
 
     right: Int[np.ndarray, "replicates prompts"]
@@ -104,6 +108,7 @@ class Evaluation(NamedTuple):
     length: Float[np.ndarray, "replicates prompts"]
     entropy: Float[np.ndarray, " replicates"]
     samples: int
+    base_kl: Float[np.ndarray, " replicates"] | None = None
 
     def pass_at(self, k: int) -> Float[np.ndarray, " replicates"]:
         """Return each replicate's pass@k, the mean over prompts; k up to the samples."""
@@ -120,6 +125,7 @@ class Evaluation(NamedTuple):
             "entropy": self.entropy,
             "reward": self.reward.mean(-1),
             "length": self.length.mean(-1),
+            **({} if self.base_kl is None else {"base_kl": self.base_kl}),
         }
 
 
@@ -130,6 +136,7 @@ def evaluate_policy(
     *names: str | int,
     samples: int = 32,
     temperature: float = 1.0,
+    base: StackedTransformer | None = None,
 ) -> Evaluation:
     """Ask every replicate all prompts, several times with chance and once without.
 
@@ -140,6 +147,7 @@ def evaluate_policy(
         names: name of the stream of those numbers.
         samples: responses to each prompt.
         temperature: of sampling.
+        base: what each replicate began from, to say how far it has gone.
 
     Raises:
         InputError: seeds, worlds and replicates differ in number.
@@ -155,12 +163,34 @@ def evaluate_policy(
     ask = partial(generate, net, world.prompts, end=world.end, most=world.most, lengths=world.prompt_lengths)
     drawn = ask(noise=noise, repeats=samples, temperature=temperature)
     likeliest = ask()
-    weight = drawn.mask.float()
     return Evaluation(
         *(np.stack(column) for column in zip(*_judged(each, drawn, likeliest, samples), strict=True)),
-        entropy=((drawn.entropy * weight).sum((1, 2)) / weight.sum((1, 2))).double().numpy(),
+        entropy=_mean(drawn.entropy, drawn),
         samples=samples,
+        base_kl=None if base is None else _mean(_divergence(base, world, drawn, temperature), drawn),
     )
+
+
+@torch.no_grad()
+def _divergence(
+    base: StackedTransformer, world: PolicyWorld, drawn: Generated, temperature: float
+) -> Float[torch.Tensor, "replicates rows most"]:
+    prompts, lengths = (
+        np.broadcast_to(one, (base.replicates, *one.shape)) for one in (world.prompts, world.prompt_lengths)
+    )
+    tokens, start = rows_of(prompts, lengths, drawn.tokens)
+    cold = None if temperature == 1 else torch.full((base.replicates,), temperature)
+    longest = int(drawn.lengths.max())
+    told = response_statistics(base, tokens, start, drawn.tokens, longest=longest, temperature=cold)
+    return k3(drawn.log_prob, told.log_prob)
+
+
+def _mean(
+    numbers: Float[torch.Tensor, "replicates rows most"], drawn: Generated
+) -> Float[np.ndarray, " replicates"]:
+    """Return each replicate's mean over the tokens drawn."""
+    weight = drawn.mask.float()
+    return ((numbers * weight).sum((1, 2)) / weight.sum((1, 2))).double().numpy()
 
 
 def _judged(
@@ -197,6 +227,7 @@ class Evaluator:
         seeds: each replicate's seed.
         plan: when and how.
         names: in front of the streams' own names.
+        base: what each replicate began from.
         log: gets a row per evaluation.
         asynchronous: whether to use a second thread.
     """
@@ -207,11 +238,13 @@ class Evaluator:
         seeds: Sequence[int],
         plan: PolicyPlan,
         names: Sequence[str | int],
+        base: StackedTransformer,
         log: StepLog,
         *,
         asynchronous: bool = False,
     ) -> None:
-        self._worlds, self._seeds, self._plan, self._names, self._log = worlds, seeds, plan, names, log
+        self._worlds, self._seeds, self._plan, self._names = worlds, seeds, plan, names
+        self._base, self._log = base, log
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="evaluation") if asynchronous else None
         self._pending: list[tuple[int, Future[Evaluation]]] = []
 
@@ -242,5 +275,5 @@ class Evaluator:
         plan = self._plan
         return evaluate_policy(
             net, self._worlds, self._seeds, *self._names, "evaluation", step, samples=plan.samples,
-            temperature=plan.evaluate_temperature,
+            temperature=plan.evaluate_temperature, base=self._base,
         )  # fmt: skip

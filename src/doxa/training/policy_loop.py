@@ -126,7 +126,8 @@ class _Stack:
         path: Path | None,
     ) -> None:
         self.replicates = [Replicate(variant.name, seed) for variant in variants for seed in seeds]
-        self.net = bases.select([place for _ in variants for place in range(len(seeds))])
+        each_base = [place for _ in variants for place in range(len(seeds))]
+        self.net, self._base = bases.select(each_base), bases.select(each_base)
         self.log, self.evaluations = StepLog(len(self.replicates)), StepLog(len(self.replicates))
         each = [variant for variant in variants for _ in seeds]
         self._every_seed = [one.seed for one in self.replicates]
@@ -163,6 +164,7 @@ class _Stack:
             self._every_seed,
             self._plan,
             self._names,
+            self._base,
             self.evaluations,
             asynchronous=asynchronous,
         ) as evaluator:
