@@ -78,12 +78,15 @@ def test_an_evaluation_counts_what_the_networks_say():
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
-def test_the_divergence_from_the_base_is_that_of_the_distributions(temperature: float):
+def test_the_divergence_from_the_base_is_that_of_the_distributions(
+    temperature: float, monkeypatch: pytest.MonkeyPatch
+):
     """Beside the exact sum over the vocabulary at every position that was sampled."""
     base = bases((4,))
     net = base.select([0])
     net.weights["embedding"].mul_(1.15)
     samples = 3000
+    monkeypatch.setattr("doxa.training.evaluation.DIVERGENCE_SAMPLES", samples)
     found = evaluate_policy(net, WORLD, [4], "kl", samples=samples, temperature=temperature, base=base)
     same = evaluate_policy(base, WORLD, [4], "kl", samples=4, temperature=temperature, base=base)
     noise = sampling_noise([4], len(WORLD.prompts) * samples, WORLD.most, "kl")
