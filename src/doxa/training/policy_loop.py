@@ -23,7 +23,7 @@ from doxa.errors import InputError
 from doxa.nets.checkpoint import load_tensors, save_tensors, weights_digest
 from doxa.nets.optimiser import StackedAdamW
 from doxa.nets.transformer import StackedTransformer
-from doxa.training.evaluation import Evaluator
+from doxa.training.evaluator import Evaluator
 from doxa.training.objectives import open_advantage, open_loss, warn_few_updates
 from doxa.training.policy_log import Replicate, StepLog, training_table
 from doxa.training.policy_plan import PolicyPlan, PolicyWorld, Variant, Worlds, worlds_of
