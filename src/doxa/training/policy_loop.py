@@ -10,7 +10,6 @@ what the policy of that step is.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,9 +23,8 @@ from doxa.errors import InputError
 from doxa.nets.checkpoint import load_tensors, save_tensors, weights_digest
 from doxa.nets.optimiser import StackedAdamW
 from doxa.nets.transformer import StackedTransformer
-from doxa.training.batches import ObjectiveWarning
-from doxa.training.evaluation import Evaluator
-from doxa.training.objectives import open_advantage, open_loss
+from doxa.training.evaluator import Evaluator
+from doxa.training.objectives import open_advantage, open_loss, warn_few_updates
 from doxa.training.policy_log import Replicate, StepLog, training_table
 from doxa.training.policy_plan import PolicyPlan, PolicyWorld, Variant, Worlds, worlds_of
 from doxa.training.policy_updates import Updater
@@ -128,7 +126,8 @@ class _Stack:
         path: Path | None,
     ) -> None:
         self.replicates = [Replicate(variant.name, seed) for variant in variants for seed in seeds]
-        self.net = bases.select([place for _ in variants for place in range(len(seeds))])
+        each_base = [place for _ in variants for place in range(len(seeds))]
+        self.net, self._base = bases.select(each_base), bases.select(each_base)
         self.log, self.evaluations = StepLog(len(self.replicates)), StepLog(len(self.replicates))
         each = [variant for variant in variants for _ in seeds]
         self._every_seed = [one.seed for one in self.replicates]
@@ -165,6 +164,7 @@ class _Stack:
             self._every_seed,
             self._plan,
             self._names,
+            self._base,
             self.evaluations,
             asynchronous=asynchronous,
         ) as evaluator:
@@ -234,13 +234,7 @@ def _check(
             raise InputError(
                 f"variant '{variant.name}': mini_batches={variant.mini_batches} of {count} groups; must be <= {count}"
             )
-        if variant.loss.split("?")[0] == "kl-cov" and variant.updates == (1, 1):
-            warnings.warn(
-                f"variant '{variant.name}': KL-Cov does nothing with one update per rollout, where the policy has not "
-                "moved yet; take mini_batches or epochs >= 2",
-                ObjectiveWarning,
-                stacklevel=3,
-            )
+        warn_few_updates(open_loss(variant.loss), variant.mini_batches * variant.epochs)
 
 
 def _in_turn(progress: Progress | None, place: int, count: int) -> Progress | None:
