@@ -40,6 +40,10 @@ REMEDIES: tuple[tuple[Literal["KL-Cov", "Clip-Cov"], str, float | None], ...] = 
     ("Clip-Cov", "clip-cov", None),
 )
 """Each with its name in ids and the paper's number."""
+KEPT = (("entropy", "nats", "entropy"), ("distinct", "answers", "distinct right answers"))
+"""What is compared at equal score, its unit, and its name in sentences."""
+ITSELF = {"entropy": 0.1, "distinct": 1.0}
+"""Ours: how far a training held against itself may seem to be from itself, in nats and answers."""
 THIRD = 1.0 / 3.0
 
 
@@ -340,10 +344,15 @@ def references(found: list[Method], method: Method) -> dict[str, list[str]]:
 
 def _frontier(runs: Runs, found: list[Method]) -> list[Finding]:
     told: list[Finding] = []
-    for what, unit, noun in (
-        ("entropy", "nats", "entropy"),
-        ("distinct", "answers", "distinct right answers"),
-    ):
+    for what, unit, noun in KEPT:
+        told.append(
+            runs.beside(GRPO, [GRPO], what).within(
+                f"{what}-itself",
+                f"GRPO: {noun} at equal score, minus itself (what the comparison makes of nothing)",
+                ITSELF[what],
+                unit=unit,
+            )
+        )
         for method in compared(found):
             for reference, names in references(found, method).items():
                 more = runs.beside(method.name, names, what)
