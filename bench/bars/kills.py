@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from doxa.testing.processes import doxa_command, kill_after, run_command
 
 FULL_KILLS = 200
 WRITER = Path(__file__).with_name("journal_writer.py")
+TRAINER = Path(__file__).with_name("policy_trainer.py")
 _SEEDS = 4
 _CELLS = 3 * _SEEDS
 _OTHERS = {
@@ -42,9 +44,8 @@ def run(full: bool, folder: Path) -> Outcome:
     """Kill and resume chains of two or three kills, inline and in a pool, until enough kills have struck."""
     wanted = FULL_KILLS if full else 5
     reference = undisturbed(folder / "reference", seeds=_SEEDS)
-    outcome = Outcome(
-        f"{wanted} kills" + (f", 20 each of {', '.join(_OTHERS)} runs, 50 of a journal" if full else "")
-    )
+    more = f", 20 each of {', '.join(_OTHERS)} and policy runs, 50 of a journal"
+    outcome = Outcome(f"{wanted} kills" + (more if full else ""))
     rng = stream(0, "bars", "kills")
     chain = 0
     while outcome.tried < wanted:
@@ -69,22 +70,23 @@ def run(full: bool, folder: Path) -> Outcome:
         problems = report.problems + [f"{computed} cells computed, {allowed} allowed"] * (computed > allowed)
         outcome.failures += [f"chain {chain}: {problem}" for problem in problems]
     for name, arguments in _OTHERS.items() if full else ():
-        _other(outcome, folder / name, arguments, 20, rng)
+        command = doxa_command(*arguments, "--out")
+        _other(outcome, folder / name, command, 20, rng)
+    _other(outcome, folder / "policy", [sys.executable, str(TRAINER)], 20 if full else 2, rng)
     _journal(outcome, folder, 50 if full else 2, rng)
     return outcome
 
 
 def _other(
-    outcome: Outcome, folder: Path, arguments: tuple[str, ...], kills: int, rng: np.random.Generator
+    outcome: Outcome, folder: Path, begin: Sequence[str], kills: int, rng: np.random.Generator
 ) -> None:
-    """Kill and resume chains of two kills of a run that is longer than that of coins."""
-    ended = run_command(doxa_command(*arguments, "--out", str(folder / "reference")), timeout_s=900.0)
+    """Kill and resume chains of two kills of a run that is longer than that of coins; its folder ends the command."""
+    ended = run_command([*begin, str(folder / "reference")], timeout_s=900.0)
     outcome.check(ended.status == 0, f"{folder.name}: the undisturbed run failed: {ended.stderr[-300:]}")
     reference = run_files(folder / "reference")
     for chain in range(kills // 2):
         out = folder / f"chain-{chain}"
-        command = doxa_command(*arguments, "--out", str(out))
-        report = crash_and_resume(command, out, reference, kills=2, rng=rng, span_s=5.0)
+        report = crash_and_resume([*begin, str(out)], out, reference, kills=2, rng=rng, span_s=5.0)
         outcome.tried += report.kills
         outcome.failures += [f"{folder.name} chain {chain}: {problem}" for problem in report.problems]
 

@@ -96,12 +96,15 @@ def test_broken_off_training_ends_in_the_same_bytes(tmp_path: Path):
             train_policy(
                 bases(), WORLD, variants, [1, 2], PLAN, checkpoint=path, checkpoint_every=2, progress=stop(at)
             )
+    torn = tmp_path / ".state.0123.tmp"
+    torn.write_bytes(b"half a file")
     steps: list[int] = []
     resumed = train_policy(
         bases(), WORLD, variants, [1, 2], PLAN, checkpoint=path, checkpoint_every=2,
         progress=lambda now: steps.append(now.step),
     )  # fmt: skip
     assert steps == [8, 9, 10]
+    assert not torn.exists()
     assert_equal_runs(resumed, whole)
     for suffix in ("", ".1"):
         assert (tmp_path / f"state{suffix}").read_bytes() == (tmp_path / f"whole{suffix}").read_bytes()

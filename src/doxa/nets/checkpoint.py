@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -128,11 +129,13 @@ def save_tensors(
 
 
 def load_tensors(path: Path, identity: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
-    """Return what ``save_tensors`` wrote, or None where there is no file.
+    """Return what ``save_tensors`` wrote, or None where there is no file; what a killed writer left goes.
 
     Raises:
         StoreError: the file is damaged or belongs to another training.
     """
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        left.unlink(missing_ok=True)
     if not path.exists():
         return None
     try:

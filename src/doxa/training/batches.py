@@ -7,7 +7,7 @@ import warnings
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from doxa.errors import InputError
 from doxa.training.aggregation import masked_mean, valid_tokens
@@ -31,12 +31,22 @@ class TokenBatch(NamedTuple):
         drift: ln π - ln π_old per token.
         advantage: per token.
         valid: the mask.
+        tokens: number of valid tokens.
     """
 
     log_prob: Float[torch.Tensor, "batch time"]
     drift: Float[torch.Tensor, "batch time"]
     advantage: Float[torch.Tensor, "batch time"]
     valid: Bool[torch.Tensor, "batch time"]
+    tokens: Int[torch.Tensor, ""]
+
+    def mean(self, x: Float[torch.Tensor, "batch time"]) -> Float[torch.Tensor, ""]:
+        """Return the mean over valid tokens of what is 0 elsewhere."""
+        return x.sum() / self.tokens
+
+    def share(self, which: Bool[torch.Tensor, "batch time"]) -> Float[torch.Tensor, ""]:
+        """Return the share of valid tokens that are marked."""
+        return (which & self.valid).sum() / self.tokens
 
 
 def token_batch(
@@ -66,7 +76,7 @@ def token_batch(
     advantage = torch.where(valid, (adv.unsqueeze(-1) if adv.ndim == 1 else adv).detach(), 0.0).to(logp.dtype)
     seen = torch.stack([log_prob.detach().amax(), old.amax().to(logp.dtype), advantage.abs().amax()]).tolist()
     _check_values(*seen)
-    return TokenBatch(log_prob, log_prob - old, advantage, valid)
+    return TokenBatch(log_prob, log_prob - old, advantage, valid, valid.sum())
 
 
 def _check_shapes(logp: torch.Tensor, old_logp: torch.Tensor, adv: torch.Tensor, mask: torch.Tensor) -> None:

@@ -10,7 +10,7 @@ With logits z at one position, already divided by the temperature, and p = softm
 Their gradients are ∂ ln p_a/∂z_k = [k = a] - p_k and ∂H/∂z_k = -p_k (ln p_k + H). Everything runs over rows in chunks
 and keeps nothing of size (rows, vocabulary) beyond one chunk: ``token_statistics`` even makes the logits chunk by
 chunk, from hidden states and the head, and makes them again on the way back. Where one chunk holds all rows its
-probabilities are kept instead, which is half the work for a small vocabulary.
+log-probabilities are kept instead, which is half the work for a small vocabulary.
 """
 
 from __future__ import annotations
@@ -164,11 +164,11 @@ def _shaped(found: Any, shape: torch.Size) -> TokenStatistics:
     )
 
 
-def _logits(source: torch.Tensor, head: torch.Tensor | None, temperature: float) -> torch.Tensor:
-    """Return the logits of a chunk in float32 or more, divided by the temperature."""
+def _log_softmax(source: torch.Tensor, head: torch.Tensor | None, temperature: float) -> torch.Tensor:
+    """Return a chunk's log-probabilities at the temperature, in float32 or more."""
     made = source if head is None else torch.bmm(source, head.to(source.dtype))
     logits = made if made.dtype == torch.float64 else made.float()
-    return logits if temperature == 1.0 else logits / temperature
+    return torch.log_softmax(logits if temperature == 1.0 else logits / temperature, -1)
 
 
 class _Statistics(torch.autograd.Function):
@@ -193,15 +193,17 @@ class _Statistics(torch.autograd.Function):
         kept: torch.Tensor | None = None
         for start in range(0, rows, size):
             part = slice(start, start + size)
-            log_p = torch.log_softmax(_logits(source[:, part], head, temperature), -1)
+            log_p = _log_softmax(source[:, part], head, temperature)
             p = log_p.exp()
             log_prob[:, part] = log_p.gather(-1, tokens[:, part].unsqueeze(-1)).squeeze(-1)
-            log_p.clamp_(min=-1e30)  # -inf of an excluded token would make 0 · -inf
+            if head is None:
+                log_p.clamp_(min=-1e30)  # -inf of an excluded token would make 0 · -inf
             h = torch.linalg.vecdot(p, log_p).neg_()
             entropy[:, part] = h
             if concentrated is not None:
-                concentrated[:, part] = (p.square() * (log_p + h.unsqueeze(-1))).sum(-1)
-            kept = p
+                squares = torch.linalg.vecdot(p, p)
+                concentrated[:, part] = torch.linalg.vecdot(p.square_(), log_p).addcmul_(h, squares)
+            kept = log_p
         entropy.clamp_(min=0.0)  # one-hot rows round to -0.0
         keep = (
             kept
@@ -222,21 +224,20 @@ class _Statistics(torch.autograd.Function):
     ) -> tuple[torch.Tensor | None, ...]:
         source, head, tokens, entropy, kept = ctx.saved_tensors
         by_log_prob, by_entropy = grads[0], grads[1]
+        if by_log_prob is None and by_entropy is None:
+            return (None,) * 6
         to_source = torch.empty_like(source)
         to_head = None if head is None else torch.zeros_like(head, dtype=entropy.dtype)
         for start in range(0, tokens.shape[1], ctx.size):
             part = slice(start, start + ctx.size)
-            p = torch.softmax(_logits(source[:, part], head, ctx.temperature), -1) if kept is None else kept
+            log_p = _log_softmax(source[:, part], head, ctx.temperature) if kept is None else kept
             to_logits = _to_logits(
-                p,
+                log_p,
                 tokens[:, part],
                 entropy[:, part],
-                None if by_log_prob is None else by_log_prob[:, part],
-                None if by_entropy is None else by_entropy[:, part],
-            )
-            if ctx.temperature != 1.0:
-                to_logits = to_logits / ctx.temperature
-            to_logits = to_logits.to(source.dtype)
+                None if by_log_prob is None else by_log_prob[:, part] / ctx.temperature,
+                None if by_entropy is None else by_entropy[:, part] / ctx.temperature,
+            ).to(source.dtype)
             if head is None or to_head is None:
                 to_source[:, part] = to_logits
             else:
@@ -248,17 +249,23 @@ class _Statistics(torch.autograd.Function):
 
 
 def _to_logits(
-    p: torch.Tensor,
+    log_p: torch.Tensor,
     tokens: torch.Tensor,
     entropy: torch.Tensor,
     by_log_prob: torch.Tensor | None,
     by_entropy: torch.Tensor | None,
 ) -> torch.Tensor:
-    """Return the gradient to a chunk's logits from those to its log-probabilities and entropies."""
-    total = torch.zeros_like(p) if by_log_prob is None else p * -by_log_prob.unsqueeze(-1)
+    """Return the gradient to a chunk's logits, g [k = a] - p_k (g + g_H (ln p_k + H)), in few passes over it."""
+    slope = log_p.exp()
+    if by_entropy is None:
+        slope *= -cast(torch.Tensor, by_log_prob).unsqueeze(-1)
+    else:
+        level = (
+            by_entropy * entropy if by_log_prob is None else torch.addcmul(by_log_prob, by_entropy, entropy)
+        )
+        # an excluded token's ln p stands for -inf, and its p is 0
+        inner = torch.addcmul(level.unsqueeze(-1), log_p.clamp(min=-1e30), by_entropy.unsqueeze(-1))
+        slope = inner.mul_(slope).neg_()
     if by_log_prob is not None:
-        total.scatter_add_(-1, tokens.unsqueeze(-1), by_log_prob.unsqueeze(-1))
-    if by_entropy is not None:
-        slope = torch.xlogy(p, p) + p * entropy.unsqueeze(-1)
-        total -= slope * by_entropy.unsqueeze(-1)
-    return total
+        slope.scatter_add_(-1, tokens.unsqueeze(-1), by_log_prob.unsqueeze(-1))
+    return slope

@@ -10,7 +10,7 @@ Source: our embedded design for the entropy mechanism of reinforcement learning 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -69,17 +69,17 @@ class SumComposition:
         """Number of tokens: the end, nine digits, the targets."""
         return 1 + LARGEST_DIGIT + self.targets.size
 
-    @cached_property
+    @property
     def targets(self) -> Int[np.ndarray, " prompts"]:
         """The targets, in the order of the prompts."""
         return np.arange(self.low, self.high + 1)
 
-    @cached_property
+    @property
     def prompts(self) -> Int[np.ndarray, "prompts 1"]:
         """The token of each target."""
         return (1 + LARGEST_DIGIT + np.arange(self.targets.size))[:, None]
 
-    @cached_property
+    @property
     def prompt_lengths(self) -> Int[np.ndarray, " prompts"]:
         """Tokens of each prompt, 1."""
         return np.ones(self.targets.size, dtype=np.int64)

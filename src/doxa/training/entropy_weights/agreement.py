@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import pearsonr, spearmanr
+from scipy.stats import rankdata
 
 from doxa.errors import InputError
 
@@ -42,8 +42,10 @@ def agreement(true: Float[np.ndarray, " rows"], estimate: Float[np.ndarray, " ro
     if not (np.isfinite(true).all() and np.isfinite(estimate).all()):
         raise InputError("changes and estimates must be finite; leave out rows that are not")
     varies = np.ptp(true) > 0.0 and np.ptp(estimate) > 0.0
-    pearson = float(pearsonr(true, estimate).statistic) if varies else float("nan")
-    spearman = float(spearmanr(true, estimate).statistic) if varies else float("nan")
+    pearson, spearman = (
+        float(np.corrcoef(one, other)[0, 1]) if varies else float("nan")
+        for one, other in ((true, estimate), (rankdata(true), rankdata(estimate)))
+    )
     moved = true != 0.0
     sign = float((np.sign(true[moved]) == np.sign(estimate[moved])).mean()) if moved.any() else float("nan")
     square = float(estimate @ estimate)

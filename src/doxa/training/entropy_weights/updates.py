@@ -19,6 +19,7 @@ from doxa.training.entropy_change import (
     Estimator,
     entropy_change,
     entropy_change_first_order,
+    steer_weights,
     token_covariance,
 )
 from doxa.training.objectives import open_advantage, open_loss
@@ -29,6 +30,9 @@ from doxa.training.tokens import token_entropy, token_log_probs
 COVARIANCE, FIRST_ORDER = "covariance", "logits"
 """Names of two more estimates: minus the entropy mechanism's covariance, and the change of a position's own logits."""
 
+LEAST = 0.5
+"""Smallest weight of the histogram."""
+
 
 class Updated(NamedTuple):
     """What one step did to the entropy at each token's position, in nats, and what each estimate said.
@@ -38,12 +42,14 @@ class Updated(NamedTuple):
         estimates: by name, per unit of the step.
         probability: of each token before the step.
         advantage: of each token.
+        weights: what each estimator would weigh the tokens by, with the smallest weight 1/2.
     """
 
     true: Float[np.ndarray, " tokens"]
     estimates: Mapping[str, Float[np.ndarray, " tokens"]]
     probability: Float[np.ndarray, " tokens"]
     advantage: Float[np.ndarray, " tokens"]
+    weights: Mapping[str, Float[np.ndarray, " tokens"]]
 
 
 def measured_update(
@@ -95,6 +101,7 @@ def measured_update(
         {name: told(estimate) for name, estimate in estimates.items()},
         told(log_prob.exp()),
         told(advantage),
+        {name: told(steer_weights(estimates[name], mask, LEAST)) for name in get_args(Estimator)},
     )
 
 

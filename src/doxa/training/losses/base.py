@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from doxa.errors import InputError
 from doxa.lab.registry import Registry
-from doxa.training.aggregation import aggregate_loss, masked_mean
+from doxa.training.aggregation import aggregate_loss
 from doxa.training.batches import TokenBatch
 from doxa.training.tokens import TokenStatistics
 
@@ -91,10 +91,6 @@ def finished(
             )
         entropy = torch.where(batch.valid, statistics.entropy, 0.0)
         per_token = per_token - entropy_bonus * entropy
-        metrics = {**metrics, "entropy_bonus": masked_mean(entropy.detach(), batch.valid)}
-    return LossOutput(aggregate_loss(per_token, batch.valid, agg), per_token, weights, metrics)
-
-
-def share(which: Bool[torch.Tensor, "batch time"], batch: TokenBatch) -> torch.Tensor:
-    """Return the share of valid tokens that are marked."""
-    return (which & batch.valid).sum() / batch.valid.sum()
+        metrics = {**metrics, "entropy": batch.mean(entropy.detach())}
+    loss = batch.mean(per_token) if agg == "token-mean" else aggregate_loss(per_token, batch.valid, agg)
+    return LossOutput(loss, per_token, weights, metrics)

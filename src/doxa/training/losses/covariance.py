@@ -16,10 +16,10 @@ import torch
 from jaxtyping import Bool, Float
 
 from doxa.errors import InputError
-from doxa.training.aggregation import Aggregation, masked_mean
+from doxa.training.aggregation import Aggregation
 from doxa.training.batches import TokenBatch, check_share, token_batch
 from doxa.training.entropy_change import token_covariance
-from doxa.training.losses.base import LossOutput, bonus_needs, finished, losses, needing, share
+from doxa.training.losses.base import LossOutput, bonus_needs, finished, losses, needing
 from doxa.training.losses.surrogate import clipped_surrogate, drift_metrics, plain
 from doxa.training.tokens import TokenStatistics
 
@@ -83,7 +83,7 @@ def clip_cov_loss(
     covariance = token_covariance(batch.advantage, batch.log_prob.detach(), batch.valid)
     untouched = batch.valid & ~surrogate.clipped
     band = untouched & (covariance > lb) & (covariance < ub)
-    wanted = min(max(int(ratio * int(batch.valid.sum())), 1), int(band.sum()))
+    wanted = min(max(int(ratio * int(batch.tokens)), 1), int(band.sum()))
     chosen = _random_tokens(untouched if select == "random" else band, wanted, generator, "clip-cov")
     weights = (batch.valid & ~chosen).to(logp.dtype)
     metrics = _selection_metrics(batch, covariance, chosen)
@@ -132,7 +132,7 @@ def kl_cov_loss(
     batch = token_batch(logp, old_logp, adv, mask)
     ratio = batch.drift.exp()
     covariance = token_covariance(batch.advantage, batch.log_prob.detach(), batch.valid)
-    wanted = max(1, int(int(batch.valid.sum()) * fraction))
+    wanted = max(1, int(int(batch.tokens) * fraction))
     if select == "random":
         chosen = _random_tokens(batch.valid, wanted, generator, "kl-cov?select=random")
     else:
@@ -140,7 +140,7 @@ def kl_cov_loss(
     penalty = torch.where(chosen, coef * batch.drift.abs(), 0.0)
     metrics = {
         **drift_metrics(batch, ratio),
-        "kl_abs": masked_mean(batch.drift.detach().abs(), batch.valid),
+        "kl_abs": batch.mean(batch.drift.detach().abs()),
         **_selection_metrics(batch, covariance, chosen),
     }
     per_token = -batch.advantage * ratio + penalty
@@ -177,7 +177,7 @@ def _selection_metrics(
     batch: TokenBatch, covariance: torch.Tensor, chosen: Bool[torch.Tensor, "batch time"]
 ) -> dict[str, torch.Tensor]:
     return {
-        "covariance": masked_mean(covariance, batch.valid),
+        "covariance": batch.mean(covariance),
         "covariance_selected": torch.where(chosen, covariance, 0.0).sum() / chosen.sum().clamp(min=1),
-        "fraction_selected": share(chosen, batch),
+        "fraction_selected": batch.share(chosen),
     }

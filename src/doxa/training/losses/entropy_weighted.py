@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from doxa.errors import InputError
-from doxa.training.aggregation import Aggregation, masked_mean
+from doxa.training.aggregation import Aggregation
 from doxa.training.batches import TokenBatch, check_share, checked_entropy, token_batch
 from doxa.training.entropy_change import (
     Estimator,
@@ -17,7 +17,7 @@ from doxa.training.entropy_change import (
     official_omega,
     steer_weights,
 )
-from doxa.training.losses.base import LossOutput, bonus_needs, losses, needing, share
+from doxa.training.losses.base import LossOutput, bonus_needs, losses, needing
 from doxa.training.losses.surrogate import Surrogate, clipped_surrogate, plain
 from doxa.training.tokens import TokenStatistics
 
@@ -96,7 +96,7 @@ def steer_loss(
             weights = _permuted(weights, batch, generator)
         weights = torch.where(batch.valid, weights.detach(), 0.0).to(logp.dtype)
         metrics |= {
-            "lambda_mean": masked_mean(weights, batch.valid),
+            "lambda_mean": batch.mean(weights),
             "lambda_min": weights.masked_fill(~batch.valid, torch.inf).amin(),
             "lambda_max": weights.amax(),
         }
@@ -151,7 +151,7 @@ def top_entropy_loss(
     least = torch.quantile(found[batch.valid], 1.0 - fraction)
     kept = batch.valid & (found >= least)
     surrogate = clipped_surrogate(batch, clip_low, clip_high)
-    metrics = {"fraction_selected": share(kept, batch)}
+    metrics = {"fraction_selected": batch.share(kept)}
     return plain(batch, surrogate, agg, entropy_bonus, statistics, kept.to(logp.dtype), metrics)
 
 

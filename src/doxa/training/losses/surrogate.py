@@ -18,9 +18,9 @@ import torch
 from jaxtyping import Bool, Float
 
 from doxa.errors import InputError
-from doxa.training.aggregation import Aggregation, masked_mean
+from doxa.training.aggregation import Aggregation
 from doxa.training.batches import TokenBatch, token_batch
-from doxa.training.losses.base import LossOutput, bonus_needs, finished, losses, needing, share
+from doxa.training.losses.base import LossOutput, bonus_needs, finished, losses, needing
 from doxa.training.tokens import TokenStatistics
 
 LARGEST_DRIFT = 20.0
@@ -72,24 +72,24 @@ def clipped_surrogate(
     per_token, clipped = torch.maximum(free, bound), bound > free
     metrics = {
         **drift_metrics(batch, ratio),
-        "clip_fraction_high": share(clipped & (adv > 0), batch),
-        "clip_fraction_low": share(clipped & (adv < 0), batch),
+        "clip_fraction_high": batch.share(clipped & (adv > 0)),
+        "clip_fraction_low": batch.share(clipped & (adv < 0)),
     }
     if dual_clip is not None:
         beyond = (adv < 0) & (per_token > -adv * dual_clip)
         per_token = torch.where(beyond, -adv * dual_clip, per_token)
         clipped = clipped | beyond
-        metrics["dual_clip_fraction"] = share(beyond, batch)
+        metrics["dual_clip_fraction"] = batch.share(beyond)
     return Surrogate(per_token, clipped, metrics)
 
 
 def drift_metrics(batch: TokenBatch, ratio: Float[torch.Tensor, "batch time"]) -> dict[str, torch.Tensor]:
     """Return how far the policy has moved: ``ppo_kl`` = mean -ln ρ, and the mean and largest ρ."""
-    moved = ratio.detach()
+    moved = ratio.detach() * batch.valid
     return {
-        "ppo_kl": -masked_mean(batch.drift.detach(), batch.valid),
-        "ratio_mean": masked_mean(moved, batch.valid),
-        "ratio_max": moved.masked_fill(~batch.valid, 0.0).amax(),
+        "ppo_kl": -batch.mean(batch.drift.detach()),
+        "ratio_mean": batch.mean(moved),
+        "ratio_max": moved.amax(),
     }
 
 
