@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from sides.score_model import words
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from sides.score_model import save_random, words
+from transformers import LlamaConfig
 
 from doxa.streams import stream
 
@@ -21,11 +18,6 @@ END = 0
 
 def save(folder: Path) -> None:
     """Write the model in fp32 and its tokenizer; the first word ends a completion."""
-    known = list(islice(words(), VOCABULARY))
-    core = Tokenizer(models.WordLevel({word: place for place, word in enumerate(known)}, unk_token="no"))
-    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    names = {"eos_token": known[END], "pad_token": known[END], "padding_side": "left"}
-    PreTrainedTokenizerFast(tokenizer_object=core, **names).save_pretrained(folder)
     config = LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=WIDTH,
@@ -39,14 +31,8 @@ def save(folder: Path) -> None:
         eos_token_id=END,
         pad_token_id=END,
     )
-    with torch.random.fork_rng():
-        model = LlamaForCausalLM(config)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for weights in model.parameters():
-            if weights.ndim > 1:
-                weights.normal_(0.0, 0.05, generator=generator)
-    model.save_pretrained(folder)
+    word = words()[END]
+    save_random(folder, config, 0.05, eos_token=word, pad_token=word, padding_side="left")
 
 
 def prompts() -> list[list[int]]:

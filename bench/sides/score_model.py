@@ -25,9 +25,6 @@ def words() -> list[str]:
 
 def save(folder: Path) -> None:
     """Write the model in fp32 and its tokenizer."""
-    core = Tokenizer(models.WordLevel({word: place for place, word in enumerate(words())}, unk_token="no"))
-    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    PreTrainedTokenizerFast(tokenizer_object=core, eos_token="yes").save_pretrained(folder)
     config = LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=WIDTH,
@@ -39,13 +36,22 @@ def save(folder: Path) -> None:
         bos_token_id=None,
         eos_token_id=0,
     )
+    save_random(folder, config, 0.02, eos_token="yes")
+
+
+def save_random(folder: Path, config: LlamaConfig, spread: float, **names: str) -> None:
+    """Write a model of Normal(0, spread^2) weights and a tokenizer whose words are tokens, with the names given."""
+    known = words()[: config.vocab_size]
+    core = Tokenizer(models.WordLevel({word: place for place, word in enumerate(known)}, unk_token="no"))
+    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    PreTrainedTokenizerFast(tokenizer_object=core, **names).save_pretrained(folder)
     with torch.random.fork_rng():
         model = LlamaForCausalLM(config)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for weights in model.parameters():
             if weights.ndim > 1:
-                weights.normal_(0.0, 0.02, generator=generator)
+                weights.normal_(0.0, spread, generator=generator)
     model.save_pretrained(folder)
 
 

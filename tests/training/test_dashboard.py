@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from doxa.errors import InputError
-from doxa.training.dashboard import dashboard
+from doxa.training.dashboard import training_figures
 from doxa.training.policy_loop import train_policy
 from doxa.training.policy_plan import PolicyPlan, Variant
 from tests.training.policy_worlds import WORLD, bases
@@ -13,7 +13,7 @@ from tests.training.policy_worlds import WORLD, bases
 def test_a_run_is_shown_by_variant_with_the_range_of_its_seeds():
     variants = [Variant("grpo", mini_batches=2), Variant("kl-cov", "kl-cov?fraction=0.1", mini_batches=2)]
     run = train_policy(bases(), WORLD, variants, [1, 2], PolicyPlan(steps=3, group=4, evaluate_every=0))
-    figures = {figure.id: figure for figure in dashboard(run.log)}
+    figures = {figure.id: figure for figure in training_figures(run.log)}
     assert list(figures) == [
         "training-reward",
         "training-entropy",
@@ -35,7 +35,7 @@ def test_a_run_is_shown_by_variant_with_the_range_of_its_seeds():
 
 def test_a_plain_log_of_one_run_will_do():
     log = pl.DataFrame({"step": [0, 1], "entropy": [1.0, None], "score": [0.1, 0.2]})
-    (figure,) = dashboard(log)
+    (figure,) = training_figures(log)
     assert figure.id == "training-entropy"
     assert "seeds" not in figure.caption
 
@@ -43,4 +43,4 @@ def test_a_plain_log_of_one_run_will_do():
 @pytest.mark.parametrize("log", [pl.DataFrame({"step": [1]}), pl.DataFrame({"entropy": [1.0]})])
 def test_a_log_without_steps_or_columns_is_refused(log: pl.DataFrame):
     with pytest.raises(InputError, match="needs step and one of reward"):
-        dashboard(log)
+        training_figures(log)

@@ -218,6 +218,18 @@ def test_dropped_groups_teach_nothing_and_are_dealt_out():
     assert not np.array_equal(weights_of(run, 0), weights_of(run, 2))
 
 
+def test_epochs_go_through_a_rollout_again_in_another_order():
+    once, twice = (
+        Variant("once", mini_batches=3, rate=1e-2),
+        Variant("twice", mini_batches=3, epochs=2, rate=1e-2),
+    )
+    run = train_policy(bases(), WORLD, [twice, once], [1, 2], replace(PLAN, steps=1, group=8))
+    assert run.replicates == (("twice", 1), ("twice", 2), ("once", 1), ("once", 2))
+    assert run.log["variant"].to_list() == ["twice", "twice", "once", "once"]
+    assert np.array_equal(run.log["reward"][:2], run.log["reward"][2:])
+    assert (run.log["kl"][:2] > run.log["kl"][2:]).all()
+
+
 def test_a_replicate_without_a_signal_stays_as_it_is():
     """Every response of the small world earns nothing, so all groups are dropped and there is no update."""
 
@@ -301,5 +313,5 @@ def test_bad_plans_are_refused(make: object, said: str):
 
 def test_kl_cov_with_one_update_is_warned_of():
     variant = Variant("kl-cov", "kl-cov", mini_batches=1)
-    with pytest.warns(ObjectiveWarning, match="one update per rollout"):
+    with pytest.warns(ObjectiveWarning, match="no effect with 1 update"):
         train_policy(bases(), WORLD, [variant], [1, 2], replace(PLAN, steps=1))

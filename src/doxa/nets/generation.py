@@ -21,7 +21,7 @@ from doxa.nets.plan import NetShape
 from doxa.nets.transformer import StackedTransformer, causal_attention, rotary_turns
 from doxa.streams import stream
 
-ROWS_AT_ONCE = 8192
+ROWS_AT_ONCE = 4096
 BLOCK_TOKENS = 128
 """A long cumulative sum is searched in two steps: first over sums of so many tokens, then within one of them."""
 
@@ -353,7 +353,8 @@ def _passed(
         cumulative = weight.cumsum(-1)
         wanted = noise * cumulative[..., -1]
         return (cumulative <= wanted.unsqueeze(-1)).sum(-1).clamp_(max=size - 1)
-    blocks = F.pad(weight, (0, -size % BLOCK_TOKENS)).unflatten(-1, (-1, BLOCK_TOKENS))
+    whole = F.pad(weight, (0, -size % BLOCK_TOKENS)) if size % BLOCK_TOKENS else weight
+    blocks = whole.unflatten(-1, (-1, BLOCK_TOKENS))
     cumulative = blocks.sum(-1).cumsum(-1)
     wanted = noise * cumulative[..., -1]
     block = (cumulative <= wanted.unsqueeze(-1)).sum(-1, keepdim=True).clamp_(max=cumulative.shape[-1] - 1)

@@ -29,7 +29,7 @@ PANELS = (
 )
 
 
-def dashboard(log: pl.DataFrame, *, panels: tuple[Panel, ...] = PANELS) -> list[Figure]:
+def training_figures(log: pl.DataFrame, *, panels: tuple[Panel, ...] = PANELS) -> list[Figure]:
     """Return a figure for each panel whose column the log has: the mean over seeds, and the range they span.
 
     Args:

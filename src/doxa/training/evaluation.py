@@ -110,10 +110,10 @@ class Evaluation(NamedTuple):
         return pass_at_k(self.right, self.samples, k).mean(-1)
 
     def measures(self) -> dict[str, Float[np.ndarray, " replicates"]]:
-        """Return each replicate's numbers by name, means over prompts."""
+        """Return each replicate's numbers by name, means over prompts; pass@k for the powers of 2 and all samples."""
+        powers = [2**power for power in range(self.samples.bit_length())]
         return {
-            "pass@1": self.pass_at(1),
-            f"pass@{self.samples}": self.pass_at(self.samples),
+            **{f"pass@{k}": self.pass_at(k) for k in sorted({*powers, self.samples})},
             f"maj@{self.samples}": self.majority.mean(-1),
             "greedy": self.greedy.mean(-1),
             "distinct": self.distinct.mean(-1),

@@ -10,7 +10,6 @@ what the policy of that step is.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,9 +23,8 @@ from doxa.errors import InputError
 from doxa.nets.checkpoint import load_tensors, save_tensors, weights_digest
 from doxa.nets.optimiser import StackedAdamW
 from doxa.nets.transformer import StackedTransformer
-from doxa.training.batches import ObjectiveWarning
 from doxa.training.evaluation import Evaluator
-from doxa.training.objectives import open_advantage, open_loss
+from doxa.training.objectives import open_advantage, open_loss, warn_few_updates
 from doxa.training.policy_log import Replicate, StepLog, training_table
 from doxa.training.policy_plan import PolicyPlan, PolicyWorld, Variant, Worlds, worlds_of
 from doxa.training.policy_updates import Updater
@@ -234,13 +232,7 @@ def _check(
             raise InputError(
                 f"variant '{variant.name}': mini_batches={variant.mini_batches} of {count} groups; must be <= {count}"
             )
-        if variant.loss.split("?")[0] == "kl-cov" and variant.updates == (1, 1):
-            warnings.warn(
-                f"variant '{variant.name}': KL-Cov does nothing with one update per rollout, where the policy has not "
-                "moved yet; take mini_batches or epochs >= 2",
-                ObjectiveWarning,
-                stacklevel=3,
-            )
+        warn_few_updates(open_loss(variant.loss), variant.mini_batches * variant.epochs)
 
 
 def _in_turn(progress: Progress | None, place: int, count: int) -> Progress | None:

@@ -12,12 +12,9 @@ from jaxtyping import Bool, Float, Int
 from doxa.nets.generation import Generated, generate, sampling_noise
 from doxa.nets.transformer import StackedTransformer
 from doxa.streams import stream, torch_stream
-from doxa.training.entropy_change import first_order_change, token_covariance
+from doxa.training.entropy_change import covariance_metrics, first_order_change, token_covariance
 from doxa.training.objectives import Advantage
 from doxa.training.policy_plan import PolicyPlan, PolicyWorld, Variant
-
-TOP_SHARES = {"top10": 0.9, "top1": 0.99, "top02": 0.998}
-"""Columns of quantiles of the tokens' covariances."""
 
 
 class Rollout(NamedTuple):
@@ -154,18 +151,15 @@ def _of_tokens(
     rows: list[dict[str, float]] = []
     group = mask.shape[1] // accuracy.shape[1]
     for place, valid in enumerate(mask):
-        table = token_covariance(advantage[place], drawn.log_prob[place], valid).numpy()
-        each, at = table[valid.numpy()], np.repeat(accuracy[place], group)
-        row = {"covariance": float(each.mean()), "covariance_max": float(each.max())}
-        for name, share in TOP_SHARES.items():
-            row[f"covariance_{name}"] = float(np.quantile(each, share))
+        told = (advantage[place], drawn.log_prob[place], valid)
+        row = {name: float(number) for name, number in covariance_metrics(*told).items()}
+        table, at = token_covariance(*told), torch.from_numpy(np.repeat(accuracy[place], group))
         for name, where in (
             ("hard", at < 0.25),
             ("easy", at > 0.75),
             ("medium", (at >= 0.25) & (at <= 0.75)),
         ):
-            inside = table[where][valid.numpy()[where]]
-            row[f"covariance_{name}"] = float(inside.mean()) if inside.size else float("nan")
+            row[f"covariance_{name}"] = float(table[where][valid[where]].mean())
         rows.append(row)
     return numbers | {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
