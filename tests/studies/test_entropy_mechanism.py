@@ -113,7 +113,7 @@ def _training(value, seed):
             recorder.measure(
                 "step entropy_change", -value["tracks"] * own + 1e-4 * rng.standard_normal(), **about
             )
-            recorder.measure("step covariance_top02", 3.0, **about)
+            recorder.measure("step covariance_top_0.002", 3.0, **about)
             for name, more in (("easy", value["easy"]), ("medium", 0.05), ("hard", 0.0)):
                 recorder.measure(f"step covariance_{name}", more + 1e-4 * seed, **about)
     recorder.measure("distance of weights", value["distance"], subject=BETA_ZERO, other=PLAIN)
