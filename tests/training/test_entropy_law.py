@@ -78,6 +78,15 @@ def test_forecasts_hang_on_their_seed_alone():
     assert law.ceiling_interval().low < law.ceiling < law.ceiling_interval().high
 
 
+def test_the_share_explained_has_an_interval():
+    law = EntropyLaw.fit(FALLING, noisy(size=0.1))
+    share = law.r2_interval()
+    assert share.estimate == law.r2
+    assert 0 < share.low < law.r2 < share.high < 1
+    true = 1 - 0.1**2 / (0.1**2 + np.var(0.12 * np.exp(FALLING)))
+    assert share.low < true < share.high
+
+
 def test_a_constant_score_has_no_share_explained():
     law = EntropyLaw.fit([1.0, 0.5, 0.2], [0.4, 0.4, 0.4])
     assert abs(law.a) < 1e-15

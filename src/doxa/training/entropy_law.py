@@ -127,8 +127,19 @@ class EntropyLaw:
     def ceiling_interval(self, *, seed: int = 0, n_resamples: int = 2000, level: float = 0.95) -> Interval:
         """Return the ceiling with its interval by the block bootstrap that ``forecast`` describes."""
         check_level(level)
-        a, b = self._resampled(seed, n_resamples)
+        a, b, _ = self._resampled(seed, n_resamples)
         return percentile_interval(self.ceiling, b - a, self.points, level)
+
+    def r2_interval(self, *, seed: int = 0, n_resamples: int = 2000, level: float = 0.95) -> Interval:
+        """Return the share of variance explained with its interval by the same bootstrap; NaN where R does not vary."""
+        check_level(level)
+        a, b, drawn = self._resampled(seed, n_resamples)
+        left = drawn - (b[:, None] - a[:, None] * np.exp(self.entropy))
+        total = np.square(drawn - drawn.mean(1, keepdims=True)).sum(1)
+        shares = 1.0 - np.divide(
+            np.square(left).sum(1), total, out=np.full(len(a), math.nan), where=total > 0.0
+        )
+        return percentile_interval(self.r2, shares, self.points, level)
 
     def forecast(
         self, fraction: float = 1.0 / 3.0, *, seed: int = 0, n_resamples: int = 2000, level: float = 0.95
@@ -162,7 +173,7 @@ class EntropyLaw:
         law = EntropyLaw.fit(self.entropy[:first], self.score[:first])
         end, observed = float(self.entropy[-1]), float(self.score[-1])
         predicted = float(law.predict([end])[0])
-        a, b = law._resampled(seed, n_resamples)
+        a, b, _ = law._resampled(seed, n_resamples)
         noise = law._residuals()[stream(seed, "entropy-law", "noise").integers(first, size=n_resamples)]
         return Forecast(
             law,
@@ -179,8 +190,12 @@ class EntropyLaw:
 
     def _resampled(
         self, seed: int, n_resamples: int
-    ) -> tuple[Float[np.ndarray, " resamples"], Float[np.ndarray, " resamples"]]:
-        """Return a and b fitted to resamples of blocks of residuals."""
+    ) -> tuple[
+        Float[np.ndarray, " resamples"],
+        Float[np.ndarray, " resamples"],
+        Float[np.ndarray, "resamples points"],
+    ]:
+        """Return a and b fitted to resamples of blocks of residuals, and these resamples."""
         if n_resamples < 100:
             raise InputError(f"n_resamples={n_resamples}: must be >= 100 for an interval")
         n, block = self.points, math.ceil(self.points ** (1.0 / 3.0))
@@ -188,7 +203,7 @@ class EntropyLaw:
         starts = rng.integers(n, size=(n_resamples, math.ceil(n / block)))
         picks = (starts[:, :, None] + np.arange(block)).reshape(n_resamples, -1)[:, :n] % n
         drawn = self.predict(self.entropy) + self._residuals()[picks]
-        return _least_squares(-np.exp(self.entropy), drawn)
+        return *_least_squares(-np.exp(self.entropy), drawn), drawn
 
 
 def _least_squares(

@@ -1,4 +1,4 @@
-"""What a training method keeps at equal score: the question that equal steps cannot answer, since slower training keeps more."""
+"""What a training method keeps at equal score; at equal steps, slower training keeps more of everything."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ NEAR = 0.075
 
 def kept_at_equal_score(
     score: Float[np.ndarray, " points"],
-    kept: Float[np.ndarray, " points"],
+    kept: Float[np.ndarray, " kept"],
     reference_score: Float[np.ndarray, " others"],
-    reference_kept: Float[np.ndarray, " others"],
+    reference_kept: Float[np.ndarray, " others_kept"],
     *,
     last: float = 1.0 / 3.0,
     near: float = NEAR,
@@ -38,7 +38,7 @@ def kept_at_equal_score(
     Raises:
         InputError: lengths differ, there are no points, or a number is out of its range.
 
-    >>> kept_at_equal_score(np.array([0.2, 0.5]), np.array([1.0, 0.9]), np.array([0.45, 0.55]), np.array([0.6, 0.4]))
+    >>> round(kept_at_equal_score(np.array([0.5]), np.array([0.9]), np.array([0.45, 0.55]), np.array([0.6, 0.4])), 6)
     0.4
     """
     if score.shape != kept.shape or not score.size or reference_score.shape != reference_kept.shape:

@@ -206,11 +206,13 @@ def expected_change(logits: Any, dlogits: Any, mask: Any = None) -> float:
     counted = np.ones(z.shape[:-1], dtype=bool) if mask is None else array_of(mask) > 0
     if counted.shape != z.shape[:-1] or not counted.any():
         raise InputError(f"mask of shape {counted.shape}: must be {z.shape[:-1]} and hold a position")
-    shifted = z - z.max(-1, keepdims=True)
-    log_p = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
-    p = np.exp(log_p)
-    centred = log_p - (p * log_p).sum(-1, keepdims=True)
-    return float(-(p * centred * change).sum(-1)[counted].mean())
+    import torch
+
+    from doxa.training.entropy_change import entropy_change_first_order
+
+    return float(
+        entropy_change_first_order(torch.from_numpy(z), torch.from_numpy(change)).numpy()[counted].mean()
+    )
 
 
 def tied_share(rewards: Any, group: Any, spread: float) -> float:
