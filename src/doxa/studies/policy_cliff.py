@@ -50,11 +50,11 @@ PARTS: dict[Part, tuple[str, tuple[str, ...]]] = {
     claim="where actions tie an arbitrarily small change of reward flips the optimal policy; softness bounds the jump",
     presets={
         "quick": {
-            "seeds": 6,
+            "seeds": 4,
             "language_seeds": 2,
             "cliffs": 8,
-            "pretraining": 250,
-            "policy_steps": 30,
+            "pretraining": 150,
+            "policy_steps": 25,
             "judged": 32,
             "tasks": 6,
             "samples": 6,
@@ -243,7 +243,7 @@ def findings(tables: Tables, config: Config) -> list[Finding]:
     """Judge the levels against the spec's bounds, or what an audit found."""
     part = part_of(config)
     if part == "embedded":
-        from doxa.training.reward_policy.report import embedded_findings
+        from doxa.training.reward_policy.embedded_report import embedded_findings
 
         return embedded_findings(tables, config.parts)
     from doxa.training.reward_policy.audit_report import audit_findings

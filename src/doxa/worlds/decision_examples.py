@@ -123,21 +123,23 @@ def two_routes(side: int = 3, gamma: float = 0.9) -> Grid:
     """
     if side < 3:
         raise InputError(f"side={side}: must be >= 3, so that there is a block to go around")
-    inner = range(1, side - 1)
-    cells = tuple((r, c) for r in range(side) for c in range(side) if not (r in inner and c in inner))
+    inner, goal = range(1, side - 1), (side - 1, side - 1)
+    ring = [(r, c) for r in range(side) for c in range(side) if not (r in inner and c in inner)]
+    cells = tuple(cell for cell in ring if cell != goal)
     place = {cell: at for at, cell in enumerate(cells)}
-    goal, upper = (side - 1, side - 1), {(r, c) for r, c in cells if r == 0 or c == side - 1}
     n = len(cells) + 1
     P, R, toll = np.zeros((n, 4, n)), np.zeros((n, 4)), np.zeros((n, 4))
     P[-1, :, -1] = 1.0
-    for (r, c), at in place.items():
+    for cell, at in place.items():
         for action, (down, across) in enumerate(_MOVES):
-            after = (r + down, c + across)
-            after = after if after in place else (r, c)
-            ends = after == goal and (r, c) != goal
-            P[at, action, -1 if ends or (r, c) == goal else place[after]] = 1.0
-            R[at, action] = float(ends)
-            toll[at, action] = -float(after in upper and after not in ((0, 0), goal) and after != (r, c))
+            after = (cell[0] + down, cell[1] + across)
+            if after == goal:
+                P[at, action, -1] = R[at, action] = 1.0
+                continue
+            after = after if after in place else cell
+            P[at, action, place[after]] = 1.0
+            upper = after != (0, 0) and (after[0] == 0 or after[1] == side - 1)
+            toll[at, action] = -float(upper and after != cell)
     return Grid(FiniteMDP(P, R, gamma), cells, place[(0, 0)], toll)
 
 

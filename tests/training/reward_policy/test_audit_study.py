@@ -16,9 +16,10 @@ from doxa.training.reward_policy.audit_pictures import audit_figures
 from doxa.training.reward_policy.audit_report import audit_findings
 from doxa.training.reward_policy.audit_study import base_of, record_audit, record_tie_rates
 from doxa.training.reward_policy.files import ProcessFile, Scored, TieLog
-from doxa.training.reward_policy.process_study import idle_states, record_process
+from doxa.training.reward_policy.process_study import ends, record_process
 from doxa.training.reward_policy.sampled import AuditPlan, digits_of, sample_and_score, sum_rule, text_rule
-from doxa.worlds.decision_examples import two_routes
+from doxa.worlds.decision_examples import self_loop_bandit, two_routes
+from doxa.worlds.decision_process import TieWarning
 
 
 def scores(ties, prompts=40):
@@ -107,9 +108,28 @@ def test_a_process_without_ties():
     assert found["flip"].verdict == "unresolved"
 
 
-def test_ends_are_no_decisions():
+def test_ends_are_no_decisions_and_bandits_are():
     grid = two_routes(3)
-    assert np.flatnonzero(idle_states(grid.mdp)).tolist() == [grid.cells.index((2, 2)), len(grid.cells)]
+    assert np.flatnonzero(ends(grid.mdp)).tolist() == [len(grid.cells)]
+    assert not ends(self_loop_bandit(np.array([1.0, 1.0]))).any()
+    assert ends(self_loop_bandit(np.array([0.0, 0.0]))).all()
+
+
+def test_one_action_leaves_nothing_to_decide():
+    held = ProcessFile(self_loop_bandit(np.array([1.0]), 0.5), ("s",), ("a",), np.ones(1), {})
+    recorder = Recorder("mdp", 0)
+    record_process(recorder, held, 0.1, 1e-9, 0)
+    found = {one.id: one for one in audit_findings(recorder.tables(), "mdp")}
+    assert found["ties"].verdict == "fails"
+    assert found["radius"].note.endswith("no state has a choice")
+
+
+def test_too_large_a_tolerance_is_warned_of_once():
+    held = ProcessFile(self_loop_bandit(np.array([1.0, 0.9])), ("s",), ("a", "b"), np.ones(1), {})
+    recorder = Recorder("mdp", 0)
+    with pytest.warns(TieWarning) as told:
+        record_process(recorder, held, 0.1, 0.5, 0)
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize(("rate", "verdict"), [(0.4, "holds"), (0.1, "fails")])

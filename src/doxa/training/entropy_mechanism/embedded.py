@@ -27,7 +27,7 @@ EVALUATED = {
 """Columns of an evaluation: the measure they become, and its unit."""
 LOGGED = {
     "covariance": "",
-    "covariance_top02": "",
+    "covariance_top_0.002": "",
     "covariance_easy": "",
     "covariance_medium": "",
     "covariance_hard": "",

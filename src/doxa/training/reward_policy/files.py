@@ -96,7 +96,7 @@ class Scored:
 
     prompts: tuple[str, ...]
     answers: tuple[Distinct, ...]
-    scores: Mapping[str, tuple[Float[np.ndarray, " answers"], ...]]
+    scores: Mapping[str, tuple[Float[np.ndarray, " _"], ...]]
 
     @property
     def spread(self) -> dict[str, float]:

@@ -12,7 +12,7 @@ from doxa.training.reward_policy.report import ROUNDING, number, slug
 def process_findings(tables: Tables) -> list[Finding]:
     """Return where a process ties, how far its reward may move, what flips, and what must not."""
     states = rows_of(tables, "optimal actions")
-    states = states.filter(~pl.col("idle")) if states.height else states
+    states = states.filter(~pl.col("end")) if states.height else states
     tied = states.filter(pl.col("value") > 1) if states.height else states
     told = "; ".join(
         f"{row['state']}: {', '.join(row['actions'])}" for row in tied.head(8).iter_rows(named=True)

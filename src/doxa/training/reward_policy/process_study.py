@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from doxa.streams import stream
 from doxa.training.reward_policy.files import REWARD, ProcessFile
 from doxa.training.reward_policy.maps import reward_policy_map
 from doxa.training.reward_policy.perturbation import cliff_perturbation, potential_shaping, stability_radius
-from doxa.worlds.decision_process import FiniteMDP
+from doxa.worlds.decision_process import FiniteMDP, TieWarning
 
 SMALLEST = 1e-6
 SIZES = tuple(float(10.0**power) for power in np.arange(-6.0, 0.01, 0.5))
@@ -32,7 +33,15 @@ def record_process(recorder: Recorder, held: ProcessFile, alpha: float, tol: flo
         tol: of ties.
         seed: of directions and controls.
     """
-    rng = stream(seed, "process")
+    held.mdp.optimal_actions(tol)  # warns once where the tolerance is too large
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TieWarning)
+        _record_all(recorder, held, alpha, tol, stream(seed, "process"))
+
+
+def _record_all(
+    recorder: Recorder, held: ProcessFile, alpha: float, tol: float, rng: np.random.Generator
+) -> None:
     scale = max(1.0, float(np.abs(held.mdp.R).max()))
     record_states(recorder, held, tol)
     record_jumps(recorder, held, SMALLEST * scale, tol)
@@ -47,7 +56,7 @@ def record_states(recorder: Recorder, held: ProcessFile, tol: float) -> None:
     mdp = held.mdp
     best, gap, radius = mdp.optimal_actions(tol), mdp.gap(tol), stability_radius(mdp, tol=tol)
     reached = mdp.visits(mdp.policy("uniform", tol=tol), held.start) > tol
-    idle = idle_states(mdp)
+    over = ends(mdp)
     for s, name in enumerate(held.states):
         recorder.measure(
             "optimal actions",
@@ -59,14 +68,14 @@ def record_states(recorder: Recorder, held: ProcessFile, tol: float) -> None:
             gap=float(gap[s]) if np.isfinite(gap[s]) else None,
             radius=float(radius[s]) if np.isfinite(radius[s]) else None,
             reached=bool(reached[s]),
-            idle=bool(idle[s]),
+            end=bool(over[s]),
         )
 
 
-def idle_states(mdp: FiniteMDP) -> Bool[np.ndarray, " states"]:
-    """Return where all actions lead to and pay the same, such as at an end: there is nothing to decide."""
-    alike = (mdp.P[:, :1] == mdp.P).all((-2, -1)) & (mdp.R[:, :1] == mdp.R).all(-1)
-    return np.asarray(alike)
+def ends(mdp: FiniteMDP) -> Bool[np.ndarray, " states"]:
+    """Return where every action stays and pays nothing: there is nothing to decide."""
+    stays = np.diagonal(mdp.P, axis1=0, axis2=2) == 1.0
+    return np.asarray(stays.all(0) & (mdp.R == 0.0).all(-1))
 
 
 def record_jumps(recorder: Recorder, held: ProcessFile, eps: float, tol: float) -> None:
@@ -74,7 +83,7 @@ def record_jumps(recorder: Recorder, held: ProcessFile, eps: float, tol: float) 
     mdp = held.mdp
     best = mdp.optimal_actions(tol)
     before = {kind: mdp.policy(kind, tol=tol) for kind in ("greedy", "uniform")}
-    for s in np.flatnonzero((best.sum(-1) > 1) & ~idle_states(mdp)):
+    for s in np.flatnonzero((best.sum(-1) > 1) & ~ends(mdp)):
         action = int(np.flatnonzero(best[s])[-1])
         # a tie within tol is closed by a lift of more than tol
         after = replace(mdp, R=cliff_perturbation(mdp, int(s), action, eps + 2.0 * tol, tol=tol))
