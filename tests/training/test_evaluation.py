@@ -4,10 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
 from hypothesis import given
 from hypothesis import strategies as st
 
 from doxa.errors import InputError
+from doxa.nets.generation import generate, sampling_noise
 from doxa.streams import stream
 from doxa.training.evaluation import distinct_right, evaluate_policy, majority_at_k, pass_at_k
 from tests.training.policy_worlds import WORLD, bases
@@ -72,6 +75,36 @@ def test_an_evaluation_counts_what_the_networks_say():
     assert measures["pass@1"][0] == pytest.approx(found.right[0].mean() / 2000)
     told = {"maj@2000", "greedy", "distinct", "entropy", "reward", "length"}
     assert set(measures) == told | {f"pass@{k}" for k in (*(2**power for power in range(11)), 2000)}
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_the_divergence_from_the_base_is_that_of_the_distributions(
+    temperature: float, monkeypatch: pytest.MonkeyPatch
+):
+    """Beside the exact sum over the vocabulary at every position that was sampled."""
+    base = bases((4,))
+    net = base.select([0])
+    net.weights["embedding"].mul_(1.15)
+    samples = 3000
+    monkeypatch.setattr("doxa.training.evaluation.DIVERGENCE_SAMPLES", samples)
+    found = evaluate_policy(net, WORLD, [4], "kl", samples=samples, temperature=temperature, base=base)
+    same = evaluate_policy(base, WORLD, [4], "kl", samples=4, temperature=temperature, base=base)
+    noise = sampling_noise([4], len(WORLD.prompts) * samples, WORLD.most, "kl")
+    drawn = generate(
+        net, WORLD.prompts, end=0, most=WORLD.most, noise=noise, repeats=samples, temperature=temperature
+    )
+    rows = np.concatenate([np.repeat(WORLD.prompts, samples, axis=0), drawn.tokens[0].numpy()], axis=1)[
+        :, :-1
+    ]
+    own, other = (
+        F.log_softmax(torch.from_numpy(one.log_probs(rows, range(WORLD.most))) / temperature, -1)[0]
+        for one in (net, base)
+    )
+    exact = ((own.exp() * (own - other)).sum(-1) * drawn.mask[0]).sum() / drawn.mask[0].sum()
+    assert found.base_kl is not None
+    assert same.base_kl is not None
+    assert found.base_kl[0] == pytest.approx(float(exact), rel=0.1)
+    assert abs(same.base_kl[0]) < 1e-6
 
 
 def test_replicates_of_one_seed_draw_with_the_same_numbers():

@@ -113,7 +113,7 @@ class StackedAdamW:
         """Shorten each replicate's gradient to its bound if it is longer; return the norms from before."""
         grads = [cast(torch.Tensor, weight.grad) for weight in self._weights]
         norms = torch.stack([grad.flatten(1).square().sum(1) for grad in grads]).sum(0).sqrt()
-        factor = (self._bound / norms.clamp(min=SMALLEST_NORM)).clamp(max=1.0)
+        factor = (norms.clamp(min=SMALLEST_NORM).reciprocal() * self._bound).clamp(max=1.0)
         if bool((factor < 1).any()):
             for grad in grads:
                 grad.mul_(factor.view(-1, *[1] * (grad.ndim - 1)))

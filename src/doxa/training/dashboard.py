@@ -23,6 +23,7 @@ PANELS = (
     Panel("entropy", "Entropy", "nats per token"),
     Panel("covariance", "Covariance of advantage and log-probability", "mean over tokens"),
     Panel("kl", "How far the updates of a rollout carry the policy", "KL in nats"),
+    Panel("base_kl", "How far the policy is from its base", "KL in nats per token"),
     Panel("fraction_selected", "Tokens that the method acts on", "share of tokens"),
     Panel("lambda_mean", "Weight that the method leaves to tokens", "mean weight"),
     Panel("response_length", "Length of responses", "tokens"),
@@ -33,7 +34,8 @@ def training_figures(log: pl.DataFrame, *, panels: tuple[Panel, ...] = PANELS) -
     """Return a figure for each panel whose column the log has: the mean over seeds, and the range they span.
 
     Args:
-        log: a row per step, of each seed and variant where it has such columns, as ``PolicyRun.log``.
+        log: a row per step, of each seed and variant where it has such columns, as ``PolicyRun.log`` or its
+            ``evaluations``.
         panels: what to show.
 
     Raises:
@@ -62,7 +64,7 @@ def _figure(log: pl.DataFrame, panel: Panel, keys: list[str], group: str | None,
     return curves(
         f"training-{panel.column.replace('_', '-')}",
         panel.title,
-        f"Lines: mean{spans} at the rollout of each step{', by variant' if group else ''}.",
+        f"Lines: mean{spans} of the policy at each step{', by variant' if group else ''}.",
         rows.to_dicts(),
         x="step",
         low="low" if spans else None,

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 
 from doxa.errors import InputError
 from doxa.nets.generation import Generated, generate, sampling_noise
 from doxa.nets.transformer import StackedTransformer
-from doxa.training.policy_log import StepLog
-from doxa.training.policy_plan import PolicyPlan, PolicyWorld
+from doxa.training.divergences import k3
+from doxa.training.policy_plan import PolicyWorld
+from doxa.training.responses import response_statistics, rows_of
+
+DIVERGENCE_SAMPLES = 8
 
 
 def pass_at_k(right: Int[np.ndarray, "*prompts"], n: int, k: int) -> Float[np.ndarray, "*prompts"]:
@@ -94,6 +97,7 @@ class Evaluation(NamedTuple):
         length: mean tokens of the samples.
         entropy: of each replicate, the mean over sampled tokens in nats.
         samples: responses to each prompt.
+        base_kl: of each replicate, KL(policy | base) in nats per sampled token (k3); None where no base was given.
     """
 
     right: Int[np.ndarray, "replicates prompts"]
@@ -104,6 +108,7 @@ class Evaluation(NamedTuple):
     length: Float[np.ndarray, "replicates prompts"]
     entropy: Float[np.ndarray, " replicates"]
     samples: int
+    base_kl: Float[np.ndarray, " replicates"] | None = None
 
     def pass_at(self, k: int) -> Float[np.ndarray, " replicates"]:
         """Return each replicate's pass@k, the mean over prompts; k up to the samples."""
@@ -120,6 +125,7 @@ class Evaluation(NamedTuple):
             "entropy": self.entropy,
             "reward": self.reward.mean(-1),
             "length": self.length.mean(-1),
+            **({} if self.base_kl is None else {"base_kl": self.base_kl}),
         }
 
 
@@ -130,6 +136,7 @@ def evaluate_policy(
     *names: str | int,
     samples: int = 32,
     temperature: float = 1.0,
+    base: StackedTransformer | None = None,
 ) -> Evaluation:
     """Ask every replicate all prompts, several times with chance and once without.
 
@@ -140,6 +147,7 @@ def evaluate_policy(
         names: name of the stream of those numbers.
         samples: responses to each prompt.
         temperature: of sampling.
+        base: what each replicate began from, to say how far it has gone.
 
     Raises:
         InputError: seeds, worlds and replicates differ in number.
@@ -155,12 +163,39 @@ def evaluate_policy(
     ask = partial(generate, net, world.prompts, end=world.end, most=world.most, lengths=world.prompt_lengths)
     drawn = ask(noise=noise, repeats=samples, temperature=temperature)
     likeliest = ask()
-    weight = drawn.mask.float()
     return Evaluation(
         *(np.stack(column) for column in zip(*_judged(each, drawn, likeliest, samples), strict=True)),
-        entropy=((drawn.entropy * weight).sum((1, 2)) / weight.sum((1, 2))).double().numpy(),
+        entropy=_mean(drawn.entropy, drawn.mask),
         samples=samples,
+        base_kl=None if base is None else _divergence(base, world, drawn, samples, temperature),
     )
+
+
+@torch.no_grad()
+def _divergence(
+    base: StackedTransformer, world: PolicyWorld, drawn: Generated, samples: int, temperature: float
+) -> Float[np.ndarray, " replicates"]:
+    """Return the mean of k3 over the tokens of each prompt's first responses; a pass over all would double the time."""
+    few = min(samples, DIVERGENCE_SAMPLES)
+    log_prob, mask, responses = (
+        one.unflatten(1, (-1, samples))[:, :, :few].flatten(1, 2)
+        for one in (drawn.log_prob, drawn.mask, drawn.tokens)
+    )
+    prompts, lengths = (
+        np.broadcast_to(one, (base.replicates, *one.shape)) for one in (world.prompts, world.prompt_lengths)
+    )
+    tokens, start = rows_of(prompts, lengths, responses)
+    cold = None if temperature == 1 else torch.full((base.replicates,), temperature)
+    longest = int(mask.sum(-1).max())
+    told = response_statistics(base, tokens, start, responses, longest=longest, temperature=cold)
+    return _mean(k3(log_prob, told.log_prob), mask)
+
+
+def _mean(
+    numbers: Float[torch.Tensor, "replicates rows most"], mask: Bool[torch.Tensor, "replicates rows most"]
+) -> Float[np.ndarray, " replicates"]:
+    """Return each replicate's mean over the tokens drawn."""
+    return ((numbers * mask).sum((1, 2)) / mask.sum((1, 2))).double().numpy()
 
 
 def _judged(
@@ -184,63 +219,3 @@ def _judged(
             )
         )
     return told
-
-
-class Evaluator:
-    """Evaluates a stack on its way and writes into a log, in a second thread if asked to.
-
-    A frozen copy of the weights is evaluated, and its chance hangs on seed and step, so the numbers are the same
-    either way. Use it as a context; its thread ends with it.
-
-    Args:
-        worlds: each replicate's world.
-        seeds: each replicate's seed.
-        plan: when and how.
-        names: in front of the streams' own names.
-        log: gets a row per evaluation.
-        asynchronous: whether to use a second thread.
-    """
-
-    def __init__(
-        self,
-        worlds: Sequence[PolicyWorld],
-        seeds: Sequence[int],
-        plan: PolicyPlan,
-        names: Sequence[str | int],
-        log: StepLog,
-        *,
-        asynchronous: bool = False,
-    ) -> None:
-        self._worlds, self._seeds, self._plan, self._names, self._log = worlds, seeds, plan, names, log
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="evaluation") if asynchronous else None
-        self._pending: list[tuple[int, Future[Evaluation]]] = []
-
-    def __enter__(self) -> Evaluator:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        if self._thread is not None:
-            self._thread.shutdown(cancel_futures=True)
-
-    def see(self, step: int, net: StackedTransformer) -> None:
-        """Evaluate the networks if it is time and they were not evaluated at this step before."""
-        if not self._plan.evaluated(step) or step in self._log.steps:
-            return
-        if self._thread is None:
-            self._log.add(step, self._evaluate(step, net).measures())
-            return
-        frozen = net.select(range(net.replicates))
-        self._pending.append((step, self._thread.submit(self._evaluate, step, frozen)))
-
-    def wait(self) -> None:
-        """Write down what is still being evaluated."""
-        for step, future in self._pending:
-            self._log.add(step, future.result().measures())
-        self._pending.clear()
-
-    def _evaluate(self, step: int, net: StackedTransformer) -> Evaluation:
-        plan = self._plan
-        return evaluate_policy(
-            net, self._worlds, self._seeds, *self._names, "evaluation", step, samples=plan.samples,
-            temperature=plan.evaluate_temperature,
-        )  # fmt: skip

@@ -23,7 +23,7 @@ from doxa.errors import InputError
 from doxa.nets.checkpoint import load_tensors, save_tensors, weights_digest
 from doxa.nets.optimiser import StackedAdamW
 from doxa.nets.transformer import StackedTransformer
-from doxa.training.evaluation import Evaluator
+from doxa.training.evaluator import Evaluator
 from doxa.training.objectives import open_advantage, open_loss, warn_few_updates
 from doxa.training.policy_log import Replicate, StepLog, training_table
 from doxa.training.policy_plan import PolicyPlan, PolicyWorld, Variant, Worlds, worlds_of
@@ -126,7 +126,8 @@ class _Stack:
         path: Path | None,
     ) -> None:
         self.replicates = [Replicate(variant.name, seed) for variant in variants for seed in seeds]
-        self.net = bases.select([place for _ in variants for place in range(len(seeds))])
+        each_base = [place for _ in variants for place in range(len(seeds))]
+        self.net, self._base = bases.select(each_base), bases.select(each_base)
         self.log, self.evaluations = StepLog(len(self.replicates)), StepLog(len(self.replicates))
         each = [variant for variant in variants for _ in seeds]
         self._every_seed = [one.seed for one in self.replicates]
@@ -163,6 +164,7 @@ class _Stack:
             self._every_seed,
             self._plan,
             self._names,
+            self._base,
             self.evaluations,
             asynchronous=asynchronous,
         ) as evaluator:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 (its usual name)
 from jaxtyping import Bool, Float, Int
 
 from doxa.errors import DoxaError
@@ -17,8 +16,9 @@ from doxa.streams import stream, torch_stream
 from doxa.training.divergences import k3
 from doxa.training.objectives import TokenLoss
 from doxa.training.policy_plan import Variant
+from doxa.training.responses import response_statistics
 from doxa.training.rollouts import Rollout
-from doxa.training.tokens import TokenStatistics, token_statistics
+from doxa.training.tokens import TokenStatistics
 
 
 class _Batch(NamedTuple):
@@ -58,7 +58,7 @@ class Updater:
         needs = frozenset[str]().union(*(loss.needs for loss in losses))
         self._concentration = "concentration" in needs
         cold = torch.tensor([variant.temperature for variant in variants])
-        self._cold = None if bool((cold == 1).all()) else cold.view(-1, 1, 1)
+        self._cold = None if bool((cold == 1).all()) else cold
 
     def __call__(
         self,
@@ -82,7 +82,10 @@ class Updater:
         for epoch in range(self._epochs):
             for rows in self._mini_batches(rollout.kept, step, epoch):
                 batch = _batch(rollout, rows)
-                statistics = self._statistics(net, batch, int(rollout.drawn.lengths.max()))
+                statistics = response_statistics(
+                    net, batch.tokens, batch.start, batch.response, longest=int(rollout.drawn.lengths.max()),
+                    temperature=self._cold, concentration=self._concentration,
+                )  # fmt: skip
                 # On the policy that sampled, log-probabilities are the old ones to the last bit: a gradient such as
                 # that of |ln ratio| would otherwise be the sign of rounding errors.
                 old = batch.log_prob if count else statistics.log_prob.detach()
@@ -117,29 +120,6 @@ class Updater:
             torch.from_numpy(rows[:, part :: self._parts].reshape(len(rows), -1))
             for part in range(self._parts)
         ]
-
-    def _statistics(self, net: StackedTransformer, batch: _Batch, longest: int) -> TokenStatistics:
-        """Return the statistics of all tokens, 0 beyond the longest response of the rollout."""
-        low, high = int(batch.start.min()), int(batch.start.max())
-        tokens = batch.tokens[:, :, : high + longest]
-        hidden = net.hidden(tokens, range(low, high + longest))
-        if low < high:
-            own = (batch.start - low).unsqueeze(-1) + torch.arange(longest)
-            hidden = hidden.gather(2, own.unsqueeze(-1).expand(-1, -1, -1, hidden.shape[-1]))
-        rows = hidden.flatten(1, 2)
-        head = net.weights["embedding"].transpose(1, 2) if net.shape.tied else net.weights["head"]
-        found = token_statistics(
-            rows if self._cold is None else rows / self._cold,
-            head,
-            batch.response[:, :, :longest].flatten(1),
-            concentration=self._concentration,
-        )
-
-        def whole(one: torch.Tensor) -> torch.Tensor:
-            return F.pad(one.view(*batch.start.shape, longest), (0, batch.response.shape[-1] - longest))
-
-        concentration = None if found.concentration is None else whole(found.concentration)
-        return TokenStatistics(whole(found.log_prob), whole(found.entropy), concentration)
 
     def _loss(
         self,

@@ -15,6 +15,7 @@ from doxa.streams import stream, torch_stream
 from doxa.training.entropy_change import covariance_metrics, first_order_change, token_covariance
 from doxa.training.objectives import Advantage
 from doxa.training.policy_plan import PolicyPlan, PolicyWorld, Variant
+from doxa.training.responses import rows_of
 
 
 class Rollout(NamedTuple):
@@ -91,7 +92,7 @@ class Roller:
             "equal_groups": (spread == 0).mean(1),
             **_of_tokens(drawn, advantage, right.reshape(*chosen.shape, group).mean(-1)),
         }
-        tokens, start = _rows(prompts, lengths, drawn.tokens, group)
+        tokens, start = rows_of(prompts, lengths, drawn.tokens)
         return Rollout(tokens, start, drawn, mask, kept, advantage, numbers)
 
     def _prompts(self, step: int) -> Int[np.ndarray, "replicates prompts"]:
@@ -162,17 +163,3 @@ def _of_tokens(
             row[f"covariance_{name}"] = float(table[where][valid[where]].mean())
         rows.append(row)
     return numbers | {name: np.array([row[name] for row in rows]) for name in rows[0]}
-
-
-def _rows(
-    prompts: Int[np.ndarray, "replicates prompts asked"],
-    lengths: Int[np.ndarray, "replicates prompts"],
-    responses: Int[torch.Tensor, "replicates rows most"],
-    group: int,
-) -> tuple[Int[torch.Tensor, "replicates rows positions"], Int[torch.Tensor, "replicates rows"]]:
-    """Return prompts with their responses behind them, and the columns of the prompts' last tokens."""
-    asked = torch.from_numpy(np.repeat(prompts, group, axis=1)).long()
-    start = torch.from_numpy(np.repeat(lengths, group, axis=1)) - 1
-    tokens = torch.cat([asked, responses], -1)
-    places = start.unsqueeze(-1) + 1 + torch.arange(responses.shape[-1])
-    return tokens.scatter_(2, places, responses), start
