@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Literal
 
@@ -104,6 +105,7 @@ def _grpo(runs: Runs) -> list[Finding]:
             "GRPO: share of the first entropy that is gone at the end",
             unit="share",
             above=FALLS,
+            possible=(-math.inf, 1.0),
         ),
         runs.units(GRPO, lambda run: law(run, "r2")).finding(
             "law", "GRPO: R = -a·exp(H) + b explains the score (R²)", unit="share", above=LAW_R2, note=numbers
@@ -237,27 +239,30 @@ def last_entropy(runs: Runs, method: str) -> Units:
 
 
 def _remedies(runs: Runs, found: list[Method]) -> list[Finding]:
-    reference = last_entropy(runs, GRPO)
     told: list[Finding] = []
     for kind, slug, paper in REMEDIES:
         own = claimed(found, kind)
         others = ", ".join(
-            f"{name} {last_entropy(runs, name).over(reference).mean:.2g} (R {_last_score(runs, name):.2g})"
+            f"{name} × {np.exp(log_ratio(runs, name).mean):.2g} (R {_last_score(runs, name):.2g})"
             for name in (*named(found, kind), *named(found, "slower GRPO"))
         )
         told.append(
-            last_entropy(runs, own)
-            .over(reference)
-            .finding(
+            log_ratio(runs, own).finding(
                 f"{slug}-keeps",
-                f"{own}: entropy at the end, times that of GRPO",
-                unit="ratio",
-                above=KEEPS,
-                paper=paper,
-                note=f"others: {others}; GRPO R {_last_score(runs, GRPO):.2g}",
+                f"{own}: logarithm of its entropy at the end over that of GRPO (3 times is 1.10)",
+                unit="ln",
+                above=math.log(KEEPS),
+                paper=None if paper is None else math.log(paper),
+                note=f"means of logarithms: {others}; GRPO R {_last_score(runs, GRPO):.2g}",
             )
         )
     return told
+
+
+def log_ratio(runs: Runs, method: str) -> Units:
+    """Return each seed's logarithm of the last entropy over that of GRPO; a ratio to what is near 0 has no mean."""
+    ratio = last_entropy(runs, method).over(last_entropy(runs, GRPO))
+    return Units({seed: math.log(value) for seed, value in ratio.values.items() if value > 0.0})
 
 
 def _last_score(runs: Runs, method: str) -> float:
@@ -265,18 +270,16 @@ def _last_score(runs: Runs, method: str) -> float:
 
 
 def _controls(runs: Runs, tables: Tables, found: list[Method]) -> list[Finding]:
-    reference, told = last_entropy(runs, GRPO), list[Finding]()
+    told: list[Finding] = []
     for kind, slug, _ in REMEDIES:
         own = claimed(found, kind)
         chance = own + RANDOM
         told += [
-            last_entropy(runs, chance)
-            .over(reference)
-            .finding(
+            log_ratio(runs, chance).finding(
                 f"{slug}-random",
-                f"{chance}: entropy at the end, times that of GRPO",
-                unit="ratio",
-                below=KEEPS,
+                f"{chance}: logarithm of its entropy at the end over that of GRPO",
+                unit="ln",
+                below=math.log(KEEPS),
                 control=True,
                 note=f"R {_last_score(runs, chance):.2g}",
             ),
