@@ -209,8 +209,7 @@ def test_the_quick_run(quick_runs):
 
 
 @pytest.mark.slow
-def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path):
-    """Two seeds, of which the second is computed alone, are those of one run of both."""
+def test_a_seed_alone_is_that_of_a_run_of_several(tmp_path):
     few = {"steps": 6, "base_steps": 10, "group": 4, "samples": 4, "evaluate_every": 3, "parts": "training"}
     both = run_study(SLUG, preset="quick", overrides={**few, "seeds": 2}, out=tmp_path / "both")
     run_study(SLUG, preset="quick", overrides=few, out=tmp_path / "grown")

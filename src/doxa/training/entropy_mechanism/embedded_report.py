@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -79,7 +79,7 @@ def forecast_of(run: Run) -> Forecast | None:
 
 def lost(run: Run) -> float:
     """Return the share of the first entropy that is gone at the end."""
-    return 1.0 - float(run.entropy[-1] / run.entropy[0])
+    return 1.0 - _ratio(run.entropy[-1], run.entropy[0])
 
 
 def _grpo(runs: Runs) -> list[Finding]:
@@ -95,8 +95,8 @@ def _grpo(runs: Runs) -> list[Finding]:
         runs.units(GRPO, lambda run, name=name: law(run, name)) for name in ("a", "b", "ceiling")
     )
     last = runs.units(GRPO, lambda run: float(run.score[-1]))
-    peak = runs.units(GRPO, lambda run: float(run.distinct.max() / run.distinct[0]))
-    end = runs.units(GRPO, lambda run: float(run.distinct[-1] / run.distinct.max()))
+    peak = runs.units(GRPO, lambda run: _ratio(run.distinct.max(), run.distinct[0]))
+    end = runs.units(GRPO, lambda run: _ratio(run.distinct[-1], run.distinct.max()))
     means = {"a": a, "b": b, "ceiling": ceiling, "last score": last}
     numbers = "means over seeds: " + ", ".join(f"{name} {values.mean:.3g}" for name, values in means.items())
     return [
@@ -150,7 +150,12 @@ def _early(run: Run, values: np.ndarray) -> float:
     """Return what share of the change from first to last happened in the first third of the steps."""
     third = float(np.interp(THIRD * run.step[-1], run.step, values))
     whole = float(values[-1] - values[0])
-    return (third - float(values[0])) / whole if whole else float("nan")
+    return _ratio(third - float(values[0]), whole)
+
+
+def _ratio(part: float | np.floating[Any], whole: float | np.floating[Any]) -> float:
+    """Return a ratio, NaN to what is 0."""
+    return float(part) / float(whole) if whole else math.nan
 
 
 def _theorem(tables: Tables) -> list[Finding]:
