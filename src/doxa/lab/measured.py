@@ -1,4 +1,4 @@
-"""What a study measured, as its findings and figures read it: rows of one measure, and one number for each seed."""
+"""What a study measured, as findings and figures read it: rows of a measure, a number for each seed, exact numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from doxa.lab.record import Tables
+from doxa.lab.record import Finding, Tables
 from doxa.lab.units import Units
 
 
@@ -29,3 +29,10 @@ def units(tables: Tables, measure: str, **where: Any) -> Units:
     rows = rows_of(tables, measure, **where)
     means = rows.group_by("seed", maintain_order=True).agg(pl.col("value").mean())
     return Units(dict(zip(means["seed"].to_list(), means["value"].to_list(), strict=True)))
+
+
+def number(name: str, claim: str, value: float | None, **rest: Any) -> Finding:
+    """Return a finding about a number that holds no chance: its interval has no width."""
+    note = rest.pop("note", "")
+    note = note if value is not None else f"not computed in this run; {note}".strip("; ")
+    return Finding.judged(name, claim, value, None if value is None else (value, value), note=note, **rest)

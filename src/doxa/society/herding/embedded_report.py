@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 
-from doxa.lab.measured import rows_of, units
+from doxa.lab.measured import number, rows_of, units
 from doxa.lab.record import Finding, Tables
 from doxa.lab.units import Units
 from doxa.society.herding.embedded import PRIOR
@@ -40,13 +38,6 @@ def embedded_findings(tables: Tables) -> list[Finding]:
     ]
 
 
-def _number(name: str, claim: str, value: float | None, **rest: Any) -> Finding:
-    """Return a finding about a number that holds no chance: its interval has no width."""
-    note = rest.pop("note", "")
-    note = note if value is not None else f"not computed in this run; {note}".strip("; ")
-    return Finding.judged(name, claim, value, None if value is None else (value, value), note=note, **rest)
-
-
 def _exact(tables: Tables) -> list[Finding]:
     errors = rows_of(tables, "error")
     examples = rows_of(tables, "example")
@@ -56,7 +47,7 @@ def _exact(tables: Tables) -> list[Finding]:
     off = [abs(known[name] - value) / room for name, (value, room) in EXAMPLES.items() if name in known]
     shown = ", ".join(f"{name} {value:.4g}" for name, value in known.items() if name in EXAMPLES)
     return [
-        _number(
+        number(
             "closed-forms",
             "the solver agrees with every closed form (largest difference)",
             worst,
@@ -65,7 +56,7 @@ def _exact(tables: Tables) -> list[Finding]:
             n=errors.height,
             note=told,
         ),
-        _number(
+        number(
             "examples",
             "it gives the worked examples (largest difference, in units of their last digit)",
             max(off) if off else None,
@@ -74,13 +65,13 @@ def _exact(tables: Tables) -> list[Finding]:
             note=shown,
         ),
         _order(tables),
-        _number(
+        number(
             "obfuscation-place",
             "signals are hidden at 1/2 < b <= p only (length of other beliefs)",
             known.get("outside (1/2, p]"),
             below=1e-6,
         ),
-        _number(
+        number(
             "convex",
             "V of the altruistic planner is convex where [1-p, p] is in the perfect phase (fall of slope, k = 0.5)",
             known.get("fall of slope (k = 0.5)"),
@@ -101,7 +92,7 @@ def _order(tables: Tables) -> Finding:
         order = -float(np.polyfit(np.log(rows["time"].to_numpy()), np.log(rows["value"].to_numpy()), 1)[0])
     told = ", ".join(f"{row['time']:.0f}: {row['value']:.1e}" for row in rows.iter_rows(named=True))
     claim = "away from kinks the error falls with the square of the grid's step (order)"
-    return _number("refinement", claim, order, above=1.7, below=2.3, n=rows.height, note=told)
+    return number("refinement", claim, order, above=1.7, below=2.3, n=rows.height, note=told)
 
 
 def expected(tables: Tables, planner: str, k: float, measure: str = "welfare") -> Units:
@@ -225,7 +216,7 @@ def _cascades(tables: Tables) -> list[Finding]:
         pooled = rows.group_by(kinds).agg((pl.col("value").mean() * pl.len().sqrt()).abs()) if kinds else rows
         worst = float(pooled["value"].max()) if pooled.height else None  # type: ignore[arg-type]
         found.append(
-            _number(
+            number(
                 name,
                 f"{claim} (largest distance, all seeds together)",
                 worst,
@@ -281,7 +272,7 @@ def _agents(tables: Tables) -> list[Finding]:
     same = [abs(gain) for (_, ratio), gain in gains.items() if ratio == 1.0]
     told = ", ".join(f"{aim} at {ratio:g}: {gain:.3g}" for (aim, ratio), gain in gains.items())
     return [
-        _number(
+        number(
             "hybrid-loses",
             "on agents that are not Bayesian the Bayesian policy is worth less than theirs (smallest gain)",
             min(other) if other else None,
@@ -290,7 +281,7 @@ def _agents(tables: Tables) -> list[Finding]:
             n=len(other),
             note=told,
         ),
-        _number(
+        number(
             "coincide",
             "on Bayesian agents the two are one (difference)",
             max(same) if same else None,

@@ -7,10 +7,10 @@ from typing import Any
 import polars as pl
 
 from doxa.belief.inference import wilson
-from doxa.lab.measured import rows_of
+from doxa.lab.measured import number, rows_of
 from doxa.lab.record import Finding, Tables
 from doxa.training.reward_policy.process_report import process_findings
-from doxa.training.reward_policy.report import ROUNDING, number, slug
+from doxa.training.reward_policy.report import ROUNDING, slug
 
 FEW = 0.05
 """Share of prompts above which a change of the reward is said to decide."""

@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from doxa.lab.measured import rows_of
+from doxa.lab.measured import number, rows_of
 from doxa.lab.record import Finding, Tables
-from doxa.training.reward_policy.report import HIGH, LARGE, RATIO, ROUNDING, SMALL, SOFT_ENOUGH, number
+from doxa.training.reward_policy.report import HIGH, LARGE, RATIO, ROUNDING, SMALL, SOFT_ENOUGH
 
 NO_CLIFF = 0.01
 """Largest distance that a soft policy may move by at a change of ``SMALL``; its bound there is 0.005."""

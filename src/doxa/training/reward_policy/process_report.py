@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from doxa.lab.measured import rows_of
+from doxa.lab.measured import number, rows_of
 from doxa.lab.record import Finding, Tables
-from doxa.training.reward_policy.report import ROUNDING, number, slug
+from doxa.training.reward_policy.report import ROUNDING, slug
 
 
 def process_findings(tables: Tables) -> list[Finding]:

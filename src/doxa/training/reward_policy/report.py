@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
-
-from doxa.lab.record import Finding
 
 LARGE, SMALL = 1e-2, 1e-4
 """Bonuses whose jumps are compared."""
@@ -14,13 +11,6 @@ RATIO = 0.1
 """How far a ratio of jumps may be from the expected one, as a share of it."""
 ROUNDING = 1e-9
 SOFT_ENOUGH = 0.1
-
-
-def number(name: str, claim: str, value: float | None, **rest: Any) -> Finding:
-    """Return a finding about a number that holds no chance: its interval has no width."""
-    note = rest.pop("note", "")
-    note = note if value is not None else f"not computed in this run; {note}".strip("; ")
-    return Finding.judged(name, claim, value, None if value is None else (value, value), note=note, **rest)
 
 
 def slug(name: str) -> str:
