@@ -15,9 +15,11 @@ from doxa.errors import InputError
 from doxa.interop.trl.trainer import EntropyControlledGRPOTrainer
 from doxa.streams import torch_stream
 from doxa.training.batches import ObjectiveWarning
+from doxa.training.losses.base import losses
 from doxa.training.objectives import open_advantage, open_loss
 from doxa.training.tokens import logit_statistics
 from tests.subjects import tiny_models
+from tests.training.test_objectives_page import defined_by_the_page
 
 pytestmark = [
     pytest.mark.filterwarnings(
@@ -223,6 +225,18 @@ def test_a_few_steps(loss: str, advantage: str | None, tmp_path: Path):
         assert wanted <= set(row)
         assert all(math.isfinite(value) for value in row.values())
     assert any(not torch.equal(old, new) for old, new in zip(before, made.model.parameters(), strict=True))
+
+
+def test_the_trainer_of_the_page(tmp_path: Path):
+    plain = trainer(tmp_path, loss="ppo-clip", max_steps=1, logging_steps=1)
+    try:
+        made = defined_by_the_page()["training"](
+            plain.model, plain.processing_class, plain.train_dataset, reward, plain.args
+        )
+        made.train()
+    finally:
+        losses._known.pop("shy", None)
+    assert math.isfinite(made.state.log_history[0]["objective/covariance"])
 
 
 def test_it_evaluates(tmp_path: Path):

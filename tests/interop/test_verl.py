@@ -143,6 +143,15 @@ def test_tokens_are_put_together_by_verl():
     )
 
 
+@pytest.mark.parametrize("four", [False, True])
+def test_a_micro_batch_of_padding_has_no_loss(four: bool):
+    one = batch()
+    found = called(policy_loss("kl-cov", core_algos(four=four)), one, response_mask=0 * one.mask)
+    assert torch.equal(gradient(found[0], one.logp), 0 * one.mask)
+    said = found[1:] if four else found[1].values()
+    assert [float(value) for value in said] == [0.0] * 3
+
+
 def test_entropies_are_offered_or_missed():
     one = batch()
     made = policy_loss("steer", core_algos())

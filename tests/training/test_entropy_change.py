@@ -291,6 +291,8 @@ def test_bad_input_is_named():
     logp, entropy = one.logp.detach(), one.statistics.entropy.detach()
     with pytest.raises(InputError, match="at least 0 nats"):
         quadrants(logp, one.adv, -entropy, one.mask)
+    with pytest.raises(InputError, match="at most 0"):
+        quadrants(-logp, one.adv, entropy, one.mask)
     with pytest.raises(InputError, match="no response tokens"):
         quadrants(logp, one.adv, entropy, 0 * one.mask)
     with pytest.raises(InputError, match="no response tokens"):

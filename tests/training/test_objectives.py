@@ -84,6 +84,23 @@ def test_what_is_masked_changes_nothing(address: str):
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
+def test_columns_of_padding_change_nothing(address: str):
+    one, loss = batch(), open_loss(address)
+    wider = Batch(
+        *(torch.nn.functional.pad(x, (0, 3)) if x.shape == one.mask.shape else x for x in one[:6]),
+        one.statistics,
+    )
+    statistics = one.statistics._replace(
+        entropy=torch.nn.functional.pad(one.statistics.entropy, (0, 3)),
+        concentration=torch.nn.functional.pad(one.statistics.concentration, (0, 3)),
+    )
+    got, plain = called(loss, wider._replace(statistics=statistics)), called(loss, one)
+    torch.testing.assert_close(got.loss, plain.loss)
+    torch.testing.assert_close(got.per_token[:, :8], plain.per_token)
+    torch.testing.assert_close(got.weights[:, :8], plain.weights)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_what_a_loss_gives_back(address: str, dtype: torch.dtype):
     one = batch(dtype=dtype)

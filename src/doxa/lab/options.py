@@ -45,10 +45,12 @@ def parse_options(what: str, address: str, example: str) -> tuple[str, dict[str,
 
 @cache
 def asked(function: Callable[..., Any]) -> Mapping[str, tuple[inspect.Parameter, Any]]:
-    """Return what a function asks for, each parameter with its type."""
+    """Return what a function asks for, each parameter with its type, which is that of its default if it says none."""
     hints = get_type_hints(function)
     parameters = inspect.signature(function).parameters
-    return {name: (parameter, hints[name]) for name, parameter in parameters.items()}
+    return {
+        name: (parameter, hints.get(name, type(parameter.default))) for name, parameter in parameters.items()
+    }
 
 
 def typed_options(

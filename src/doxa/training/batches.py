@@ -97,13 +97,22 @@ def _check_shapes(logp: torch.Tensor, old_logp: torch.Tensor, adv: torch.Tensor,
         )
 
 
+def check_log_probs(name: str, highest: float) -> None:
+    """Refuse log-probabilities of which the highest is above 0.
+
+    Raises:
+        InputError: it is, or is NaN.
+    """
+    if not highest <= ROUNDING:
+        raise InputError(
+            f"{name} reaches {highest:.4g}: log-probabilities are at most 0; if these are logits, pass "
+            "token_log_probs(logits, tokens)"
+        )
+
+
 def _check_values(highest: float, highest_old: float, largest_advantage: float) -> None:
-    for name, value in (("logp", highest), ("old_logp", highest_old)):
-        if not value <= ROUNDING:
-            raise InputError(
-                f"{name} reaches {value:.4g}: log-probabilities are at most 0; if these are logits, pass "
-                "token_log_probs(logits, tokens)"
-            )
+    check_log_probs("logp", highest)
+    check_log_probs("old_logp", highest_old)
     if not math.isfinite(largest_advantage):
         raise InputError(
             "an advantage is NaN or infinite: a group of one has no standard deviation and a missing reward no "

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, Shaped
 
 from doxa.errors import InputError
 from doxa.training.aggregation import valid_tokens
-from doxa.training.batches import check_share, checked_entropy
+from doxa.training.batches import check_log_probs, check_share, checked_entropy
 from doxa.training.entropy_estimators import (
     Estimator,
     covariance_law,
@@ -182,11 +182,12 @@ def quadrants(
         change: entropy change of each token; without it the token's own term, ``own_logit`` on-policy.
 
     Raises:
-        InputError: no token is valid, or an entropy is missing or out of range.
+        InputError: no token is valid, an entropy is missing or out of range, or logits stand in logp's place.
     """
     with torch.no_grad():
         valid = valid_tokens(mask)
         h = checked_entropy(entropy, valid, "quadrants")
+        check_log_probs("logp", float(torch.where(valid, logp, 0.0).amax()))
         a = (adv.unsqueeze(-1) if adv.ndim == 1 else adv).expand_as(logp)
         if change is None:
             change = -official_omega(logp, logp, a, h, "own_logit")

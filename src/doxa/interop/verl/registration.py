@@ -82,6 +82,11 @@ def policy_loss(address: str, core_algos: Any, *, seed: int = 0) -> Callable[...
         rollout_is_weights: torch.Tensor | None = None,
         **others: Any,
     ) -> tuple[Any, ...]:
+        if not bool((response_mask > 0).any()):
+            nothing = torch.zeros_like(log_prob)  # a micro-batch of padding alone, as verl makes to fill up
+            return _returned(
+                0.0 * log_prob.sum(), LossOutput(nothing.sum(), nothing, nothing, {}), returns_metrics
+            )
         offered = _offered.get() or _Offered()
         given = cast("torch.Tensor | None", others.get("entropy"))
         entropy = offered.entropy if given is None else given
