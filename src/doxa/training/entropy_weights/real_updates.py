@@ -24,7 +24,7 @@ from doxa.training.entropy_change import (
     token_covariance,
 )
 from doxa.training.entropy_weights.agreement import agreement
-from doxa.training.entropy_weights.updates import COVARIANCE, FIRST_ORDER
+from doxa.training.entropy_weights.updates import COVARIANCE, DEALT_OUT, FIRST_ORDER
 from doxa.training.losses.surrogate import policy_gradient_loss
 from doxa.training.tokens import token_entropy, token_log_probs
 from doxa.worlds.graded_questions import Question, graded
@@ -181,8 +181,10 @@ def _record_group(
     found = {name: torch.cat([one[name] for one in each]) for name in each[0]}
     true, log_prob = found.pop(TRUE)[mask].numpy(), found.pop(LOG_PROB)
     found[COVARIANCE] = -token_covariance(group.advantage.double(), log_prob, mask)
-    for name, estimate in found.items():
-        for measure, value in agreement(true, estimate[mask].numpy())._asdict().items():
+    told = {name: estimate[mask].numpy() for name, estimate in found.items()}
+    told[DEALT_OUT] = np.roll(told["exact"], true.size // 2)
+    for name, estimate in told.items():
+        for measure, value in agreement(true, estimate)._asdict().items():
             recorder.measure(
                 measure, value, subject=name, where="subject", model=address, time=place, question=place,
                 missing="one of the two does not vary",
