@@ -53,6 +53,7 @@ def trainer(
         "max_steps": 4,
         "logging_steps": 1,
         "temperature": 0.9,
+        "save_strategy": "no",
         **settings,
     }
     args = GRPOConfig(
@@ -61,7 +62,6 @@ def trainer(
         bf16=False,
         report_to=[],
         disable_tqdm=True,
-        save_strategy="no",
         activation_checkpointing=False,
         dataloader_pin_memory=False,
         seed=1,
@@ -248,6 +248,51 @@ def test_it_evaluates(tmp_path: Path):
     found = made.evaluate(Dataset.from_dict({"prompt": PROMPTS}))
     assert math.isfinite(found["eval_loss"])
     assert "eval_objective/lambda_mean" in found
+
+
+def test_chance_hangs_on_update_and_micro_batch_wherever_training_resumed(tmp_path: Path):
+    made = trainer(tmp_path, loss="clip-cov")
+    made.model.train()
+
+    def places(begun: int) -> list[list[int]]:
+        drawn: list[list[int]] = []
+        for update in (5, 6):
+            made.state.global_step = update
+            for micro in range(2):
+                made._step = begun + 2 * (update - 5) + micro
+                drawn.append(torch.randperm(9, generator=made._generator("loss")).tolist())
+        return drawn
+
+    unbroken = places(11)
+    made.state.global_step = 0
+    made._generator("loss")
+    assert places(0) == unbroken
+    assert len({tuple(one) for one in unbroken}) == 4
+    made.model.eval()
+    assert torch.randperm(9, generator=made._generator("loss")).tolist() not in unbroken
+
+
+def test_a_resumed_training_has_the_chance_of_an_unbroken_one(tmp_path: Path):
+    """TRL draws other completions after resuming; what doxa draws itself stays the same."""
+
+    def seeds(checkpoint: str | None) -> list[int]:
+        made = trainer(
+            tmp_path, loss="clip-cov", advantage="shuffled", save_strategy="steps", save_steps=2,
+            gradient_accumulation_steps=2,
+        )  # fmt: skip
+        drawn, own = list[int](), made._generator
+
+        def recorded(use: str) -> torch.Generator:
+            drawn.append(own(use).initial_seed())
+            return own(use)
+
+        made._generator = recorded
+        made.train(resume_from_checkpoint=checkpoint)
+        return drawn
+
+    unbroken = seeds(None)
+    assert len(set(unbroken)) == len(unbroken) == 4 * (1 + 2)
+    assert seeds(str(tmp_path / "checkpoint-2")) == unbroken[6:]
 
 
 def test_a_micro_batch_without_tokens_has_no_loss(tmp_path: Path):

@@ -181,6 +181,8 @@ def test_an_open_model_is_stepped_on_its_own_replies(tmp_path: Path, questions: 
     result = run_study("steer-rlvr", overrides=told, out=tmp_path / "runs")
     found = {one.id: one for one in result.findings}
     assert found["step"].estimate > 0.99
+    assert found["dealt"].control
+    assert abs(found["dealt"].estimate) < 0.3
     assert found["exact-over-official-pearson"].n == found["step"].n >= 2
     assert (folder / "model.safetensors").read_bytes() == before
 

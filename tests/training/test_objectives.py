@@ -28,6 +28,7 @@ ADDRESSES = (
     "steer?estimator=squared&kind=linear&lambda_max=1.2",
     "steer?estimator=own_logit&permute=true",
     "top-entropy?fraction=0.5",
+    "quadrant-weighted?positive_rare=2&negative_likely=0.5",
 )
 
 
@@ -57,6 +58,7 @@ def test_needs():
     assert found["steer?estimator=exact&lambda_min=0.5"] == {"entropy", "concentration"}
     assert found["steer?estimator=own_logit&permute=true"] == {"entropy", "generator"}
     assert found["top-entropy?fraction=0.5"] == {"entropy"}
+    assert found["quadrant-weighted?positive_rare=2&negative_likely=0.5"] == {"entropy"}
     assert {address.partition("?")[0] for address in ADDRESSES} == set(losses.names())
 
 
@@ -142,7 +144,8 @@ BAD: tuple[tuple[str, str, Callable[[Batch], dict[str, torch.Tensor]]], ...] = (
     ("ppo-clip", "all three must be", lambda one: {"mask": one.mask[:, :-1]}),
     ("ppo-clip", "advantages of shape", lambda one: {"adv": one.adv[:-1]}),
     ("ppo-clip", "an advantage is NaN", lambda one: {"adv": one.adv.log()}),
-    ("ppo-clip", "logp reaches nan", lambda one: {"logp": one.logp * math.nan}),
+    ("ppo-clip", "logp is NaN where the mask is 1", lambda one: {"logp": one.logp * math.nan}),
+    ("ppo-clip", "old_logp is NaN", lambda one: {"old_logp": one.old_logp * math.nan}),
     ("kl-cov?fraction=2", "2 % of the tokens is fraction=0.02", lambda one: {}),
     ("clip-cov?ratio=20", "20 % of the tokens is ratio=0.2", lambda one: {}),
     ("top-entropy?fraction=0", "must be a fraction", lambda one: {}),
@@ -156,6 +159,7 @@ BAD: tuple[tuple[str, str, Callable[[Batch], dict[str, torch.Tensor]]], ...] = (
     ("steer", "at least 0 nats", lambda one: {"entropy": -one.statistics.entropy}),
     ("steer?vocabulary=2", "at most ln 2", lambda one: {}),
     ("steer?estimator=exact&vocabulary=2", "at most ln 2", lambda one: {}),
+    ("quadrant-weighted", "entropy of shape", lambda one: {"entropy": one.statistics.entropy[:, 1:]}),
     ("steer", "entropy of shape", lambda one: {"entropy": one.statistics.entropy[:, 1:]}),
 )
 

@@ -135,3 +135,8 @@ def test_bad_input_is_named():
         token_statistics(torch.zeros(2, 2, 3), torch.zeros(5, 3, 4), torch.zeros(2, 2, dtype=torch.long))
     with pytest.raises(InputError, match="must be"):
         token_statistics(torch.zeros(2, 3), torch.zeros(5, 4), torch.zeros(2, dtype=torch.long))
+    for wrong in (-100, 4):
+        with pytest.raises(InputError, match=r"must be in 0 \.\. 3; labels such as -100"):
+            token_log_probs(torch.zeros(2, 4), torch.tensor([0, wrong]))
+        with pytest.raises(InputError, match=r"must be in 0 \.\. 3"):
+            token_statistics(torch.zeros(2, 3), torch.zeros(3, 4), torch.tensor([0, wrong]))

@@ -103,6 +103,8 @@ def check_log_probs(name: str, highest: float) -> None:
     Raises:
         InputError: it is, or is NaN.
     """
+    if math.isnan(highest):
+        raise InputError(f"{name} is NaN where the mask is 1: are the weights or the logits finite?")
     if not highest <= ROUNDING:
         raise InputError(
             f"{name} reaches {highest:.4g}: log-probabilities are at most 0; if these are logits, pass "

@@ -93,6 +93,7 @@ def logit_statistics(
             f"tokens of shape {tuple(tokens.shape)} and logits of shape {tuple(logits.shape)}: logits need one "
             "more dimension, the vocabulary, and the same rows; cut off the prompt from both or from neither"
         )
+    _check_tokens(tokens, logits.shape[-1])
     flat = logits.reshape(1, -1, logits.shape[-1])
     found = _Statistics.apply(flat, None, tokens.reshape(1, -1), temperature, concentration, chunk_bytes)
     return _shaped(found, tokens.shape)
@@ -135,6 +136,7 @@ def token_statistics(
             f"hidden {tuple(hidden.shape)}, head {tuple(head.shape)}, tokens {tuple(tokens.shape)}: must be "
             "(..., rows, width), (..., width, vocabulary) and (..., rows)"
         )
+    _check_tokens(tokens, head.shape[-1])
     stacked = head.reshape(-1, *head.shape[-2:])
     rows = (len(stacked), -1)
     found = _Statistics.apply(
@@ -153,6 +155,15 @@ def _check(temperature: float, chunk_bytes: int) -> None:
         raise InputError(f"temperature={temperature}: must be > 0; greedy decoding has no log-probabilities")
     if chunk_bytes < 1:
         raise InputError(f"chunk_bytes={chunk_bytes}: must be positive, as the default {CHUNK_BYTES}")
+
+
+def _check_tokens(tokens: torch.Tensor, vocabulary: int) -> None:
+    low, high = torch.stack(torch.aminmax(tokens)).tolist() if tokens.numel() else (0, 0)
+    if low < 0 or high >= vocabulary:
+        raise InputError(
+            f"tokens from {low} to {high}: must be in 0 .. {vocabulary - 1}; labels such as -100 mark what carries no "
+            "loss: put any token there and say it in the mask"
+        )
 
 
 def _shaped(found: Any, shape: torch.Size) -> TokenStatistics:

@@ -52,6 +52,7 @@ class EntropyControlledGRPOTrainer(GRPOTrainer):
         self.advantage = None if advantage is None else open_advantage(advantage)
         self._rewards: torch.Tensor | None = None
         self._passed: list[torch.Tensor] | None = None
+        self._begun = (-1, 0)
         super().__init__(*arguments, **named)
         check_settings(self._settings, self.token_loss, self.advantage)
         if (
@@ -153,7 +154,11 @@ class EntropyControlledGRPOTrainer(GRPOTrainer):
         shown.extend(advantages.tolist())
 
     def _generator(self, use: str) -> torch.Generator:
-        place = (self.state.global_step, self._step, self.accelerator.process_index)
+        """Return the stream of a use; it hangs on update, micro-batch and process, not on where training resumed."""
+        update = int(self.state.global_step)
+        if self._begun[0] != update:
+            self._begun = (update, self._step)  # TRL counts micro-batches from 0 again when it resumes
+        place = (self._mode, update, self._step - self._begun[1], self.accelerator.process_index)
         return torch_stream(self.args.seed, "objective", use, *place)
 
     def _compute_loss(self, model: Any, inputs: Inputs) -> torch.Tensor:

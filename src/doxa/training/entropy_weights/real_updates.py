@@ -24,12 +24,13 @@ from doxa.training.entropy_change import (
     token_covariance,
 )
 from doxa.training.entropy_weights.agreement import agreement
-from doxa.training.entropy_weights.updates import COVARIANCE, FIRST_ORDER
+from doxa.training.entropy_weights.updates import COVARIANCE, DEALT_OUT, FIRST_ORDER
 from doxa.training.losses.surrogate import policy_gradient_loss
-from doxa.training.tokens import logit_statistics, token_entropy, token_log_probs
+from doxa.training.tokens import token_entropy, token_log_probs
 from doxa.worlds.graded_questions import Question, graded
 
 FEWEST_TOKENS = 8
+TRUE, LOG_PROB = "true", "log-probability"
 
 
 @dataclass(frozen=True)
@@ -140,9 +141,9 @@ def _sampled(
     return torch.stack(tokens, 1), torch.stack(mask, 1)
 
 
-def _logits(model: Any, group: _Group) -> Float[torch.Tensor, "replies most vocabulary"]:
-    """Return the logits that the tokens of the replies were drawn from."""
-    whole = torch.cat([group.prompt.expand(len(group.tokens), -1), group.tokens], 1)
+def _logits(model: Any, group: _Group, reply: int) -> Float[torch.Tensor, "1 most vocabulary"]:
+    """Return the logits that a reply's tokens were drawn from; one reply at a time, as vocabularies are large."""
+    whole = torch.cat([group.prompt, group.tokens[reply]])[None]
     most = group.tokens.shape[1]
     return model(whole, logits_to_keep=most + 1).logits[:, :-1].float()
 
@@ -153,9 +154,12 @@ def _stepped(before: Any, groups: Sequence[_Group], length: float) -> Any:
     for weight in after.parameters():
         weight.requires_grad_(True)
     for group in groups:
-        logp = token_log_probs(_logits(after, group), group.tokens)
-        loss = policy_gradient_loss(logp, logp.detach(), group.advantage, group.mask).loss
-        torch.autograd.backward(loss / len(groups))
+        for reply, (tokens, mask, advantage) in enumerate(
+            zip(group.tokens.split(1), group.mask.split(1), group.advantage.split(1), strict=True)
+        ):
+            logp = token_log_probs(_logits(after, group, reply), tokens)
+            each = policy_gradient_loss(logp, logp.detach(), advantage, mask).per_token
+            torch.autograd.backward(each.sum() / (group.mask.sum() * len(groups)))
     moved = [weight for weight in after.parameters() if weight.grad is not None]
     with torch.no_grad():
         gradients = [weight.grad for weight in moved if weight.grad is not None]
@@ -170,20 +174,31 @@ def _stepped(before: Any, groups: Sequence[_Group], length: float) -> Any:
 def _record_group(
     recorder: Recorder, before: Any, after: Any, group: _Group, place: int, address: str
 ) -> None:
-    old, new = (_logits(model, group).double() for model in (before, after))
     mask = group.mask
     if int(mask.sum()) < FEWEST_TOKENS:
         return
-    advantage = group.advantage.unsqueeze(-1).expand(mask.shape).double()
-    estimates = {
-        name: entropy_change(old, group.tokens, advantage, estimator=name) for name in get_args(Estimator)
-    }
-    estimates[COVARIANCE] = -token_covariance(advantage, logit_statistics(old, group.tokens).log_prob, mask)
-    estimates[FIRST_ORDER] = entropy_change_first_order(old, new - old)
-    true = (token_entropy(new) - token_entropy(old))[mask].numpy()
-    for name, estimate in estimates.items():
-        for measure, value in agreement(true, estimate[mask].numpy())._asdict().items():
+    each = [_changes(before, after, group, reply) for reply in range(len(mask))]
+    found = {name: torch.cat([one[name] for one in each]) for name in each[0]}
+    true, log_prob = found.pop(TRUE)[mask].numpy(), found.pop(LOG_PROB)
+    found[COVARIANCE] = -token_covariance(group.advantage.double(), log_prob, mask)
+    told = {name: estimate[mask].numpy() for name, estimate in found.items()}
+    told[DEALT_OUT] = np.roll(told["exact"], true.size // 2)
+    for name, estimate in told.items():
+        for measure, value in agreement(true, estimate)._asdict().items():
             recorder.measure(
                 measure, value, subject=name, where="subject", model=address, time=place, question=place,
                 missing="one of the two does not vary",
             )  # fmt: skip
+
+
+def _changes(before: Any, after: Any, group: _Group, reply: int) -> dict[str, Float[torch.Tensor, "1 most"]]:
+    """Return what the step did to the entropy at a reply's tokens, what estimators say, and the log-probabilities."""
+    old, new = (_logits(model, group, reply).double() for model in (before, after))
+    tokens = group.tokens[reply : reply + 1]
+    advantage = group.advantage[reply].double().expand(tokens.shape)
+    return {
+        TRUE: token_entropy(new) - token_entropy(old),
+        LOG_PROB: token_log_probs(old, tokens),
+        FIRST_ORDER: entropy_change_first_order(old, new - old),
+        **{name: entropy_change(old, tokens, advantage, estimator=name) for name in get_args(Estimator)},
+    }

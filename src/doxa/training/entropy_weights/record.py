@@ -14,7 +14,7 @@ from doxa.nets.transformer import StackedTransformer
 from doxa.training.entropy_weights.agreement import agreement
 from doxa.training.entropy_weights.regimes import GRPO, UNREWARDED, Regimes, worlds_of
 from doxa.training.entropy_weights.tables import Estimated, draw_rows, estimate_rows
-from doxa.training.entropy_weights.updates import LEAST, Updated, measured_update
+from doxa.training.entropy_weights.updates import DEALT_OUT, LEAST, Updated, measured_update
 from doxa.training.policy_loop import PolicyRun, train_policy
 from doxa.training.policy_plan import PolicyPlan
 from doxa.worlds.sum_composition import SumComposition
@@ -110,9 +110,7 @@ def _agreements(
             )
     order = np.roll(np.arange(true.size), true.size // 2)
     dealt = agreement(true, estimates["exact"][order]).pearson
-    recorder.measure(
-        "pearson", dealt, subject="exact, dealt out", where=where, missing="no variation", **told
-    )
+    recorder.measure("pearson", dealt, subject=DEALT_OUT, where=where, missing="no variation", **told)
 
 
 def record_training(

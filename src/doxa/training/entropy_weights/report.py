@@ -26,7 +26,7 @@ from doxa.training.entropy_weights.regimes import (
     slower,
     weighted,
 )
-from doxa.training.entropy_weights.updates import COVARIANCE, FIRST_ORDER
+from doxa.training.entropy_weights.updates import COVARIANCE, DEALT_OUT, FIRST_ORDER
 from doxa.training.frontier import kept_at_equal_score
 
 MORE_ENTROPY = 3.0
@@ -87,7 +87,7 @@ def _on_tables(tables: Tables) -> list[Finding]:
             "squared", "the variant with (1 - π)² correlates worse than it", unit="difference of correlations",
             above=0.0,
         ),
-        correlation("exact, dealt out").within(
+        correlation(DEALT_OUT).within(
             "tables-dealt", "estimates dealt out to other rows do not correlate", DEALT, unit="correlation",
         ),
     ]  # fmt: skip
@@ -134,7 +134,7 @@ def _on_network(tables: Tables, state: str) -> list[Finding]:
             ),
         ]  # fmt: skip
     found.append(
-        correlation("exact, dealt out").within(
+        correlation(DEALT_OUT).within(
             f"network-dealt-{mark}", f"{where}: estimates dealt out to other tokens do not correlate", DEALT_TOKENS,
             unit="correlation",
         )

@@ -6,7 +6,8 @@ from doxa.lab.figures import Figure, intervals
 from doxa.lab.measured import rows_of
 from doxa.lab.record import Finding, Tables
 from doxa.lab.units import Units
-from doxa.training.entropy_weights.updates import COVARIANCE, FIRST_ORDER
+from doxa.training.entropy_weights.report import DEALT_TOKENS
+from doxa.training.entropy_weights.updates import COVARIANCE, DEALT_OUT, FIRST_ORDER
 
 ESTIMATES = ("exact", "own_logit", "official", "squared", COVARIANCE)
 
@@ -43,6 +44,14 @@ def subject_findings(tables: Tables) -> list[Finding]:
                     note=f"{one} {ours.mean:.3f}, {other} {theirs.mean:.3f}",
                 )
             )
+    found.append(
+        by_question(tables, DEALT_OUT).within(
+            "dealt",
+            "estimates dealt out to other tokens of a group do not correlate (Pearson)",
+            DEALT_TOKENS,
+            unit="correlation",
+        )
+    )
     return found
 
 

@@ -30,6 +30,9 @@ from doxa.training.tokens import token_entropy, token_log_probs
 COVARIANCE, FIRST_ORDER = "covariance", "logits"
 """Names of two more estimates: minus the entropy mechanism's covariance, and the change of a position's own logits."""
 
+DEALT_OUT = "exact, dealt out"
+"""Name of the exact estimates given to other tokens, which must say nothing."""
+
 LEAST = 0.5
 """Smallest weight of the histogram."""
 
