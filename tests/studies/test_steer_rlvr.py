@@ -17,7 +17,7 @@ from tests.subjects import tiny_models
 
 REGIMES = named.Regimes()
 CONTROLS = {"tables-dealt", "network-dealt-base", "network-dealt-after-grpo"} | {
-    *("permuted", "unweighted", "idle-weights", "idle")
+    *("permuted", "unweighted", "idle-weights", "idle", "nudged-entropy", "nudged-distinct")
 }
 GOOD = {
     "exact": 1.0,
@@ -32,6 +32,7 @@ GOOD = {
     "permuted": 0.0,
     "unweighted": 0.0,
     "moved": 0.0,
+    "nudged": 0.0,
     "quadrant": 0.5,
     "shift": 0.4,
 }
@@ -89,6 +90,7 @@ def _regimes(recorder, value, wobble):
             recorder.measure("entropy_change", jump * (-1) ** step * (1 + own), subject=name, time=step)
         for step, score in enumerate(np.linspace(0.2, 0.8, 12)):
             kept = 1.0 - score + (value["shift"] if name.startswith("STEER, exact") else 0.0)
+            kept += value["nudged"] if name == named.NUDGED else 0.0
             last = {main: np.exp(np.log(3) + value["keeps"])}.get(name, 1.0) * (1 + own) * 0.1
             recorder.measure("evaluated entropy", kept + own if step < 11 else last, subject=name, time=step)
             recorder.measure("evaluated pass@1", score, subject=name, time=step)
@@ -127,6 +129,7 @@ def test_what_is_as_claimed_holds():
         ({"permuted": 0.4}, {"permuted"}),
         ({"unweighted": 0.01}, {"unweighted"}),
         ({"moved": 0.01}, {"idle", "idle-weights"}),
+        ({"nudged": 0.4}, {"nudged-entropy", "nudged-distinct"}),
         ({"quadrant": -0.5}, {f"quadrant-{quadrant.replace('_', '-')}" for quadrant in named.QUADRANTS}),
         ({"shift": -0.4}, {"open-exact-03-distinct-grpo", "open-exact-08-distinct-slower-grpo"}),
     ],

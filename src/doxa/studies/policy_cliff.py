@@ -199,7 +199,7 @@ def _experiment(cell: Cell, ctx: Context, recorder: Recorder, progress: Progress
         from doxa.training.reward_policy.language import Sizes, record_language
 
         sizes = Sizes(config.pretraining, config.policy_steps, config.responses, config.rate, config.judged)
-        record_language(recorder, cell.seed, sizes, progress)
+        record_language(recorder, cell.seed, sizes, progress, ctx.parts.folder)
 
 
 def _audit(cell: Cell, ctx: Context, recorder: Recorder, progress: Progress) -> None:

@@ -79,17 +79,20 @@ class Roller:
             temperature=temperature, concentration=True,
         )  # fmt: skip
         reward, right = self._judged(np.repeat(chosen, group, axis=1), drawn)
-        spread = reward.reshape(*chosen.shape, group).std(-1, ddof=1) if group > 1 else np.ones(chosen.shape)
+        grouped = reward.reshape(*chosen.shape, group)
+        # by the extremes, because rounding leaves equal rewards a deviation of 1e-16
+        equal = (grouped.min(-1) == grouped.max(-1)) & (group > 1)
+        spread = grouped.std(-1, ddof=1) if group > 1 else np.ones(chosen.shape)
         dropping = np.array([variant.filter_groups for variant in self._variants])
-        kept = (spread > 0) | ~dropping[:, None]
+        kept = ~equal | ~dropping[:, None]
         advantage = self._advantage(reward, drawn, step)
         mask = drawn.mask & torch.from_numpy(np.repeat(kept, group, axis=1)).unsqueeze(-1)
         numbers = {
             "reward": reward.mean(1),
             "correct": right.mean(1),
             "response_length": drawn.lengths.double().mean(1).numpy(),
-            "tie_rate": ((spread > 0) & (spread < self._plan.tie_tolerance)).mean(1),
-            "equal_groups": (spread == 0).mean(1),
+            "tie_rate": (~equal & (spread < self._plan.tie_tolerance)).mean(1),
+            "equal_groups": equal.mean(1),
             **_of_tokens(drawn, advantage, right.reshape(*chosen.shape, group).mean(-1)),
         }
         tokens, start = rows_of(prompts, lengths, drawn.tokens)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,9 +47,21 @@ class Sizes:
 
 
 def record_language(
-    recorder: Recorder, seed: int, sizes: Sizes, progress: Callable[[float, str], None]
+    recorder: Recorder,
+    seed: int,
+    sizes: Sizes,
+    progress: Callable[[float, str], None],
+    folder: Path | None = None,
 ) -> None:
-    """Train one seed's replicates side by side, and record the share of short answers among the right ones."""
+    """Train one seed's replicates side by side, and record the share of short answers among the right ones.
+
+    Args:
+        recorder: takes the rows.
+        seed: of the networks and of all training.
+        sizes: how long.
+        progress: told what is done.
+        folder: where training is kept while it is going on; None keeps nothing.
+    """
     from doxa.training.policy_loop import train_policy
     from doxa.training.policy_plan import PolicyPlan, PolicyWorld, Variant
     from doxa.worlds.sum_composition import SumComposition
@@ -60,6 +73,7 @@ def record_language(
         [seed],
         steps=sizes.pretraining,
         progress=lambda done, total: progress(0.3 * done / total, "demonstrations"),
+        checkpoint=None if folder is None else folder / "base.safetensors",
     )
     kinds = [(name, bonus) for name, bonus in product(ADVANTAGES, BONUSES)]
     variants = [Variant(_name(*kind), advantage=ADVANTAGES[kind[0]], rate=sizes.rate) for kind in kinds]
@@ -73,6 +87,7 @@ def record_language(
         plan,
         names=("reward policy",),
         progress=lambda now: progress(0.3 + 0.7 * now.step / now.steps, "policies"),
+        checkpoint=None if folder is None else folder / "policies.safetensors",
     )
     record_answers(recorder, base.net, plain, ["base"], seed, sizes.judged)
     record_answers(recorder, run.net, plain, [one.variant for one in run.replicates], seed, sizes.judged)
