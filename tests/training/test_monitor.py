@@ -11,8 +11,9 @@ from hypothesis import strategies as some
 from doxa.errors import InputError
 from doxa.streams import stream
 from doxa.training.batch_covariance import batch_of, covariance_of, covariances
+from doxa.training.entropy_readings import expected_change, sampled_change, tied_share
 from doxa.training.entropy_warnings import Limits
-from doxa.training.monitor import EntropyMonitor, expected_change, tied_share
+from doxa.training.monitor import EntropyMonitor
 
 
 def falling(monitor, *, rate=0.95, steps=100, a=0.1, b=0.9, start=1.6, **more):
@@ -123,6 +124,20 @@ def test_expected_change_is_that_of_finite_differences():
     assert monitor.readings[0].change == pytest.approx(expected_change(logits, change))
 
 
+def test_sampled_change_is_that_of_a_small_step_on_each_token():
+    rng = stream(1, "logits")
+    logits, tokens, adv = rng.standard_normal((2, 3, 7)), rng.integers(7, size=(2, 3)), np.array([1.0, -0.5])
+    mask = np.array([[1, 1, 1], [1, 1, 0]])
+    p = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    unit = adv[:, None, None] * (np.eye(7)[tokens] - p)
+    assert sampled_change(logits, tokens, adv, mask) == pytest.approx(expected_change(logits, unit, mask))
+    monitor = EntropyMonitor()
+    monitor.update(
+        0, 1.0, logits=torch.from_numpy(logits), tokens=torch.from_numpy(tokens), adv=adv, mask=mask
+    )
+    assert monitor.readings[0].change == pytest.approx(sampled_change(logits, tokens, adv, mask))
+
+
 def test_groups_whose_rewards_nearly_tie():
     rewards, group = [1.0, 1.0, 1.0, 0.99, 0.0, 1.0, 0.5, 0.5], [0, 0, 1, 1, 2, 2, 3, 3]
     assert tied_share(rewards, group, 0.05) == 0.25
@@ -147,6 +162,10 @@ def test_groups_whose_rewards_nearly_tie():
         ({"logp": [[-1.0, -2.0]], "adv": [1.0], "mask": [[1]]}, "mask of shape"),
         ({"rewards": [1.0], "group": [1, 2]}, "1 rewards for 2 groups"),
         ({"logits": np.zeros((2, 3)), "dlogits": np.zeros((2, 2))}, "dlogits of shape"),
+        ({"logits": np.zeros((2, 3))}, "give either dlogits"),
+        ({"dlogits": np.zeros((2, 3))}, "need the logits before"),
+        ({"adv": [1.0]}, "adv says nothing alone"),
+        ({"logits": np.zeros((2, 3)), "tokens": [0, 1], "adv": [1.0, 0.0]}, r"must be \(B, T, V\)"),
     ],
 )
 def test_bad_updates(call, message):

@@ -21,8 +21,9 @@ import numpy as np
 
 from doxa.belief.inference import Interval
 from doxa.errors import InputError
-from doxa.training.batch_covariance import Covariance, array_of, batch_of, covariance_of
+from doxa.training.batch_covariance import Covariance, batch_of, covariance_of
 from doxa.training.entropy_law import MOST_NATS, EntropyLaw
+from doxa.training.entropy_readings import expected_change, sampled_change, tied_share
 from doxa.training.entropy_warnings import BELOW, MEANING, EntropyWarning, Kind, Limits
 
 
@@ -35,7 +36,8 @@ class Reading(NamedTuple):
         score: None where none was given.
         spent: share of the first entropy that is used; below 0 where entropy grew.
         covariance: of the batch, None where none was given.
-        change: entropy change that the covariance theorem expects of the logit change, in nats; None without logits.
+        change: mean entropy change to first order, in nats: of the logits' change where that was given, else of a unit
+            step on each sampled token; None without logits.
         tied: share of groups whose rewards differ by less than ``Limits.spread``, and not by nothing.
     """
 
@@ -79,6 +81,7 @@ class EntropyMonitor:
         group: Any = None,
         logits: Any = None,
         dlogits: Any = None,
+        tokens: Any = None,
     ) -> list[EntropyWarning]:
         """Add what a step showed and return what is newly to be looked at.
 
@@ -93,13 +96,16 @@ class EntropyMonitor:
             group: which prompt each response answers.
             logits: before an update, (..., V); with ``dlogits`` gives the entropy change by the covariance theorem.
             dlogits: what the update adds to them.
+            tokens: those sampled from the logits, (B, T).
 
         Raises:
             InputError: a step does not rise, an entropy is negative or not finite, shapes differ, or only one of two
                 that belong together is given.
         """
         self._check(step, entropy)
-        _check_pairs(logp=logp, adv=adv, rewards=rewards, group=group, logits=logits, dlogits=dlogits)
+        _check_given(
+            logp=logp, adv=adv, rewards=rewards, group=group, logits=logits, dlogits=dlogits, tokens=tokens
+        )
         known = score is not None and math.isfinite(score)
         start = self.readings[0].entropy if self.readings else entropy
         reading = Reading(
@@ -108,7 +114,7 @@ class EntropyMonitor:
             float(score) if score is not None and known else None,
             1.0 - entropy / start if start > 0.0 else 0.0,
             None if logp is None else covariance_of(batch_of(logp, adv, mask)),
-            None if logits is None else expected_change(logits, dlogits, mask),
+            _change(logits, dlogits, tokens, adv, mask),
             None if rewards is None else tied_share(rewards, group, self.limits.spread),
         )
         self.readings.append(reading)
@@ -182,58 +188,26 @@ class _Seen(NamedTuple):
     more: float = 0.0
 
 
-def _check_pairs(**given: Any) -> None:
-    names = list(given)
-    for first, second in zip(names[::2], names[1::2], strict=True):
-        if (given[first] is None) != (given[second] is None):
-            raise InputError(f"{first} and {second} belong together; give both or neither")
+def _check_given(**given: Any) -> None:
+    """Raise InputError if something is given without what belongs to it."""
+    there = {name for name, value in given.items() if value is not None}
+    if ("rewards" in there) != ("group" in there):
+        raise InputError("rewards and group belong together; give both or neither")
+    if "logp" in there and "adv" not in there:
+        raise InputError("logp and adv belong together; give both or neither")
+    if "adv" in there and not there & {"logp", "tokens"}:
+        raise InputError("adv says nothing alone; give logp, or logits and tokens, too")
+    if "logits" in there and not (("dlogits" in there) ^ ({"tokens", "adv"} <= there)):
+        raise InputError("logits: give either dlogits, what the update adds to them, or tokens and adv")
+    if "logits" not in there and there & {"dlogits", "tokens"}:
+        raise InputError("dlogits and tokens need the logits before the update")
 
 
-def expected_change(logits: Any, dlogits: Any, mask: Any = None) -> float:
-    """Return the mean entropy change by the covariance theorem, -Cov_π(ln π, Δz), in nats.
-
-    Args:
-        logits: before an update, (..., V).
-        dlogits: what the update adds to them.
-        mask: 1 for positions that count, of the leading shape; None takes all.
-
-    Raises:
-        InputError: shapes differ or no position counts.
-    """
-    z, change = array_of(logits).astype(np.float64), array_of(dlogits).astype(np.float64)
-    if z.shape != change.shape:
-        raise InputError(f"dlogits of shape {change.shape}: must be {z.shape}, as logits")
-    counted = np.ones(z.shape[:-1], dtype=bool) if mask is None else array_of(mask) > 0
-    if counted.shape != z.shape[:-1] or not counted.any():
-        raise InputError(f"mask of shape {counted.shape}: must be {z.shape[:-1]} and hold a position")
-    import torch
-
-    from doxa.training.entropy_change import entropy_change_first_order
-
-    return float(
-        entropy_change_first_order(torch.from_numpy(z), torch.from_numpy(change)).numpy()[counted].mean()
+def _change(logits: Any, dlogits: Any, tokens: Any, adv: Any, mask: Any) -> float | None:
+    if logits is None:
+        return None
+    return (
+        sampled_change(logits, tokens, adv, mask)
+        if dlogits is None
+        else expected_change(logits, dlogits, mask)
     )
-
-
-def tied_share(rewards: Any, group: Any, spread: float) -> float:
-    """Return the share of groups whose rewards have a deviation below a spread and not of 0.
-
-    Args:
-        rewards: one per response.
-        group: which prompt each response answers.
-        spread: in units of the reward.
-
-    Raises:
-        InputError: not one group for each reward, or a reward is not finite.
-    """
-    values, labels = array_of(rewards).astype(np.float64).ravel(), array_of(group).ravel()
-    if values.shape != labels.shape or not values.size or not np.isfinite(values).all():
-        raise InputError(
-            f"{values.size} rewards for {labels.size} groups: give one finite reward to each response"
-        )
-    index = np.unique(labels, return_inverse=True)[1]
-    counts = np.bincount(index)
-    means = np.bincount(index, values) / counts
-    deviation = np.sqrt(np.bincount(index, (values - means[index]) ** 2) / np.maximum(counts - 1, 1))
-    ties = 1e-9 * max(1.0, float(np.abs(values).max()))
-    return float(((deviation > ties) & (deviation < spread)).mean())

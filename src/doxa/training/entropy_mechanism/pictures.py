@@ -18,6 +18,7 @@ from doxa.lab.figures.channels import (
     quantity,
     reference_lines,
 )
+from doxa.lab.figures.figure import DASHES
 from doxa.lab.figures.rows import lines_of
 from doxa.lab.measured import rows_of
 from doxa.lab.record import Tables
@@ -76,7 +77,13 @@ def law_figure(
         {
             "x": across,
             "y": up,
-            "strokeDash": {"field": "law", "type": "nominal", "sort": None, "legend": {"title": None}},
+            "strokeDash": {
+                "field": "law",
+                "type": "nominal",
+                "sort": None,
+                "legend": {"title": None},
+                "scale": {"range": DASHES},
+            },
         },
         color="currentColor",
         opacity=0.7,
