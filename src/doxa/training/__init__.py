@@ -24,11 +24,13 @@ if TYPE_CHECKING:
         steer_weights,
         token_covariance,
     )
+    from doxa.training.entropy_law import EntropyLaw
     from doxa.training.evaluation import evaluate_policy, majority_at_k, pass_at_k
     from doxa.training.losses.base import LossOutput
     from doxa.training.losses.covariance import clip_cov_loss, kl_cov_loss
     from doxa.training.losses.entropy_weighted import steer_loss, top_entropy_loss
     from doxa.training.losses.surrogate import dual_clip_loss, policy_gradient_loss, ppo_clip_loss
+    from doxa.training.monitor import EntropyMonitor
     from doxa.training.objectives import Advantage, TokenLoss, open_advantage, open_loss, warn_few_updates
     from doxa.training.policy_loop import PolicyRun, train_policy
     from doxa.training.policy_plan import PolicyPlan, PolicyWorld, Variant
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Advantage",
+    "EntropyLaw",
+    "EntropyMonitor",
     "LossOutput",
     "ObjectiveWarning",
     "PolicyPlan",
@@ -82,6 +86,8 @@ __getattr__ = loader(
     __name__,
     {
         "Advantage": "objectives",
+        "EntropyLaw": "entropy_law",
+        "EntropyMonitor": "monitor",
         "LossOutput": "losses.base",
         "ObjectiveWarning": "batches",
         "PolicyPlan": "policy_plan",
