@@ -58,7 +58,7 @@ class Config:
     """The settings of the embedded experiments, of reading a log and of reading a dump."""
 
     seed: int = setting(0, "seed of the first replicate, and of resamples")
-    seeds: int = setting(6, "replicates: a base and all methods from it", unit="seeds", minimum=1)
+    seeds: int = setting(12, "replicates: a base and all methods from it", unit="seeds", minimum=1)
     parts: tuple[str, ...] = setting(EXPERIMENTS, "which embedded experiments to run", choices=EXPERIMENTS)
     steps: int = setting(120, "rollouts of each method", unit="steps", minimum=6, paper=2500)
     base_steps: int = setting(600, "optimiser steps of the base", unit="steps", minimum=1)
