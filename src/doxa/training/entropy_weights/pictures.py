@@ -56,15 +56,21 @@ def _scaled(rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     return pl.concat(parts)
 
 
+def _middle_table(tables: Tables) -> pl.DataFrame:
+    """Return the shown rows of the first seed's table of middle size."""
+    rows = rows_of(tables, "row")
+    if not rows.height:
+        return rows
+    sizes = rows["actions"].unique().sort().to_list()
+    return rows.filter(pl.col("seed") == pl.col("seed").min(), pl.col("actions") == sizes[len(sizes) // 2])
+
+
 def _scatters(tables: Tables) -> list[Figure]:
     found: list[Figure] = []
-    rows = rows_of(tables, "row")
+    table = _middle_table(tables)
     shown: list[tuple[str, str, pl.DataFrame, tuple[str, ...]]] = []
-    if rows.height:
-        sizes = rows["actions"].unique().sort().to_list()
-        middle = sizes[len(sizes) // 2]
-        own = rows.filter(pl.col("seed") == pl.col("seed").min(), pl.col("actions") == middle)
-        shown.append(("tables", f"softmax tables of {middle} actions", own, ESTIMATES))
+    if table.height:
+        shown.append(("tables", f"softmax tables of {table['actions'][0]} actions", table, ESTIMATES))
     for state in STATES:
         tokens = rows_of(tables, "token", state=state)
         own = tokens.filter(pl.col("seed") == tokens["seed"].min()) if tokens.height else tokens
@@ -221,10 +227,9 @@ def _equal_score(tables: Tables, regimes: Regimes) -> list[Figure]:
 
 
 def _quadrants(tables: Tables) -> list[Figure]:
-    rows = rows_of(tables, "token", state="base")
-    if not rows.height:
+    own = _middle_table(tables)
+    if not own.height:
         return []
-    own = rows.filter(pl.col("seed") == rows["seed"].min())
     lines = lines_of(own.with_columns(pl.col("value").alias("change")), "probability", "advantage", "change")
     largest = float(np.quantile(np.abs(own["value"].to_numpy()), 0.95)) or 1.0
     colour: dict[str, Json] = {
@@ -238,15 +243,15 @@ def _quadrants(tables: Tables) -> list[Figure]:
         "legend": {"title": "change of entropy (nats)", "gradientLength": 160},
     }
     encoding: dict[str, Json] = {
-        "x": quantity("probability", "probability of the token", (0.0, 1.0)),
+        "x": quantity("probability", "probability of the action", (0.0, 1.0)),
         "y": quantity("advantage", "advantage"),
         "color": colour,
     }
     return [
         figure(
             "quadrants",
-            "What a step does to entropy, by a token's probability and advantage",
-            "Tokens of one mini-batch before reinforcement; blue raises the entropy at its position, amber lowers it.",
+            "What a step does to entropy, by probability and advantage",
+            "Rows of a softmax table after one step on a sampled action; blue raises entropy, amber lowers it.",
             [layer("point", encoding, size=40)],
             lines,
             300,
