@@ -107,3 +107,10 @@ def test_the_control_takes_as_many_tokens_at_random():
     control = clip_cov_loss(*one.four, ratio=0.1, lb=0.5, ub=9.0, select="random", generator=choice())
     assert control.metrics["fraction_selected"] == band.metrics["fraction_selected"]
     assert control.metrics["covariance_selected"] < band.metrics["covariance_selected"]
+
+
+def test_a_share_of_29_in_100_is_29_tokens():
+    rng = torch_stream(0, "twenty-nine")
+    logp = -torch.rand(10, 10, generator=rng)
+    out = kl_cov_loss(logp, logp - 0.1, torch.randn(10, generator=rng), torch.ones(10, 10), fraction=0.29)
+    assert float(out.metrics["fraction_selected"]) == pytest.approx(0.29)

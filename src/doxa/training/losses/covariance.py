@@ -132,7 +132,8 @@ def kl_cov_loss(
     batch = token_batch(logp, old_logp, adv, mask)
     ratio = batch.drift.exp()
     covariance = token_covariance(batch.advantage, batch.log_prob.detach(), batch.valid)
-    wanted = max(1, int(int(batch.tokens) * fraction))
+    # the published share is a percentage: 0.29 of 100 tokens are 29, whatever the product rounds to
+    wanted = max(1, int(int(batch.tokens) * fraction + 1e-9))
     if select == "random":
         chosen = _random_tokens(batch.valid, wanted, generator, "kl-cov?select=random")
     else:
