@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from doxa.society.compiled import compiled
+from doxa.lab.compiled import compiled
 from doxa.society.randomness import below, bits, key_from, mix, uniform
 from doxa.streams import stream
 from tests.society.dynamics import slow

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
 
-from doxa.society.compiled import compiled
+from doxa.lab.compiled import compiled
 from doxa.society.randomness import uniform
 
 FEW = 12

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32, Int32, Int64, Integer
 
-from doxa.society.compiled import compiled
+from doxa.lab.compiled import compiled
 
 PIECE = 48  # entries that are ordered by insertion before merging; rows are mostly shorter
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from doxa.society.compiled import compiled
+from doxa.lab.compiled import compiled
 
 # The constants are of SplitMix64; as NumPy numbers they keep kernels in unsigned 64-bit arithmetic.
 _STRIDE = np.uint64(0x9E3779B97F4A7C15)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32, Int32
 
-from doxa.society.compiled import compiled
+from doxa.lab.compiled import compiled
 from doxa.society.randomness import below, uniform
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int
 
-from doxa.society.compiled import compiled
+from doxa.lab.compiled import compiled
 from doxa.society.graph import Graph
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32, Shaped, UInt32, UInt64
 
-from doxa.society.compiled import compiled
+from doxa.lab.compiled import compiled
 from doxa.society.randomness import below, uniform
 
 BLOCK = 512

@@ -26,7 +26,7 @@ def compiled(function: F) -> F:
     index: Any = getattr(getattr(made, "_cache", None), "_cache_file", None)
     if not hasattr(index, "_source_stamp"):
         return cast(F, njit(nogil=True)(source))
-    index._source_stamp = (index._source_stamp, kernels_digest(Path(__file__).parent))
+    index._source_stamp = (index._source_stamp, kernels_digest(Path(__file__).parents[1]))
     return cast(F, made)
 
 
@@ -36,6 +36,6 @@ def kernels_digest(folder: Path) -> str:
     whole = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
         source = path.read_bytes()
-        if b"doxa.society.compiled" in source:
+        if b"doxa.lab.compiled" in source:
             whole.update(str(path.relative_to(folder)).encode() + b"\0" + hashlib.sha256(source).digest())
     return whole.hexdigest()

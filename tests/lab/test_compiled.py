@@ -4,18 +4,18 @@ import os
 import subprocess
 import sys
 
-from doxa.society import compiled as home
-from doxa.society.compiled import compiled, kernels_digest
+from doxa.lab import compiled as home
+from doxa.lab.compiled import compiled, kernels_digest
 
 HELPER = """
-from doxa.society.compiled import compiled
+from doxa.lab.compiled import compiled
 
 @compiled
 def factor() -> int:
     return {value}
 """
 KERNEL = """
-from doxa.society.compiled import compiled
+from doxa.lab.compiled import compiled
 from helper import factor
 
 @compiled
@@ -26,7 +26,7 @@ ASK = """
 import sys
 from pathlib import Path
 sys.path.insert(0, ".")
-import doxa.society.compiled as home
+import doxa.lab.compiled as home
 digest = home.kernels_digest
 home.kernels_digest = lambda folder: digest(Path("."))
 from kernel import scaled
