@@ -264,14 +264,15 @@ class Linear:
         return LinearState(config, config.start)
 
     def step(
-        self, rng: np.random.Generator, state: LinearState, event: Float[np.ndarray, " q"]
+        self, rng: np.random.Generator, state: LinearState, event: Given
     ) -> tuple[LinearState, Float[np.ndarray, " p"]]:
         """Return the state after one input, and the output that came before it moved."""
         config, system = state.config, state.config.system
-        seen, moved = system.simulate(np.asarray(event, dtype=float)[None], x0=state.x)[1:]
+        u = _shaped("event", event, (system.inputs,))
         eta = rng.normal(0.0, config.observation_sd, system.outputs)
         epsilon = rng.normal(0.0, config.process_sd, system.states)
-        return LinearState(config, moved + epsilon), seen[0] + eta
+        seen = system.C @ state.x + system.D @ u + eta
+        return LinearState(config, system.A @ state.x + system.B @ u + epsilon), seen
 
     def example(self) -> Example:
         """Return a swinging pair of variables, pushed and left alone."""
