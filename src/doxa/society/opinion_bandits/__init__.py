@@ -1,0 +1,1 @@
+"""Persuading a population as a bandit: DeGroot's people, people of bounded confidence, and language models."""
