@@ -52,7 +52,7 @@ def test_the_order_by_hand():
 def test_bad_input_is_named(result):
     with pytest.raises(InputError, match="two or more"):
         time_invariance(inputs(), [(0.1, 5)])
-    with pytest.raises(InputError, match="to lay over each other"):
+    with pytest.raises(InputError, match="to lay over"):
         overlay(result.histories[:1])
     with pytest.raises(InputError, match="two beside the finest"):
         error_order([0.1, 0.2], np.ones((2, 1)))

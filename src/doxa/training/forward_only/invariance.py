@@ -35,6 +35,8 @@ PUBLISHED_PAIRS: tuple[Pair, ...] = (
 """The six (η, K) of the paper, with η K = 0.5."""
 OVERLAID: tuple[Overlaid, ...] = get_args(Overlaid)
 GRID = 200
+FIRST = 2
+"""The first pass changes nothing, so the second sees nothing move: curves begin at k = 2."""
 
 
 @dataclass(frozen=True)
@@ -108,17 +110,17 @@ def overlay(
         InputError: fewer than two runs, or they share no stretch of time.
     """
     told = tuple(pairs or [(one.dt, one.steps) for one in histories])
-    if len(histories) < 2:
-        raise InputError(f"{len(histories)} runs: give two or more to lay over each other")
+    if len(histories) < 2 or min(one.steps for one in histories) <= FIRST:
+        raise InputError(f"{len(histories)} runs: give two or more, of at least {FIRST + 1} steps, to lay over")
     axes = [one.time if axis == "time" else np.arange(one.steps) / one.steps for one in histories]
-    start, end = max(own[1] for own in axes), min(own[-1] for own in axes)
+    start, end = max(own[FIRST] for own in axes), min(own[-1] for own in axes)
     if end <= start:
         raise InputError(f"runs end at {end:.3g} and begin at {start:.3g}: they share no stretch of {axis}")
     at = np.linspace(start, end, GRID)
     curves = {
         name: np.array(
             [
-                [np.interp(at, own[1:], row[1:]) for row in _rescaled(one, name)]
+                [np.interp(at, own[FIRST:], row[FIRST:]) for row in _rescaled(one, name)]
                 for one, own in zip(histories, axes, strict=True)
             ]
         )
