@@ -111,7 +111,9 @@ def overlay(
     """
     told = tuple(pairs or [(one.dt, one.steps) for one in histories])
     if len(histories) < 2 or min(one.steps for one in histories) <= FIRST:
-        raise InputError(f"{len(histories)} runs: give two or more, of at least {FIRST + 1} steps, to lay over")
+        raise InputError(
+            f"{len(histories)} runs: give two or more, of at least {FIRST + 1} steps, to lay over"
+        )
     axes = [one.time if axis == "time" else np.arange(one.steps) / one.steps for one in histories]
     start, end = max(own[FIRST] for own in axes), min(own[-1] for own in axes)
     if end <= start:
