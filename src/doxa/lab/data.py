@@ -22,6 +22,7 @@ from doxa.canonical import Json
 from doxa.errors import InputError, did_you_mean
 from doxa.lab.data_archive import ARCHIVE_BYTES, DownloadError, assemble
 from doxa.lab.data_catalogue import CATALOGUE, DataFile, DataSet
+from doxa.lab.data_tensors import ORIGINAL_BYTES
 from doxa.lab.files import sha256, write_atomic
 
 FileState = Literal["good", "changed", "unreadable", "missing"]
@@ -223,6 +224,9 @@ class _Source:
         if (embedded := self.data.embedded.get(file.name)) is not None:
             texts = _local(self.folder, embedded.texts) or self.folder / embedded.texts
             url, body = f"the vectors of {embedded.texts}", embedded.make(read_bytes(texts))
+        elif (converted := self.data.converted.get(file.name)) is not None:
+            url = f"{url}/{converted.original}"
+            body = converted.make(self.fetch(url, ORIGINAL_BYTES), url)
         elif (recipe := self.data.assembled.get(file.name)) is not None:
             body = assemble(self._archive, recipe, url)
         else:
@@ -246,9 +250,9 @@ class _Source:
 
 
 def _published(body: bytes, file: DataFile, data: DataSet) -> bool:
-    """Return whether bytes are the published ones; vectors made here may differ from them in their last bits."""
-    embedded = data.embedded.get(file.name)
-    return sha256(body) == file.sha256 or (embedded is not None and embedded.fits(body))
+    """Return whether bytes are the published ones, or what is made here says the same as they do."""
+    made = data.embedded.get(file.name) or data.converted.get(file.name)
+    return sha256(body) == file.sha256 or (made is not None and made.fits(body))
 
 
 def _local(folder: Path, name: str) -> Path | None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from doxa.canonical import digest
 from doxa.lab.data_archive import ColumnsOfTable, Recipe, TableOfMembers
 from doxa.lab.data_conversations import CONVERSATION_FILES
+from doxa.lab.data_tensors import ImagePairs
 from doxa.lab.sentence_vectors import Embedded
 
 
@@ -37,6 +38,7 @@ class DataSet:
         files: its files, in order.
         assembled: files that are not published as they are, but made of many in the zip archive at ``url``.
         embedded: files of vectors that are made on this machine from the texts of another file.
+        converted: files made on this machine of a published file in a form that is not safe to keep.
     """
 
     slug: str
@@ -49,6 +51,7 @@ class DataSet:
     files: tuple[DataFile, ...]
     assembled: Mapping[str, Recipe] = field(default_factory=dict[str, Recipe])
     embedded: Mapping[str, Embedded] = field(default_factory=dict[str, Embedded])
+    converted: Mapping[str, ImagePairs] = field(default_factory=dict[str, ImagePairs])
 
     @property
     def digest(self) -> str:
@@ -66,6 +69,7 @@ def _entry(
     files: list[dict[str, Any]],
     assembled: Mapping[str, Mapping[str, Any]] | None = None,
     embedded: Mapping[str, Mapping[str, Any]] | None = None,
+    converted: Mapping[str, Mapping[str, Any]] | None = None,
     **fields: str,
 ) -> DataSet:
     return DataSet(
@@ -73,6 +77,7 @@ def _entry(
         files=tuple(DataFile(**file) for file in files),
         assembled={name: _recipe(**made) for name, made in (assembled or {}).items()},
         embedded={name: Embedded(**made) for name, made in (embedded or {}).items()},
+        converted={name: ImagePairs(**made) for name, made in (converted or {}).items()},
         **fields,
     )
 
