@@ -132,6 +132,23 @@ def test_without_memory_it_is_linucb_with_the_same_width():
     assert np.array_equal(found.pseudo_regret[0], found.pseudo_regret[1])
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_where_nothing_moves_the_state_it_is_an_independent_linucb(seed):
+    bandit, rounds, alpha, lam = synthetic(0.1, B=np.zeros((3, 3)), theta=[0.3, 0.25, 0.2]), 400, 0.3, 1.0
+    agent = LinUCB(MIXES, 0.1, rounds, lam=lam, width=alpha)
+    arms = simulate(bandit, [agent], rounds, seed=seed, keep_rounds=True).actions[0, 0]
+    gram, moment, state, noise = lam * np.eye(3), np.zeros(3), bandit.init(), bandit.noise(seed)
+    for t in range(rounds):
+        root = np.linalg.cholesky(gram)
+        spread = np.linalg.norm(np.linalg.solve(root, MIXES.T), axis=0)
+        bounds = MIXES @ np.linalg.solve(gram, moment) + alpha * spread
+        assert bounds[arms[t]] == pytest.approx(bounds.max(), abs=1e-9)
+        state, paid = bandit.step(state, MIXES[arms[t]], noise.standard_normal(4))
+        gram += np.outer(MIXES[arms[t]], MIXES[arms[t]])
+        moment += paid.reward * MIXES[arms[t]]
+    assert len(set(arms.tolist())) > 2
+
+
 def test_widths():
     told, horizon = Bounds(0.5, 1.0, 0.45, u=1.2), 1000
     lam = math.log(horizon)
@@ -296,6 +313,7 @@ def test_bad_rewards():
         (lambda: DynLinUCB(MIXES, 0.2, 0.1, 0), InputError, "horizon=0: must be >= 1"),
         (lambda: DynLinUCB(MIXES, 0.2, -0.1, 10), InputError, "sigma=-0.1"),
         (lambda: DynLinUCB(MIXES, 0.2, 0.1, 10, lam=0.0), InputError, "lam=0.0: must be > 0"),
+        (lambda: DynLinUCB(MIXES, 0.2, 0.1, 10, lam="log"), InputError, "lam=log: must be > 0, or 'logT'"),
         (lambda: DynLinUCB(MIXES, 0.2, 0.1, 10, beta_scale=0.0), InputError, "beta_scale=0.0"),
         (lambda: DynLinUCB(MIXES, 0.2, 0.1, 10, delta=0.0), InputError, "delta=0.0"),
         (lambda: DynLinUCB([], 0.2, 0.1, 10), InputError, "at least one vector"),
@@ -304,6 +322,7 @@ def test_bad_rewards():
         (lambda: DiscountedLinUCB(MIXES, 0.1, 10, discount=1.0), InputError, "discount=1.0"),
         (lambda: Exp3(MIXES, 0, TOLD), InputError, "horizon=0"),
         (lambda: Exp3(MIXES, 10, Bounds(0.0, 0.0, 0.0)), InputError, "say how large rewards"),
+        (lambda: Exp3(MIXES, 10, TOLD, rho_bar=1.0), UnstableSystemError, "rho_bar=1.0"),
         (lambda: AR2(MIXES, 0.0, 0.1, 10), InputError, "alpha=0.0"),
         (lambda: AR2(MIXES, 0.5, 0.0, 10), InputError, "sigma=0.0"),
         (lambda: AR2(MIXES, 0.5, 0.1, 0), InputError, "horizon=0"),

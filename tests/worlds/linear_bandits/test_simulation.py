@@ -8,6 +8,7 @@ import pytest
 
 from doxa.errors import InputError
 from doxa.worlds.linear_bandits import (
+    UCB1,
     BanditResult,
     Bounds,
     DiscountedLinUCB,
@@ -106,6 +107,19 @@ def test_finished_trials_are_not_played_again(found, tmp_path, monkeypatch):
     assert played == [2, 0]
     simulate(bandit, pair(bandit), HORIZON, 1, seed=8, folder=tmp_path)
     assert played == [2, 0, 0]
+    half = next(tmp_path.glob("trial-1-*"))
+    half.write_bytes(half.read_bytes()[:-40])
+    simulate(bandit, pair(bandit), HORIZON, 2, seed=7, folder=tmp_path)
+    assert played == [2, 0, 0, 1]
+
+
+def test_other_actions_are_another_trial(tmp_path):
+    paid = []
+    for actions in (MIXES, MIXES * 0.5):
+        bandit = synthetic(actions=actions)
+        paid.append(simulate(bandit, [UCB1(actions)], 40, seed=1, folder=tmp_path).rewards)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert not np.array_equal(*paid)
 
 
 def test_slopes_of_known_growth():
@@ -165,6 +179,7 @@ def test_a_wrong_radius_is_warned_of():
         ({"agents": []}, "give some"),
         ({"agents": [FixedPolicy(MIXES), FixedPolicy(MIXES, 1)]}, "no two of one name"),
         ({"agents": [FixedPolicy([[1.0, 1.0, 1.0]])]}, "more than J\\*"),
+        ({"agents": [FixedPolicy([[1.0, 0.0]])]}, "actions of 2 numbers: the system takes 3"),
         ({"checkpoints": [5, 3]}, "increasing"),
         ({"checkpoints": [1, 30]}, "the horizon is 20"),
     ],

@@ -101,7 +101,7 @@ class Agent(ABC):
             luck: a uniform number in [0, 1), for agents that draw.
 
         Raises:
-            InputError: the reward is no finite number, or there was no round that could have paid one.
+            InputError: the reward is no finite number.
         """
         after = copy_of(state)
         played = int(after.clock[0])

@@ -19,7 +19,7 @@ from doxa.worlds.linear_bandits.arm_kernels import (
     Exp3Settings,
     Exp3State,
 )
-from doxa.worlds.linear_bandits.bounds import Bounds, epoch_schedule
+from doxa.worlds.linear_bandits.bounds import Bounds, checked_radius, epoch_schedule
 from doxa.worlds.linear_bandits.world_kernels import Place, Tape, WorldArrays
 
 
@@ -51,7 +51,7 @@ class Exp3(Agent):
     ) -> None:
         if horizon < 1 or batch < 1:
             raise InputError(f"horizon={horizon} and batch={batch}: both must be >= 1 round")
-        largest = bounds.check().reward(rho_bar)
+        largest = bounds.check().reward(checked_radius(rho_bar))
         if not largest > 0.0:
             raise InputError(f"bounds={bounds}: say how large rewards can be, not that they are 0")
         self.horizon, self.batch, self._largest = horizon, batch, largest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -19,7 +19,7 @@ from doxa.worlds.linear_bandits.world_kernels import Place, Tape, WorldArrays
 if TYPE_CHECKING:
     from doxa.worlds.linear_bandits.system import DynamicalLinearBandit
 
-Regularisation = float | Literal["logT"]
+Regularisation = float | str
 UNIT = Bounds(theta=1.0, omega=1.0, B=1.0)
 
 
@@ -60,7 +60,8 @@ class Regressing(Agent):
         self.delta = 1.0 / horizon if delta is None else delta
         if not 0.0 < self.delta <= 1.0:
             raise InputError(f"delta={delta}: must be in (0, 1]; None takes 1/T")
-        self.lam = max(math.log(horizon), 1.0) if lam == "logT" else float(lam)
+        told = max(math.log(horizon), 1.0) if lam == "logT" else lam
+        self.lam = math.nan if isinstance(told, str) else float(told)
         if not (math.isfinite(self.lam) and self.lam > 0.0):
             raise InputError(f"lam={lam}: must be > 0, or 'logT'")
         self.horizon, self.sigma, self.beta_scale = horizon, sigma, beta_scale

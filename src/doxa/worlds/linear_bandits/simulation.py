@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import time
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -89,6 +90,7 @@ class _Plan:
     def key(self) -> str:
         """One digest of all that a trial's numbers hang on."""
         fields = [self.bandit.A, self.bandit.B, self.bandit.omega, self.bandit.theta, self.bandit.x0]
+        fields += [self.bandit.actions, *(agent.actions for agent in self.agents)]
         about = [
             [np.asarray(field).tolist() for field in fields],
             [*self.bandit.noise_sds, self.horizon, self.seed, self.paired, self.keep_rounds],
@@ -183,9 +185,9 @@ def _kept_trial(plan: _Plan, trial: int, folder: Path | None, key: str) -> dict[
         return _play_trial(plan, trial)
     path = folder / f"trial-{trial}-{key}.npz"
     try:
-        with np.load(path, allow_pickle=False) as held:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as held:
             return {name: held[name] for name in held.files}
-    except (OSError, ValueError, EOFError, KeyError):
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         found = _play_trial(plan, trial)
     packed = io.BytesIO()
     np.savez_compressed(packed, **found)  # type: ignore[arg-type]

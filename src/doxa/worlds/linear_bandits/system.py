@@ -255,8 +255,12 @@ class DynamicalLinearBandit:
         """Return the system as kernels meet it, for one agent's actions.
 
         Raises:
-            InputError: one of the actions would be worth more than the best of this bandit's own.
+            InputError: actions of another length, or one would be worth more than the best of this bandit's own.
         """
+        if actions.shape[1] != len(self.theta):
+            raise InputError(
+                f"an agent's actions of {actions.shape[1]} numbers: the system takes {len(self.theta)}"
+            )
         values = actions @ self.h
         if np.any(values > self.optimal_value + 1e-9 * max(1.0, abs(self.optimal_value))):
             raise InputError(
