@@ -19,6 +19,8 @@ CURVES = {
     "flow_norm": ("Knowledge flow", "‖Φ‖ = ‖Δz‖/η"),
 }
 Rows = list[dict[str, Any]]
+APART = 4.0
+"""Steps between two marks whose names do not run into each other."""
 
 
 def embedded_figures(tables: Tables) -> list[Figure]:
@@ -99,7 +101,7 @@ def _nets(tables: Tables) -> list[Figure]:
         for curve, sign in (("tensor_net", "code"), ("tensor_net_text", "text")):
             lines = _by_layer(rows.filter(pl.col("curve") == curve))
             own = events.filter((pl.col("seed") == PUBLISHED_SEED) & (pl.col("kind") == f"crossing, {sign}"))
-            marks = {f"layer {row['layer']}": row["time"] for row in own.sort("layer").iter_rows(named=True)}
+            marks = _marks({row["layer"]: row["time"] for row in own.sort("time").iter_rows(named=True)})
             found.append(
                 curves(
                     f"net-{sign}",
@@ -164,6 +166,15 @@ def _nets(tables: Tables) -> list[Figure]:
             )
         )
     return found
+
+
+def _marks(zeros: dict[int, float]) -> dict[str, float]:
+    """Return the lines of zeros by name; zeros that are too near for two names share the first one's line."""
+    found: dict[float, list[int]] = {}
+    for layer, at in zeros.items():
+        near = next((place for place in found if abs(place - at) < APART), at)
+        found.setdefault(near, []).append(layer)
+    return {f"layer {' and '.join(map(str, layers))}": at for at, layers in found.items()}
 
 
 def _by_layer(rows: pl.DataFrame) -> Rows:
@@ -262,7 +273,7 @@ def watched_figures(tables: Tables) -> list[Figure]:
             scale = dict(chosen.group_by("name").agg(pl.col("value").abs().max()).rows())
             lines: Rows = [
                 {
-                    "module": row["name"],
+                    "module": _called(row),
                     "update": row["time"],
                     "value": row["value"] / (scale[row["name"]] or 1.0),
                 }
@@ -282,6 +293,11 @@ def watched_figures(tables: Tables) -> list[Figure]:
                 )
             )
     return found
+
+
+def _called(row: dict[str, Any]) -> str:
+    """Return what a layer is called: modules that have numbers alone count as layers."""
+    return f"layer {row['layer']}" if str(row["name"]).isdigit() else str(row["name"])
 
 
 def _few(names: list[str], most: int = 6) -> list[str]:
