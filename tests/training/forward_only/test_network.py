@@ -207,6 +207,7 @@ def test_noise_is_drawn_from_its_generator():
         (lambda net: net.run(inputs(), 0.1), "give one of them"),
         (lambda net: net.run(inputs().reshape(20, 2, 3), 0.1, 5), "flatten images"),
         (lambda net: net.run(inputs() * math.nan, 0.1, 5), "NaN"),
+        (lambda net: net.run([[0.1, 0.2], [0.3]], 0.1, 5), "no numbers in rows of one length"),
         (lambda net: net.run(inputs(d=5), 0.1, 5), "5 features"),
         (lambda net: net.run(inputs(), 0.1, 5, labels=[1]), "SKA takes no labels"),
         (lambda net: net.run((inputs(), torch.zeros(20)), 0.1, 5), "SKA takes no labels"),
