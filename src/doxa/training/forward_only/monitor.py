@@ -54,7 +54,7 @@ class SKAMonitor:
         self.records: list[StepRecord] = []
         self._model, self._probe = model, probe_inputs
         self._modules = _matching(model, layers)
-        self._before: dict[str, State] = {}
+        self._before: dict[str, torch.Tensor] = {}
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -76,7 +76,7 @@ class SKAMonitor:
         last = states[self.layers[-1]].decision
         k = len(self.records)
         record = StepRecord(k, k * self.dt, steps, now, tuple(float(one) for one in last.mean(dim=0)))
-        self._before = states
+        self._before = {name: state.knowledge for name, state in states.items()}
         self.records.append(record)
         return record
 
@@ -90,13 +90,13 @@ class SKAMonitor:
 
     def _step(self, name: str, now: State) -> LayerStep:
         before = self._before[name]
-        if now.knowledge.shape != before.knowledge.shape:
+        if now.knowledge.shape != before.shape:
             raise InputError(
-                f"layer '{name}': its output was {tuple(before.knowledge.shape)} at the look before and is "
+                f"layer '{name}': its output was {tuple(before.shape)} at the look before and is "
                 f"{tuple(now.knowledge.shape)} now; keep the probe as it is"
             )
         pull = now.knowledge * now.decision * (1.0 - now.decision)
-        return layer_step(now, before, pull, self.dt)
+        return layer_step(now, State(before, torch.sigmoid(before)), pull, self.dt)
 
     def _pass(self) -> dict[str, State]:
         seen: dict[str, State] = {}

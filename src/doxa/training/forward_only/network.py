@@ -146,6 +146,8 @@ class SKANetwork:
         x = self._checked(inputs, dt, labels)
         if weight_noise and generator is None:
             raise InputError(f"weight_noise={weight_noise}: give the generator it is drawn from")
+        if not self._passes:
+            warn_of_range(x, dt)
         k, self._passes = self._passes, self._passes + 1
         states = self.forward(x)
         before, self._before = self._before, states
@@ -203,7 +205,6 @@ class SKANetwork:
         """
         count = _passes(dt, steps, total_time)
         x = self._checked(inputs, dt, labels)
-        warn_of_range(x, dt)
         self.reset()
         records: list[StepRecord] = []
         for _ in range(count):
