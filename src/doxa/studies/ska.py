@@ -116,6 +116,8 @@ def cells(config: Config) -> Iterable[Cell]:
 
 def _check(config: Any) -> None:
     """Raise InputError if step sizes cannot be compared or the images cannot be read."""
+    if not config.layers:
+        raise InputError("layers=(): give at least one layer, such as 256,128,64,10")
     missing = [eta for eta in COMPARED if eta not in config.etas]
     if missing or len(set(config.etas)) != len(config.etas) or min(config.etas) >= min(COMPARED):
         raise InputError(
