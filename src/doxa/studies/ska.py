@@ -136,14 +136,16 @@ def _data_params(config: Any) -> dict[str, Json]:
     """Return which images a cell sees, so that others make another cell."""
     from doxa.lab.data import check, named
 
-    if config.data and config.data != "digits":
+    from doxa.training.forward_only.images import FALLBACK
+
+    if config.data and config.data != FALLBACK:
         from pathlib import Path
 
         from doxa.lab.files import sha256
 
         return {"images": sha256(Path(config.data).read_bytes())}
     here = not config.data and check("ska").good
-    return {"images": named("ska").digest if here else "digits"}
+    return {"images": named("ska").digest if here else FALLBACK}
 
 
 def _texts_params(config: Any) -> dict[str, Json]:
@@ -201,10 +203,11 @@ def run(cell: Cell, ctx: Context) -> Tables:
 
 def _setup(cell: Cell, ctx: Context, *, whole: bool = False) -> Setup:
     from doxa.training.forward_only.experiments import Setup, some
-    from doxa.training.forward_only.images import load_images
+    from doxa.training.forward_only.images import FALLBACK, load_images
 
     config = ctx.config
-    images = load_images("digits" if cell.params["images"] == "digits" else config.data)
+    source = config.data
+    images = load_images(FALLBACK if cell.params["images"] == FALLBACK else source)
     return Setup(images if whole else some(images, config.images), config.layers, config.init_std)
 
 

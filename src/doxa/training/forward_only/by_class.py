@@ -14,7 +14,7 @@ from doxa.training.forward_only.network import SKANetwork
 def entropy_by_class(
     network: SKANetwork,
     inputs: Float[torch.Tensor, "samples features"],
-    classes: Int[np.ndarray, " samples"],
+    classes: Int[np.ndarray, " given"],
     dt: float,
     steps: int,
 ) -> Float[np.ndarray, "classes layers steps"]:
