@@ -135,7 +135,6 @@ def _check(config: Any) -> None:
 def _data_params(config: Any) -> dict[str, Json]:
     """Return which images a cell sees, so that others make another cell."""
     from doxa.lab.data import check, named
-
     from doxa.training.forward_only.images import FALLBACK
 
     if config.data and config.data != FALLBACK:
