@@ -116,6 +116,8 @@ def cells(config: Config) -> Iterable[Cell]:
 
 def _check(config: Any) -> None:
     """Raise InputError if step sizes cannot be compared or the images cannot be read."""
+    if not config.layers:
+        raise InputError("layers=(): give at least one layer, such as 256,128,64,10")
     missing = [eta for eta in COMPARED if eta not in config.etas]
     if missing or len(set(config.etas)) != len(config.etas) or min(config.etas) >= min(COMPARED):
         raise InputError(
@@ -133,15 +135,16 @@ def _check(config: Any) -> None:
 def _data_params(config: Any) -> dict[str, Json]:
     """Return which images a cell sees, so that others make another cell."""
     from doxa.lab.data import check, named
+    from doxa.training.forward_only.images import FALLBACK
 
-    if config.data and config.data != "digits":
+    if config.data and config.data != FALLBACK:
         from pathlib import Path
 
         from doxa.lab.files import sha256
 
         return {"images": sha256(Path(config.data).read_bytes())}
     here = not config.data and check("ska").good
-    return {"images": named("ska").digest if here else "digits"}
+    return {"images": named("ska").digest if here else FALLBACK}
 
 
 def _texts_params(config: Any) -> dict[str, Json]:
@@ -199,10 +202,11 @@ def run(cell: Cell, ctx: Context) -> Tables:
 
 def _setup(cell: Cell, ctx: Context, *, whole: bool = False) -> Setup:
     from doxa.training.forward_only.experiments import Setup, some
-    from doxa.training.forward_only.images import load_images
+    from doxa.training.forward_only.images import FALLBACK, load_images
 
     config = ctx.config
-    images = load_images("digits" if cell.params["images"] == "digits" else config.data)
+    source = config.data
+    images = load_images(FALLBACK if cell.params["images"] == FALLBACK else source)
     return Setup(images if whole else some(images, config.images), config.layers, config.init_std)
 
 

@@ -13,6 +13,7 @@ from doxa.belief.sigmoid_entropy import Sign, entropy_between, tensor_net_betwee
 from doxa.lazy import loader
 
 if TYPE_CHECKING:
+    from doxa.training.forward_only.by_class import entropy_by_class
     from doxa.training.forward_only.clock import (
         ForwardOnlyWarning,
         largest_eigenvalue,
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
     )
     from doxa.training.forward_only.history import Event, SKAHistory, StepRecord
     from doxa.training.forward_only.images import Images, load_images
-    from doxa.training.forward_only.invariance import PUBLISHED_PAIRS, TimeInvarianceResult, time_invariance
+    from doxa.training.forward_only.invariance import (
+        PUBLISHED_PAIRS,
+        TimeInvarianceResult,
+        overlay,
+        time_invariance,
+    )
     from doxa.training.forward_only.monitor import SKAMonitor
     from doxa.training.forward_only.network import Convergence, SKANetwork
 
@@ -39,10 +45,12 @@ __all__ = [
     "StepRecord",
     "TimeInvarianceResult",
     "entropy_between",
+    "entropy_by_class",
     "largest_eigenvalue",
     "linear_growth_rate",
     "linear_knowledge",
     "load_images",
+    "overlay",
     "suggested_dt",
     "tensor_net_between",
     "time_invariance",
@@ -61,10 +69,12 @@ __getattr__ = loader(
         "SKANetwork": "network",
         "StepRecord": "history",
         "TimeInvarianceResult": "invariance",
+        "entropy_by_class": "by_class",
         "largest_eigenvalue": "clock",
         "linear_growth_rate": "clock",
         "linear_knowledge": "clock",
         "load_images": "images",
+        "overlay": "invariance",
         "suggested_dt": "clock",
         "time_invariance": "invariance",
     },

@@ -34,7 +34,7 @@ UNTRAINED, TRAINED, PCA, BACKPROP, SHUFFLED = (
     "dealt-out labels",
 )
 
-Features = Float[np.ndarray, "samples features"]
+Features = Float[np.ndarray, "samples _"]
 
 
 class Split(NamedTuple):
