@@ -55,7 +55,7 @@ AGENTS = (
             "agents": ("DynLin-UCB", "LinUCB", "clairvoyant"),
             "radius_horizon": 100_000,
             "crowd_horizon": 30_000,
-            "crowd_rounds": 1000,
+            "crowd_rounds": 400,
         },
         "paper": {"seeds": 50},
     },

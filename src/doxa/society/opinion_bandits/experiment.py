@@ -31,6 +31,7 @@ PEERS = 0.5
 COMPARED = 300
 """Rounds in which the population of the society room is held against its matrices."""
 PILOT = 400
+"""Most rounds for which a message is held before; never more than a quarter of the rounds that follow."""
 WIDTH = 0.1
 """Share of the theory's β with which a few thousand rounds are played."""
 TOLD = Bounds(theta=0.0, omega=0.16, B=1.0)
@@ -89,13 +90,14 @@ def record_confident(recorder: Recorder, seed: int, rounds: int, progress: Progr
     }
     for done, (kind, people) in enumerate(kinds.items()):
         progress(done / len(kinds), kind)
-        held = [people.settled(message, PILOT, seed) for message in range(len(people.positions))]
+        pilot = min(PILOT, rounds // 4)
+        held = [people.settled(message, pilot, seed) for message in range(len(people.positions))]
         for message, value in enumerate(held):
             recorder.measure(
                 "held", value, subject=f"{people.positions[message]:g}", unit="agreement", kind=kind
             )
         step = people.start(seed, 1_000_000)
-        radius = pilot_radius(np.array([step(people.actions[0]) for _ in range(PILOT)])[PILOT // 4 :])
+        radius = pilot_radius(np.array([step(people.actions[0]) for _ in range(pilot)])[pilot // 4 :])
         recorder.measure("pilot radius", radius, subject="pilot", kind=kind)
         for agent in persuaders(people.actions, radius, rounds):
             agent.reset(seed)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import permutations
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
 
 from doxa.errors import InputError
 
+Given: TypeAlias = np.ndarray | Sequence[Any]
+"""Numbers in rows of one length, as an array or as lists."""
 MOST_PERMUTED = 8
 """Coordinates whose orders are enumerated; 8 have 40,320."""
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
 from doxa.errors import InputError
+from doxa.worlds.linear_bandits.actions import Given
 from doxa.worlds.linear_bandits.system import BanditState, DynamicalLinearBandit
 
 
@@ -28,7 +28,7 @@ class LiveBandit:
         own = bandit.seed if bandit.seed is not None else 0
         self._noise = bandit.noise(own if seed is None else seed, trial)
 
-    def step(self, u: ArrayLike) -> float:
+    def step(self, u: Given) -> float:
         """Play an action and return its reward."""
         noise = self._noise.standard_normal(len(self.bandit.A) + 1)
         self.state, payment = self.bandit.step(self.state, u, noise)

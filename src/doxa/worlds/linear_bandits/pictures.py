@@ -9,6 +9,7 @@ import numpy as np
 from doxa.lab.figures import Figure, curves
 from doxa.worlds.linear_bandits.result import BanditResult, as_rows
 
+LEAST_MARKS = 3
 LONGEST_LABEL = 3
 """Digits with which an action is written."""
 
@@ -29,30 +30,43 @@ def result_figures(result: BanditResult, kind: str = "pseudo") -> list[Figure]:
             x_title="round",
             value_title="regret",
         ),
-        growth_figure(f"{kind}-growth", "How regret grows", rows),
+        growth_figure(f"{kind}-growth", "How regret grows", rows, _slopes(result, kind)),
     ]
     for place, name in enumerate(result.names):
         drawn += _agent_figures(result, place, name)
     return drawn
 
 
-def growth_figure(name: str, title: str, rows: list[dict[str, Any]]) -> Figure:
+def _slopes(result: BanditResult, kind: str) -> str:
+    """Return the slopes of the last decade as text, nothing where that has too few checkpoints."""
+    last = int(result.checkpoints[-1])
+    if (result.checkpoints >= last / 10).sum() < LEAST_MARKS:
+        return ""
+    fitted = result.slope(last / 10, last, kind)
+    means = {name: float(slopes.mean()) for name, slopes in zip(*fitted, strict=True)}
+    told = [f"{name} {slope:.2f}" for name, slope in means.items() if np.isfinite(slope)]
+    return f"Fitted over the last decade: {', '.join(told)}." if told else ""
+
+
+def growth_figure(name: str, title: str, rows: list[dict[str, Any]], note: str = "") -> Figure:
     """Draw log10 of regret over log rounds; a slope of 1 is linear regret.
 
     Args:
         name: the figure's id.
         title: its title.
         rows: columns ``round``, ``value`` and ``agent``.
+        note: follows the caption, such as fitted slopes.
     """
     lines = [
         {"round": row["round"], "agent": row["agent"], "value": float(np.log10(row["value"]))}
         for row in rows
         if row["value"] > 0.0 and row["round"] >= 10
     ]
+    how = "log₁₀ of mean regret over rounds on a logarithm; a line of slope 1 is linear regret, ½ its square root."
     return curves(
         name,
         title,
-        "log₁₀ of mean regret over rounds on a logarithm; a line of slope 1 is linear regret, ½ its square root.",
+        f"{how} {note}".strip(),
         lines,
         x="round",
         group="agent",

@@ -22,6 +22,8 @@ AHEAD = 5.0
 SPREAD = 0.02
 LOW, MIDDLE, HIGH = 0.001, 0.01, 0.1
 PUBLISHED_REAL = {"h1": 0.2515, "h2": -0.0363, "h3": 0.1061, "J*": 0.3046, "Φ": 2.781}
+RADIUS = "ρ"
+"""Name of the spectral radius among the real system's numbers; its published value is the real part alone."""
 HALF_DIGIT = {"h1": 5e-5, "h2": 5e-5, "h3": 5e-5, "J*": 5e-5, "Φ": 5e-4}
 GET = "get the data with: doxa data get dynamical-linear-bandits"
 REAL_RIVALS = (STATIC, "D-LinUCB", "EXP3", "B-EXP3", "UCB1")
@@ -274,7 +276,9 @@ def real_findings(tables: Tables, agents: Sequence[str] = AGENTS) -> list[Findin
     ]
     own, expert = (final(tables, name, system="real") for name in (DYNAMIC, "expert"))
     lacking = "" if held else GET
-    radius = f"ρ = {held['ρ']:.4f}; the 0.6139 in print is the real part of that eigenvalue" if held else GET
+    radius = (
+        f"ρ = {held[RADIUS]:.4f}; the 0.6139 in print is the real part of that eigenvalue" if held else GET
+    )
     return [
         number(
             "real-numbers",

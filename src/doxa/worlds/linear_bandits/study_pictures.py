@@ -54,9 +54,24 @@ def _regrets(tables: Tables, system: str) -> list[Figure]:
             )
         )
         drawn.append(
-            growth_figure(f"growth-{name}", f"How regret grows, {system} system, σ = {sigma:g}", lines)
+            growth_figure(
+                f"growth-{name}",
+                f"How regret grows, {system} system, σ = {sigma:g}",
+                lines,
+                _slopes(tables, system, sigma),
+            )
         )
     return drawn
+
+
+def _slopes(tables: Tables, system: str, sigma: float) -> str:
+    """Return the slopes of the last decade as text, the mean over seeds of each agent."""
+    told: list[str] = []
+    for name in (*AGENTS, "expert"):
+        known = rows_of(tables, "slope", subject=name, system=system, sigma=sigma)["value"].drop_nulls()
+        if known.len():
+            told.append(f"{name} {known.to_numpy().mean():.2f}")
+    return "Fitted over the last decade: " + ", ".join(told) + "."
 
 
 def _bands(rows: pl.DataFrame, group: str) -> list[dict[str, Any]]:

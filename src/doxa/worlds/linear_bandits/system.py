@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
 from doxa.errors import InputError, UnstableSystemError
 from doxa.streams import stream
-from doxa.worlds.linear_bandits.actions import budgeted_actions, checked_actions
+from doxa.worlds.linear_bandits.actions import Given, budgeted_actions, checked_actions
 from doxa.worlds.linear_bandits.world_kernels import Place, WorldArrays
 
 if TYPE_CHECKING:
@@ -78,17 +77,17 @@ class DynamicalLinearBandit:
 
     def __init__(
         self,
-        A: ArrayLike,  # noqa: N803 - the paper's names
-        B: ArrayLike,  # noqa: N803
-        omega: ArrayLike,
-        theta: ArrayLike,
+        A: Given,  # noqa: N803 - the paper's names
+        B: Given,  # noqa: N803
+        omega: Given,
+        theta: Given,
         sigma: float,
-        actions: ArrayLike,
-        x0: ArrayLike | None = None,
+        actions: Given,
+        x0: Given | None = None,
         seed: int | None = None,
         *,
         outputs: int = 1,
-        expert: ArrayLike | None = None,
+        expert: Given | None = None,
     ) -> None:
         self.omega, self.theta = _array("omega", omega), _array("theta", theta)
         n, d = self.omega.size, self.theta.size
@@ -151,7 +150,7 @@ class DynamicalLinearBandit:
         """Cumulative Markov parameter: what a unit of each action pays in the long run."""
         return self.theta + self.B.T @ np.linalg.solve((np.eye(len(self.A)) - self.A).T, self.omega)
 
-    def J(self, u: ArrayLike) -> float:  # noqa: N802 - the paper's name
+    def J(self, u: Given) -> float:  # noqa: N802 - the paper's name
         """Return the steady-state reward of a constant action, ⟨h, u⟩."""
         return float(self.h @ self._action(u))
 
@@ -207,9 +206,7 @@ class DynamicalLinearBandit:
         """Return the state before the first round."""
         return BanditState(0, np.array(self.x0))
 
-    def step(
-        self, state: BanditState, u: ArrayLike, noise: ArrayLike | None = None
-    ) -> tuple[BanditState, Payment]:
+    def step(self, state: BanditState, u: Given, noise: Given | None = None) -> tuple[BanditState, Payment]:
         """Play one round.
 
         Args:
@@ -230,7 +227,7 @@ class DynamicalLinearBandit:
         payment = Payment(expected + sd * float(luck[0]), expected, self.optimal_value - self.J(action))
         return BanditState(state.played + 1, after), payment
 
-    def expected_reward(self, u: ArrayLike, rounds: int = 1) -> float:
+    def expected_reward(self, u: Given, rounds: int = 1) -> float:
         """Return E[y] of the last of some rounds of one action, from x0; for many rounds it is J(u).
 
         Raises:
@@ -295,14 +292,14 @@ class DynamicalLinearBandit:
             raise InputError("this system has no expert; only the configuration of real data names one")
         return np.minimum(self.expert * budget, self.actions.max(axis=0))
 
-    def _action(self, u: ArrayLike) -> Float[np.ndarray, " d"]:
+    def _action(self, u: Given) -> Float[np.ndarray, " d"]:
         action = np.asarray(u, dtype=np.float64)
         if action.shape != self.theta.shape or not np.all(np.isfinite(action)):
             raise InputError(f"u={u}: must be {len(self.theta)} finite numbers")
         return action
 
 
-def _array(name: str, given: ArrayLike, shape: tuple[int, ...] | None = None) -> np.ndarray:
+def _array(name: str, given: Given, shape: tuple[int, ...] | None = None) -> np.ndarray:
     """Return numbers as an array of a shape, of one dimension if none is said, that cannot be written to."""
     try:
         found = np.array(given, dtype=np.float64)
