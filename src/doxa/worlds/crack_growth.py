@@ -36,8 +36,8 @@ class Plate:
     """
 
     exponent: float = 2.9
-    rate: float = 1e-8
-    spread: float = 0.25
+    rate: float = 5e-9
+    spread: float = 0.15
     width: float = 60.0
     cycles: float = 8000.0
     noise: float = 0.02
