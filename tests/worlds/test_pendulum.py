@@ -66,6 +66,14 @@ def test_series_are_noisy_angles_and_hide_the_velocity():
     assert abs(swings.inputs.std() - 1.0) < 0.02
 
 
+def test_gusts_move_the_pendulum_and_are_not_told():
+    still, blown = (
+        simulate_pendulum(stream(0, "swings"), 5, 10, drive=0.0, gust=gust) for gust in (0.0, 1.0)
+    )
+    np.testing.assert_array_equal(still.inputs, blown.inputs)
+    assert np.abs(still.states - blown.states).max() > 0.01
+
+
 def test_a_bob_that_hangs_is_in_the_middle_of_the_lower_half():
     pictures = bob_pictures(np.array([[0.0, np.pi / 2]])).reshape(1, 2, 16, 16)
     down, right = pictures[0]

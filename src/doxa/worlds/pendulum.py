@@ -92,6 +92,7 @@ def simulate_pendulum(
     pendulum: Pendulum | None = None,
     amplitude: float = 1.0,
     drive: float = 1.0,
+    gust: float = 0.0,
 ) -> Swings:
     """Return series of pendulums let go at rest and driven by a random torque.
 
@@ -102,6 +103,7 @@ def simulate_pendulum(
         pendulum: what swings; by default the one of ``Pendulum()``.
         amplitude: the first angle is even in [-amplitude, amplitude] rad.
         drive: standard deviation of the torque in rad/s², drawn anew for each step.
+        gust: standard deviation of a further torque in rad/s² that nobody measures.
 
     Raises:
         InputError: a size is < 1 or a spread is < 0.
@@ -111,12 +113,14 @@ def simulate_pendulum(
     """
     if sequences < 1 or steps < 1:
         raise InputError(f"sequences={sequences}, steps={steps}: both must be >= 1")
-    if not (amplitude >= 0.0 and drive >= 0.0):
-        raise InputError(f"amplitude={amplitude}, drive={drive}: both must be >= 0")
+    for name, spread in (("amplitude", amplitude), ("drive", drive), ("gust", gust)):
+        if not spread >= 0.0:
+            raise InputError(f"{name}={spread}: must be >= 0")
     known = pendulum or Pendulum()
     first = np.stack([rng.uniform(-amplitude, amplitude, sequences), np.zeros(sequences)], axis=1)
     torque = drive * rng.standard_normal((sequences, steps))
-    states = swing(known, first, torque)
+    unseen = gust * rng.standard_normal((sequences, steps))
+    states = swing(known, first, torque + unseen)
     angles = states[..., :1] + known.noise * rng.standard_normal((sequences, steps, 1))
     return Swings(angles, torque[..., None], states)
 
