@@ -1,0 +1,344 @@
+"""The densities of a deep Markov model: transitions of both streams, emission, guide; a stack of replicates.
+
+Every weight has a leading replicate dimension and no number of one replicate touches another's, so many seeds train
+as one batch. Latents, inputs and observations are in the networks' units (``Scales``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias, cast
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (its usual name)
+from jaxtyping import Float
+
+from doxa.dynamics.deep_markov.batches import Batch
+from doxa.dynamics.deep_markov.recurrence import GuidePath, gated_recurrence, guide_path
+from doxa.dynamics.deep_markov.scaled_prior import ScaledPrior
+from doxa.streams import torch_stream
+
+Emission: TypeAlias = Literal["prior", "linear", "mlp"]
+AlphaForm: TypeAlias = Literal["sigmoid", "free"]
+Weights: TypeAlias = dict[str, torch.Tensor]
+
+FLOOR = 1e-3  # smallest standard deviation, in units where the data have 1
+START_SCALE = -2.0  # bias of a fresh network before the softplus: standard deviations begin at 0.13
+
+
+class Gaussian(NamedTuple):
+    """A normal distribution with independent coordinates."""
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+
+
+class Terms(NamedTuple):
+    """The parts of the bound, in nats, 0 where there is nothing: [replicates, time, rows]."""
+
+    log_likelihood: Float[torch.Tensor, "S T N"]
+    divergence: Float[torch.Tensor, "S T N"]
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """What the weights of one replicate are like.
+
+    Attributes:
+        obs_dim: channels p.
+        input_dim: inputs q.
+        latent_dim: latents n.
+        physics: whether there is a stream driven by the prior.
+        learned: whether there is a stream driven by a network.
+        emission: frozen C of the prior, a learned matrix with an offset, or a network.
+        rnn_dim: width of the recurrent units and of the guide.
+        hidden: width of the networks of transition and emission.
+        alpha: share of the physics stream at the start, or for good.
+        learn_alpha: whether it is learned.
+        alpha_form: "sigmoid" keeps it in (0, 1), "free" does not.
+        guide_input: whether the recurrent units also read the inputs.
+    """
+
+    obs_dim: int
+    input_dim: int
+    latent_dim: int
+    physics: bool
+    learned: bool
+    emission: Emission
+    rnn_dim: int
+    hidden: int
+    alpha: float
+    learn_alpha: bool
+    alpha_form: AlphaForm
+    guide_input: bool
+
+    @property
+    def streams(self) -> int:
+        """One or two."""
+        return int(self.physics) + int(self.learned)
+
+
+def gaussian_divergence(one: Gaussian, other: Gaussian) -> torch.Tensor:
+    """Return KL(one ‖ other) of each coordinate in nats."""
+    return (
+        torch.log(other.scale / one.scale)
+        + (one.scale.square() + (one.mean - other.mean).square()) / (2 * other.scale.square())
+        - 0.5
+    )
+
+
+def gaussian_log_density(x: torch.Tensor, of: Gaussian) -> torch.Tensor:
+    """Return the log-density of each coordinate in nats."""
+    return -0.5 * ((x - of.mean) / of.scale).square() - of.scale.log() - 0.9189385332046727
+
+
+def fuse(alpha: torch.Tensor, physics: Gaussian, learned: Gaussian) -> Gaussian:
+    """Return the distribution of α z_phy + (1 - α) z_nn for independent streams."""
+    return Gaussian(
+        alpha * physics.mean + (1 - alpha) * learned.mean,
+        ((alpha * physics.scale).square() + ((1 - alpha) * learned.scale).square()).sqrt(),
+    )
+
+
+class Network:
+    """Replicates of one deep Markov model.
+
+    Attributes:
+        shape: the shape they share.
+        weights: parameter name to tensor [replicates, ...]; matrices map from the second to the last dimension.
+        prior: the known dynamics of each replicate in the networks' units; None where there is no physics stream.
+    """
+
+    def __init__(
+        self, shape: NetworkShape, weights: Mapping[str, torch.Tensor], prior: ScaledPrior | None
+    ) -> None:
+        self.shape = shape
+        self.weights = dict(weights)
+        self.prior = prior
+
+    @property
+    def replicates(self) -> int:
+        """Number of models in the stack."""
+        return self.weights["guide.start"].shape[0]
+
+    @property
+    def alpha(self) -> Float[torch.Tensor, " S"]:
+        """Share of the physics stream."""
+        if "alpha" not in self.weights:
+            return self.weights["guide.start"].new_full((self.replicates,), self.shape.alpha)
+        raw = self.weights["alpha"][:, 0]
+        return raw.sigmoid() if self.shape.alpha_form == "sigmoid" else raw
+
+    def fused(self, z: Float[torch.Tensor, "S K *rows n"]) -> Float[torch.Tensor, "S *rows n"]:
+        """Return α z_phy + (1 - α) z_nn, or the only stream."""
+        if self.shape.streams == 1:
+            return z[:, 0]
+        alpha = self.alpha.view(-1, *[1] * (z.ndim - 2))
+        return torch.lerp(z[:, 1], z[:, 0], alpha)
+
+    def context(self, batch: Batch) -> Float[torch.Tensor, "S T N r"]:
+        """Return the sum of the forward and the backward recurrent states at each step."""
+        w = self.weights
+        replicates, _, steps, rows, width = batch.features.shape
+        flat = batch.features.reshape(2 * replicates, steps * rows, width)
+        given = torch.baddbmm(
+            w["recurrent.input_bias"].flatten(0, 1).unsqueeze(1), flat, w["recurrent.input"].flatten(0, 1)
+        )
+        states = gated_recurrence(
+            given.view(2 * replicates, steps, rows, -1),
+            *(w[f"recurrent.{name}"].flatten(0, 1) for name in ("start", "hidden", "hidden_bias")),
+        ).view(replicates, 2, steps, rows, -1)
+        if batch.turn is None:
+            return states[:, 0] + states[:, 1].flip(1)
+        turn = batch.turn.unsqueeze(-1).expand(-1, -1, -1, states.shape[-1])
+        return states[:, 0] + states[:, 1].gather(1, turn)
+
+    def guide(
+        self, batch: Batch, context: Float[torch.Tensor, "S T N r"], noise: Float[torch.Tensor, "S K T N n"]
+    ) -> GuidePath:
+        """Return a path of the guide, [replicates, streams, time, rows, n] each."""
+        w, shape = self.weights, self.shape
+        replicates, steps, rows, width = context.shape
+        inside = w["guide.bias"].view(replicates, -1, 1, 1, width)
+        out = w["guide.out_bias"].view(replicates, -1, 1, 1, 2 * shape.latent_dim)
+        inside = inside.expand(-1, -1, steps, rows, -1)
+        out = out.expand(-1, -1, steps, rows, -1)
+        if shape.input_dim and shape.learned:
+            more = _product(batch.u_net, w["guide.input"])
+            inside = torch.cat((inside[:, :-1], inside[:, -1:] + more.unsqueeze(1)), 1)
+        if shape.physics and shape.input_dim:
+            more = F.pad(self._physics.input_effect(batch.u), (0, shape.latent_dim))
+            out = torch.cat((out[:, :1] + more.unsqueeze(1), out[:, 1:]), 1)
+        path = guide_path(
+            w["guide.start"].flatten(0, 1),
+            w["guide.latent"].flatten(0, 1),
+            inside.flatten(0, 1),
+            context,
+            w["guide.out"].flatten(0, 1) / 3,  # the mean of three terms inside the relu, taken outside
+            out.flatten(0, 1),
+            noise.flatten(0, 1),
+            FLOOR,
+        )
+        return GuidePath(*(one.view(replicates, shape.streams, *one.shape[1:]) for one in path))
+
+    def transition(
+        self,
+        z: Float[torch.Tensor, "S K *rows n"],
+        u: Float[torch.Tensor, "S *rows q"],
+        u_net: Float[torch.Tensor, "S *rows q"],
+    ) -> Gaussian:
+        """Return p(z_t | z_{t-1}, u_t) of each stream."""
+        means: list[torch.Tensor] = []
+        scales: list[torch.Tensor] = []
+        if self.shape.physics:
+            means.append(self._physics.step(z[:, 0], u))
+            known = self._physics.process_scale
+            scales.append(
+                self._scale(self._perceptron("physics", z[:, 0]))
+                if known is None
+                else _beside(known, z[:, 0]).expand_as(z[:, 0])
+            )
+        if self.shape.learned:
+            out = self._perceptron("learned", torch.cat((z[:, -1], u_net), -1))
+            means.append(out[..., : self.shape.latent_dim])
+            scales.append(self._scale(out[..., self.shape.latent_dim :]))
+        return Gaussian(torch.stack(means, 1), torch.stack(scales, 1))
+
+    def start(self, u: Float[torch.Tensor, "S N q"], u_net: Float[torch.Tensor, "S N q"]) -> Gaussian:
+        """Return p(z_1 | u_1) of each stream, [replicates, streams, rows, n].
+
+        The mean is a step from the trained z_0, as in the paper. The scale is a parameter of its own: where sequences
+        begin anywhere, a step's own scale would have to be large around z_0, and would be so for every later state
+        that comes near.
+        """
+        w = self.weights
+        replicates, rows = u.shape[:2]
+        start = w["start.latent"].unsqueeze(2).expand(-1, -1, rows, -1)
+        mean = self.transition(start, u, u_net).mean
+        scale = self._scale(w["start.scale"]).unsqueeze(2).expand_as(mean)
+        if self.shape.physics and self._physics.initial is not None:
+            known = [_beside(one, mean[:, 0]).expand(replicates, rows, -1) for one in self._physics.initial]
+            mean, scale = (
+                torch.cat((one.unsqueeze(1), whole[:, 1:]), 1)
+                for one, whole in zip(known, (mean, scale), strict=True)
+            )
+        return Gaussian(mean, scale)
+
+    def emission(self, z: Float[torch.Tensor, "S *rows n"]) -> Gaussian:
+        """Return p(x_t | z_t) for fused latents."""
+        known = None if self.prior is None else self.prior.observation_scale
+        learned = known is None or self.shape.emission == "mlp"
+        out = self._perceptron("emission", z) if learned else z
+        if self.shape.emission == "mlp":
+            mean = out[..., self.shape.obs_dim :]
+        elif self.shape.emission == "linear":
+            mean = _product(z, self.weights["emission.matrix"]) + _beside(self.weights["emission.offset"], z)
+        else:
+            mean = _product(z, cast(torch.Tensor, self._physics.emission))
+        if known is not None:
+            return Gaussian(mean, _beside(known, mean).expand_as(mean))
+        return Gaussian(mean, self._scale(out[..., : self.shape.obs_dim]))
+
+    def terms(self, batch: Batch, noise: Float[torch.Tensor, "S K T N n"]) -> Terms:
+        """Return the parts of the evidence bound of one path of the guide."""
+        path = self.guide(batch, self.context(batch), noise)
+        later = self.transition(path.sample[:, :, :-1], batch.u[:, 1:], batch.u_net[:, 1:])
+        first = self.start(batch.u[:, 0], batch.u_net[:, 0])
+        prior = Gaussian(
+            *(torch.cat((one.unsqueeze(2), more), 2) for one, more in zip(first, later, strict=True))
+        )
+        apart = gaussian_divergence(Gaussian(path.mean, path.scale), prior).sum((1, -1))
+        seen = gaussian_log_density(batch.x, self.emission(self.fused(path.sample)))
+        return Terms((seen * batch.observed).sum(-1), apart * batch.valid)
+
+    @property
+    def _physics(self) -> ScaledPrior:
+        return cast(ScaledPrior, self.prior)
+
+    def _scale(self, raw: torch.Tensor) -> torch.Tensor:
+        return F.softplus(raw) + FLOOR
+
+    def _perceptron(self, name: str, inputs: torch.Tensor) -> torch.Tensor:
+        """Return what a network of two hidden layers makes of [replicates, ..., width]."""
+        flat = inputs.flatten(1, -2)
+        for layer in ("1", "2", "3"):
+            flat = torch.baddbmm(
+                self.weights[f"{name}.bias{layer}"].unsqueeze(1), flat, self.weights[f"{name}.weight{layer}"]
+            )
+            if layer != "3":
+                flat = flat.relu()
+        return flat.view(*inputs.shape[:-1], -1)
+
+
+def fresh_weights(shape: NetworkShape, seeds: Sequence[int]) -> Weights:
+    """Return one replicate per seed, drawn from the streams ("deep-markov", "init").
+
+    Numbers are uniform within 1/sqrt(fan-in), as torch's own layers begin; biases of scales begin at START_SCALE.
+    """
+    stacks: dict[str, list[torch.Tensor]] = {}
+    for seed in seeds:
+        generator = torch_stream(seed, "deep-markov", "init")
+        for name, (size, fan_in, offset) in _sizes(shape).items():
+            bound = 0.0 if fan_in == 0 else fan_in**-0.5
+            number = (torch.rand(size, generator=generator) * 2 - 1) * bound
+            if offset:
+                number[..., -offset:] += START_SCALE
+            stacks.setdefault(name, []).append(number)
+    weights = {name: torch.stack(one) for name, one in stacks.items()}
+    if "alpha" in weights:
+        alpha = torch.tensor(shape.alpha)
+        weights["alpha"] += torch.logit(alpha) if shape.alpha_form == "sigmoid" else alpha
+    return weights
+
+
+def _sizes(shape: NetworkShape) -> dict[str, tuple[tuple[int, ...], int, int]]:
+    """Return size, fan-in (0: begins at zero) and number of trailing biases of scales for each parameter."""
+    n, q, p, r, h, k = (
+        shape.latent_dim, shape.input_dim, shape.obs_dim, shape.rnn_dim, shape.hidden, shape.streams,
+    )  # fmt: skip
+    features = 2 * p + (q if shape.guide_input else 0)
+    sizes: dict[str, tuple[tuple[int, ...], int, int]] = {
+        "recurrent.input": ((2, features, 3 * r), r, 0),
+        "recurrent.input_bias": ((2, 3 * r), r, 0),
+        "recurrent.hidden": ((2, r, 3 * r), r, 0),
+        "recurrent.hidden_bias": ((2, 3 * r), r, 0),
+        "recurrent.start": ((2, r), 0, 0),
+        "guide.start": ((k, n), 0, 0),
+        "guide.latent": ((k, n, r), n, 0),
+        "guide.bias": ((k, r), n, 0),
+        "guide.out": ((k, r, 2 * n), r, 0),
+        "guide.out_bias": ((k, 2 * n), r, n),
+        "start.latent": ((k, n), 0, 0),
+        "start.scale": ((k, n), 0, 0),
+    }
+    if shape.learned and q:
+        sizes["guide.input"] = ((q, r), n + q, 0)
+    networks: dict[str, tuple[int, int, int]] = {}
+    if shape.physics:
+        networks["physics"] = (n, n, n)
+    if shape.learned:
+        networks["learned"] = (n + q, 2 * n, n)
+    networks["emission"] = (n, 2 * p if shape.emission == "mlp" else p, 0)
+    for name, (wide, out, scales) in networks.items():
+        for layer, (a, b) in enumerate(((wide, h), (h, h), (h, out)), start=1):
+            sizes[f"{name}.weight{layer}"] = ((a, b), a, 0)
+            sizes[f"{name}.bias{layer}"] = ((b,), a, scales if layer == 3 else 0)
+    if shape.emission == "linear":
+        sizes["emission.matrix"] = ((n, p), n, 0)
+        sizes["emission.offset"] = ((p,), 0, 0)
+    if shape.physics and shape.learned and shape.learn_alpha:
+        sizes["alpha"] = ((1,), 0, 0)
+    return sizes
+
+
+def _product(
+    inputs: Float[torch.Tensor, "S *rows width"], matrix: Float[torch.Tensor, "S width out"]
+) -> Float[torch.Tensor, "S *rows out"]:
+    """Return inputs times each replicate's matrix."""
+    return (inputs.flatten(1, -2) @ matrix).view(*inputs.shape[:-1], -1)
+
+
+def _beside(vector: Float[torch.Tensor, "S width"], like: torch.Tensor) -> torch.Tensor:
+    """Return a vector per replicate in a form that adds to [replicates, ..., width]."""
+    return vector.view(len(vector), *[1] * (like.ndim - 2), -1)
