@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from doxa.lazy import loader
 
 if TYPE_CHECKING:
-    from doxa.dynamics.deep_markov.model import DMM, DeepMarkovModel, PgDMM, fit_stack
+    from doxa.dynamics.deep_markov.model import DeepMarkovModel
+    from doxa.dynamics.deep_markov.physics_guided import DMM, PgDMM
     from doxa.dynamics.deep_markov.prior import Oscillator, PhysicsPrior, UnstablePriorWarning
     from doxa.dynamics.deep_markov.results import Elbo, FitResult, Forecast, History, Posterior
     from doxa.dynamics.deep_markov.sequences import Sequences, ShapeWarning, pad_sequences
+    from doxa.dynamics.deep_markov.stack import fit_stack
     from doxa.dynamics.deep_markov.training import DivergedError, FitPlan, TrainingStep
 
 __all__ = [
@@ -40,7 +42,7 @@ __all__ = [
 __getattr__ = loader(
     __name__,
     {
-        "DMM": "model",
+        "DMM": "physics_guided",
         "DeepMarkovModel": "model",
         "DivergedError": "training",
         "Elbo": "results",
@@ -49,14 +51,14 @@ __getattr__ = loader(
         "Forecast": "results",
         "History": "results",
         "Oscillator": "prior",
-        "PgDMM": "model",
+        "PgDMM": "physics_guided",
         "PhysicsPrior": "prior",
         "Posterior": "results",
         "Sequences": "sequences",
         "ShapeWarning": "sequences",
         "TrainingStep": "training",
         "UnstablePriorWarning": "prior",
-        "fit_stack": "model",
+        "fit_stack": "stack",
         "pad_sequences": "sequences",
     },
 )

@@ -36,10 +36,8 @@ class Batch(NamedTuple):
 
     def rows(self, index: Int[torch.Tensor, "S B"]) -> Batch:
         """Return some rows of each replicate."""
-        return Batch(
-            *(_take(tensor, index) for tensor in self[:-1]),
-            None if self.turn is None else _take(self.turn, index),
-        )
+        numbers = [_take(one, index) for one in self if one is not None]
+        return self._make(numbers if self.turn is not None else [*numbers, None])
 
     @property
     def steps(self) -> Float[torch.Tensor, " S"]:
@@ -62,10 +60,8 @@ def make_batch(
     parts = [_one(one, scale, guide_input) for one, scale in zip(data, scales, strict=True)]
     x, u, u_net, observed, valid, features, turn = (np.stack(part) for part in zip(*parts, strict=True))
     ragged = bool((valid == 0).any())
-    return Batch(
-        *(torch.from_numpy(part).to(dtype) for part in (x, u, u_net, observed, valid, features)),
-        torch.from_numpy(turn) if ragged else None,
-    )
+    numbers = [torch.from_numpy(part).to(dtype) for part in (x, u, u_net, observed, valid, features)]
+    return Batch(*numbers, turn=torch.from_numpy(turn) if ragged else None)
 
 
 def _one(data: Sequences, scales: Scales, guide_input: bool) -> tuple[np.ndarray, ...]:

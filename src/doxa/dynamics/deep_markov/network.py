@@ -6,9 +6,8 @@ as one batch. Latents, inputs and observations are in the networks' units (``Sca
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias, cast
+from collections.abc import Mapping
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
@@ -17,14 +16,9 @@ from jaxtyping import Float
 from doxa.dynamics.deep_markov.batches import Batch
 from doxa.dynamics.deep_markov.recurrence import GuidePath, gated_recurrence, guide_path
 from doxa.dynamics.deep_markov.scaled_prior import ScaledPrior
-from doxa.streams import torch_stream
-
-Emission: TypeAlias = Literal["prior", "linear", "mlp"]
-AlphaForm: TypeAlias = Literal["sigmoid", "free"]
-Weights: TypeAlias = dict[str, torch.Tensor]
+from doxa.dynamics.deep_markov.weights import NetworkShape
 
 FLOOR = 1e-3  # smallest standard deviation, in units where the data have 1
-START_SCALE = -2.0  # bias of a fresh network before the softplus: standard deviations begin at 0.13
 
 
 class Gaussian(NamedTuple):
@@ -41,44 +35,6 @@ class Terms(NamedTuple):
     divergence: Float[torch.Tensor, "S T N"]
 
 
-@dataclass(frozen=True)
-class NetworkShape:
-    """What the weights of one replicate are like.
-
-    Attributes:
-        obs_dim: channels p.
-        input_dim: inputs q.
-        latent_dim: latents n.
-        physics: whether there is a stream driven by the prior.
-        learned: whether there is a stream driven by a network.
-        emission: frozen C of the prior, a learned matrix with an offset, or a network.
-        rnn_dim: width of the recurrent units and of the guide.
-        hidden: width of the networks of transition and emission.
-        alpha: share of the physics stream at the start, or for good.
-        learn_alpha: whether it is learned.
-        alpha_form: "sigmoid" keeps it in (0, 1), "free" does not.
-        guide_input: whether the recurrent units also read the inputs.
-    """
-
-    obs_dim: int
-    input_dim: int
-    latent_dim: int
-    physics: bool
-    learned: bool
-    emission: Emission
-    rnn_dim: int
-    hidden: int
-    alpha: float
-    learn_alpha: bool
-    alpha_form: AlphaForm
-    guide_input: bool
-
-    @property
-    def streams(self) -> int:
-        """One or two."""
-        return int(self.physics) + int(self.learned)
-
-
 def gaussian_divergence(one: Gaussian, other: Gaussian) -> torch.Tensor:
     """Return KL(one ‖ other) of each coordinate in nats."""
     return (
@@ -91,14 +47,6 @@ def gaussian_divergence(one: Gaussian, other: Gaussian) -> torch.Tensor:
 def gaussian_log_density(x: torch.Tensor, of: Gaussian) -> torch.Tensor:
     """Return the log-density of each coordinate in nats."""
     return -0.5 * ((x - of.mean) / of.scale).square() - of.scale.log() - 0.9189385332046727
-
-
-def fuse(alpha: torch.Tensor, physics: Gaussian, learned: Gaussian) -> Gaussian:
-    """Return the distribution of α z_phy + (1 - α) z_nn for independent streams."""
-    return Gaussian(
-        alpha * physics.mean + (1 - alpha) * learned.mean,
-        ((alpha * physics.scale).square() + ((1 - alpha) * learned.scale).square()).sqrt(),
-    )
 
 
 class Network:
@@ -136,6 +84,17 @@ class Network:
             return z[:, 0]
         alpha = self.alpha.view(-1, *[1] * (z.ndim - 2))
         return torch.lerp(z[:, 1], z[:, 0], alpha)
+
+    def fused_gaussian(self, of: Gaussian) -> Gaussian:
+        """Return the distribution of the fused latent for independent streams [replicates, streams, ..., n].
+
+        Its mean is α μ_phy + (1 - α) μ_nn, its variance α² σ_phy² + (1 - α)² σ_nn².
+        """
+        if self.shape.streams == 1:
+            return Gaussian(of.mean[:, 0], of.scale[:, 0])
+        alpha = self.alpha.view(-1, *[1] * (of.scale.ndim - 2))
+        variance = (alpha * of.scale[:, 0]).square() + ((1 - alpha) * of.scale[:, 1]).square()
+        return Gaussian(self.fused(of.mean), variance.sqrt())
 
     def context(self, batch: Batch) -> Float[torch.Tensor, "S T N r"]:
         """Return the sum of the forward and the backward recurrent states at each step."""
@@ -269,67 +228,6 @@ class Network:
             if layer != "3":
                 flat = flat.relu()
         return flat.view(*inputs.shape[:-1], -1)
-
-
-def fresh_weights(shape: NetworkShape, seeds: Sequence[int]) -> Weights:
-    """Return one replicate per seed, drawn from the streams ("deep-markov", "init").
-
-    Numbers are uniform within 1/sqrt(fan-in), as torch's own layers begin; biases of scales begin at START_SCALE.
-    """
-    stacks: dict[str, list[torch.Tensor]] = {}
-    for seed in seeds:
-        generator = torch_stream(seed, "deep-markov", "init")
-        for name, (size, fan_in, offset) in _sizes(shape).items():
-            bound = 0.0 if fan_in == 0 else fan_in**-0.5
-            number = (torch.rand(size, generator=generator) * 2 - 1) * bound
-            if offset:
-                number[..., -offset:] += START_SCALE
-            stacks.setdefault(name, []).append(number)
-    weights = {name: torch.stack(one) for name, one in stacks.items()}
-    if "alpha" in weights:
-        alpha = torch.tensor(shape.alpha)
-        weights["alpha"] += torch.logit(alpha) if shape.alpha_form == "sigmoid" else alpha
-    return weights
-
-
-def _sizes(shape: NetworkShape) -> dict[str, tuple[tuple[int, ...], int, int]]:
-    """Return size, fan-in (0: begins at zero) and number of trailing biases of scales for each parameter."""
-    n, q, p, r, h, k = (
-        shape.latent_dim, shape.input_dim, shape.obs_dim, shape.rnn_dim, shape.hidden, shape.streams,
-    )  # fmt: skip
-    features = 2 * p + (q if shape.guide_input else 0)
-    sizes: dict[str, tuple[tuple[int, ...], int, int]] = {
-        "recurrent.input": ((2, features, 3 * r), r, 0),
-        "recurrent.input_bias": ((2, 3 * r), r, 0),
-        "recurrent.hidden": ((2, r, 3 * r), r, 0),
-        "recurrent.hidden_bias": ((2, 3 * r), r, 0),
-        "recurrent.start": ((2, r), 0, 0),
-        "guide.start": ((k, n), 0, 0),
-        "guide.latent": ((k, n, r), n, 0),
-        "guide.bias": ((k, r), n, 0),
-        "guide.out": ((k, r, 2 * n), r, 0),
-        "guide.out_bias": ((k, 2 * n), r, n),
-        "start.latent": ((k, n), 0, 0),
-        "start.scale": ((k, n), 0, 0),
-    }
-    if shape.learned and q:
-        sizes["guide.input"] = ((q, r), n + q, 0)
-    networks: dict[str, tuple[int, int, int]] = {}
-    if shape.physics:
-        networks["physics"] = (n, n, n)
-    if shape.learned:
-        networks["learned"] = (n + q, 2 * n, n)
-    networks["emission"] = (n, 2 * p if shape.emission == "mlp" else p, 0)
-    for name, (wide, out, scales) in networks.items():
-        for layer, (a, b) in enumerate(((wide, h), (h, h), (h, out)), start=1):
-            sizes[f"{name}.weight{layer}"] = ((a, b), a, 0)
-            sizes[f"{name}.bias{layer}"] = ((b,), a, scales if layer == 3 else 0)
-    if shape.emission == "linear":
-        sizes["emission.matrix"] = ((n, p), n, 0)
-        sizes["emission.offset"] = ((p,), 0, 0)
-    if shape.physics and shape.learned and shape.learn_alpha:
-        sizes["alpha"] = ((1,), 0, 0)
-    return sizes
 
 
 def _product(

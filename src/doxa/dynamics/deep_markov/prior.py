@@ -61,7 +61,7 @@ class PhysicsPrior:
     latent_scale: Float[np.ndarray, " n"] | None = None
 
     @classmethod
-    def linear(cls, A_d: Numbers, B_d: Numbers = None, C: Numbers = None, **known: Numbers) -> PhysicsPrior:  # noqa: N803
+    def linear(cls, A_d: Numbers, B_d: Numbers = None, C: Numbers = None, **known: Numbers) -> PhysicsPrior:
         """Return the prior z_t = A_d z_{t-1} + B_d u_t, x_t = C z_t.
 
         Args:
@@ -93,10 +93,10 @@ class PhysicsPrior:
     @classmethod
     def from_continuous(
         cls,
-        A_c: Numbers,  # noqa: N803
-        B_c: Numbers,  # noqa: N803
+        A_c: Numbers,
+        B_c: Numbers,
         dt: float,
-        C: Numbers = None,  # noqa: N803
+        C: Numbers = None,
         method: Literal["zoh", "rk4"] = "zoh",
         **known: Numbers,
     ) -> PhysicsPrior:
@@ -113,7 +113,7 @@ class PhysicsPrior:
         cls,
         f: Step,
         latent_dim: int,
-        C: Numbers = None,  # noqa: N803
+        C: Numbers = None,
         input_dim: int = 0,
         **known: Numbers,
     ) -> PhysicsPrior:
@@ -166,9 +166,9 @@ class PhysicsPrior:
     @classmethod
     def _checked(
         cls,
-        A: Float[np.ndarray, "n n"] | None,  # noqa: N803
-        B: Float[np.ndarray, "n q"] | None,  # noqa: N803
-        C: Numbers,  # noqa: N803
+        A: Float[np.ndarray, "n n"] | None,
+        B: Float[np.ndarray, "n q"] | None,
+        C: Numbers,
         step: Step | None,
         latent_dim: int,
         input_dim: int,

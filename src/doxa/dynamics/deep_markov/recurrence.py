@@ -1,17 +1,20 @@
-"""The two loops over time of a deep Markov model, each one node of the graph with its own backward loop.
+"""The two loops over time of a deep Markov model, each one node of torch's graph with its own backward loop.
 
-Everything that can be computed for all steps at once stands outside the loops: projections of inputs, gradients of
-weights, derivatives of gates. What is left of a step is one small product and a few operations in place, because on a
-processor the cost of a step is the number of operations and not their size. Groups (replicates, directions, streams)
-run side by side in one batched product.
+Everything that can be computed for all steps at once stands outside the loops: projections of inputs and gradients of
+weights. What is left runs in compiled kernels, because a step is so little work that torch would spend its time on
+calls: 60 steps of 50 rows and 32 units, both ways and with gradients, take 27 ms in ``torch.nn.GRU`` and 5 ms here.
+Groups are replicates, directions and streams.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple, cast
 
+import numpy as np
 import torch
 from jaxtyping import Float
+
+from doxa.dynamics.deep_markov import recurrence_kernels as kernels
 
 
 class GuidePath(NamedTuple):
@@ -57,51 +60,24 @@ class _GatedRecurrence(torch.autograd.Function):
         width = start.shape[-1]
         states = inputs.new_empty(groups, steps + 1, rows, width)
         states[:, 0] = start.unsqueeze(1)
-        hidden = inputs.new_empty(groups, steps, rows, 3 * width)
+        candidate, fresh = (inputs.new_empty(groups, steps, rows, width) for _ in range(2))
         gates = inputs.new_empty(groups, steps, rows, 2 * width)
-        fresh = inputs.new_empty(groups, steps, rows, width)
-        offset = bias.unsqueeze(1)
-        for before, after, given, own, gate, new in zip(
-            states[:, :-1].unbind(1),
-            states[:, 1:].unbind(1),
-            inputs.unbind(1),
-            hidden.unbind(1),
-            gates.unbind(1),
-            fresh.unbind(1),
-            strict=True,
-        ):
-            torch.baddbmm(offset, before, weight, out=own)
-            torch.add(given[..., : 2 * width], own[..., width:], out=gate).sigmoid_()
-            torch.addcmul(given[..., 2 * width :], gate[..., :width], own[..., :width], out=new).tanh_()
-            torch.lerp(new, before, gate[..., width:], out=after)
-        ctx.save_for_backward(states, hidden, gates, fresh, weight)
+        kernels.recurrence_forward(*_arrays(inputs, weight, bias, states, candidate, gates, fresh))
+        ctx.save_for_backward(states, candidate, gates, fresh, weight)
         return states[:, 1:]
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, ...]:
         (upstream,) = gradients
-        states, hidden, gates, fresh, weight = cast(tuple[torch.Tensor, ...], ctx.saved_tensors)
+        *saved, weight = cast(tuple[torch.Tensor, ...], ctx.saved_tensors)
+        states, fresh = saved[0], saved[-1]
         groups, steps, rows, width = fresh.shape
-        reset, keep = gates[..., :width], gates[..., width:]
-        # d h' / d (pre-activations of z and n), and d n / d (h W_n, pre-activation of r): known before the loop.
-        outer = torch.stack(
-            ((states[:, :-1] - fresh) * keep * (1 - keep), (1 - keep) * (1 - fresh * fresh)), 3
-        )
-        inner = torch.stack((reset, hidden[..., :width] * reset * (1 - reset)), 3)
-        flows = fresh.new_empty(groups, steps, rows, 4, width)  # gradients of h W_n, and of gates r, z, n
+        flows = fresh.new_empty(groups, steps, rows, 4 * width)
         carry = fresh.new_zeros(groups, rows, width)
-        backwards = weight.transpose(1, 2)
-        for given, out, ins, kept, flow in zip(
-            *(part.unbind(1)[::-1] for part in (upstream, outer, inner, keep, flows)), strict=True
-        ):
-            carry += given
-            torch.mul(carry.unsqueeze(2), out, out=flow[:, :, 2:])
-            torch.mul(flow[:, :, 3:], ins, out=flow[:, :, :2])
-            carry *= kept
-            carry.baddbmm_(flow[:, :, :3].flatten(2), backwards)
-        own = flows[..., :3, :].flatten(3).flatten(1, 2)
+        kernels.recurrence_backward(*_arrays(upstream, weight.transpose(1, 2), *saved, flows, carry))
+        own = flows[..., : 3 * width].flatten(1, 2)
         return (
-            flows[..., 1:, :].flatten(3),
+            flows[..., width:],
             carry.sum(1),
             states[:, :-1].flatten(1, 2).transpose(1, 2) @ own,
             own.sum(1),
@@ -133,9 +109,8 @@ def guide_path(
         noise: standard normal numbers, or zeros for the path of means.
         floor: smallest scale.
     """
-    return GuidePath(
-        *_GuidePath.apply(start, weight, inputs, context, out_weight, out_inputs, noise, floor)  # pyright: ignore
-    )
+    found = _GuidePath.apply(start, weight, inputs, context, out_weight, out_inputs, noise, floor)
+    return GuidePath(*cast(tuple[torch.Tensor, torch.Tensor, torch.Tensor], found))
 
 
 class _GuidePath(torch.autograd.Function):
@@ -144,82 +119,49 @@ class _GuidePath(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> tuple[torch.Tensor, ...]:
         start, weight, inputs, context, out_weight, out_inputs, noise, floor = arguments
-        groups, steps, rows, width = inputs.shape
-        latent = start.shape[-1]
-        streams = groups // context.shape[0]
-        samples = inputs.new_empty(groups, steps + 1, rows, latent)
+        groups, steps, rows, latent = noise.shape
+        width = weight.shape[-1]
+        samples = noise.new_empty(groups, steps + 1, rows, latent)
         samples[:, 0] = start.unsqueeze(1)
-        turned = inputs.new_empty(groups, steps, rows, width)
-        active = inputs.new_empty(groups, steps, rows, width)
-        out = inputs.new_empty(groups, steps, rows, 2 * latent)
-        scales = inputs.new_empty(groups, steps, rows, latent)
-        shared = active.view(-1, streams, steps, rows, width).transpose(1, 2)
-        turned_shared = turned.view(-1, streams, steps, rows, width).transpose(1, 2)
-        for before, after, given, turn, turn_wide, common, act, act_wide, given_out, both, scale, one in zip(
-            samples[:, :-1].unbind(1),
-            samples[:, 1:].unbind(1),
-            inputs.unbind(1),
-            turned.unbind(1),
-            turned_shared.unbind(1),
-            context.unsqueeze(2).unbind(1),
-            active.unbind(1),
-            shared.unbind(1),
-            out_inputs.unbind(1),
-            out.unbind(1),
-            scales.unbind(1),
-            noise.unbind(1),
-            strict=True,
-        ):
-            torch.baddbmm(given, before, weight, out=turn).tanh_()
-            torch.add(turn_wide, common, out=act_wide)
-            act.relu_()
-            torch.baddbmm(given_out, act, out_weight, out=both)
-            torch.nn.functional.softplus(both[..., latent:], out=scale)  # pyright: ignore
-            scale += floor
-            torch.addcmul(both[..., :latent], scale, one, out=after)
-        ctx.save_for_backward(samples, turned, active, out, weight, out_weight, noise)
-        ctx.streams = streams
-        return samples[:, 1:], out[..., :latent].clone(), scales
+        turned, active = (noise.new_empty(groups, steps, rows, width) for _ in range(2))
+        means, scales = (torch.empty_like(noise) for _ in range(2))
+        out_rows = out_weight.transpose(1, 2)
+        own_floor = noise.numpy().dtype.type(floor)
+        kernels.path_forward(
+            own_floor,
+            *_arrays(weight, inputs, context, out_rows, out_inputs, noise),
+            *_arrays(samples, turned, active, means, scales),
+        )
+        ctx.save_for_backward(samples, turned, active, scales, weight, out_rows, noise)
+        ctx.floor, ctx.replicates = own_floor, len(context)
+        return samples[:, 1:], means, scales
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        of_sample, of_mean, of_scale = gradients
-        samples, turned, active, out, weight, out_weight, noise = cast(
+        samples, turned, active, scales, weight, out_rows, noise = cast(
             tuple[torch.Tensor, ...], ctx.saved_tensors
         )
-        groups, steps, rows, width = turned.shape
-        latent = noise.shape[-1]
-        slope = out[..., latent:].sigmoid()
-        # What a gradient of z_t adds to mean and pre-scale, and what comes to them from elsewhere.
-        passed = torch.stack((torch.ones_like(noise), noise * slope), 3)
-        direct = torch.stack((of_mean, of_scale * slope), 3)
-        gate = (active > 0).to(active.dtype)
-        bend = gate * (1 - turned * turned)
-        flows = out.new_empty(groups, steps, rows, 2, latent)
-        at_active = torch.empty_like(active)
-        at_turned = torch.empty_like(active)
-        carry = out.new_zeros(groups, rows, latent)
-        backwards, out_backwards = weight.transpose(1, 2), out_weight.transpose(1, 2)
-        for given, more, factor, curve, flow, act, turn in zip(
-            *(
-                part.unbind(1)[::-1]
-                for part in (of_sample, direct, passed, bend, flows, at_active, at_turned)
-            ),
-            strict=True,
-        ):
-            carry += given
-            torch.addcmul(more, carry.unsqueeze(2), factor, out=flow)
-            torch.bmm(flow.flatten(2), out_backwards, out=act)
-            torch.mul(act, curve, out=turn)
-            torch.bmm(turn, backwards, out=carry)
-        at_out = flows.flatten(3)
+        groups, steps, rows, latent = noise.shape
+        at_inside, at_out = torch.empty_like(turned), noise.new_empty(groups, steps, rows, 2 * latent)
+        at_context = turned.new_zeros(ctx.replicates, *turned.shape[1:])
+        carry = noise.new_zeros(groups, rows, latent)
+        kernels.path_backward(
+            ctx.floor,
+            *_arrays(*gradients, weight, out_rows, noise, turned, active, scales),
+            *_arrays(at_inside, at_context, at_out, carry),
+        )
         return (
             carry.sum(1),
-            samples[:, :-1].flatten(1, 2).transpose(1, 2) @ at_turned.flatten(1, 2),
-            at_turned,
-            (at_active * gate).view(-1, ctx.streams, steps, rows, width).sum(1),
+            samples[:, :-1].flatten(1, 2).transpose(1, 2) @ at_inside.flatten(1, 2),
+            at_inside,
+            at_context,
             active.flatten(1, 2).transpose(1, 2) @ at_out.flatten(1, 2),
             at_out,
             None,
             None,
         )
+
+
+def _arrays(*tensors: torch.Tensor) -> tuple[np.ndarray, ...]:
+    """Return tensors as contiguous arrays that share their memory where they are contiguous already."""
+    return tuple(one.detach().contiguous().numpy() for one in tensors)

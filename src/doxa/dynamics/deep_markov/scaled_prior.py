@@ -28,8 +28,8 @@ class ScaledPrior:
             raise InputError("priors: models trained together are all linear or all steps of their own")
         latents = [one.latent_scale for one in scales]
         self._steps: list[Step | None] = [prior.step for prior in priors]
-        self._latent = _stack(latents, dtype)
-        self._u_scale = _stack([one.u_scale for one in scales], dtype)
+        self._latent = torch.from_numpy(np.stack(latents)).to(dtype)
+        self._u_scale = torch.from_numpy(np.stack([one.u_scale for one in scales])).to(dtype)
         self._transition = _stack(
             [None if p.A is None else (p.A * s / s[:, None]).T for p, s in zip(priors, latents, strict=True)],
             dtype,

@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Float, Int
 
 from doxa.dynamics.deep_markov.batches import Batch
-from doxa.dynamics.deep_markov.network import Network, NetworkShape, Terms
+from doxa.dynamics.deep_markov.network import Network, Terms
 from doxa.dynamics.deep_markov.results import FitResult, History
+from doxa.dynamics.deep_markov.weights import NetworkShape
 from doxa.errors import DoxaError, InputError
 from doxa.nets.optimiser import StackedAdamW
 from doxa.nets.plan import Schedule, TrainingPlan
@@ -144,11 +145,10 @@ def train(
             raise DivergedError(_what_diverged(step + 1, terms))
         optimiser.step(loss, rates.rate(step))
         if (step + 1) % plan.stretch == 0 or step + 1 == plan.steps:
-            numbers = torch.stack(gathered).mean(0).numpy().astype(float)
+            means = torch.stack(gathered).mean(0).double().numpy()
             gathered.clear()
-            rows.append(
-                _Row(step + 1, *numbers, network.alpha.detach().numpy().astype(float), plan.weight(step))
-            )
+            alpha = network.alpha.detach().double().numpy().copy()
+            rows.append(_Row(step + 1, means[0], means[1], alpha, plan.weight(step)))
             for callback in callbacks:
                 callback(TrainingStep(step + 1, rows[-1].seen - rows[-1].apart, rows[-1].alpha))
     optimiser.release()
