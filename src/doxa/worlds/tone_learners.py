@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NAMES = ("tone-world",)
 POSITIONS = 512
 """Longest conversation that an exported model declares."""
-ROW_TOKENS = 56
+ROW_TOKENS = 66
 """Tokens of a row beside those of earlier exchanges."""
 EXCHANGE_TOKENS = 24
 """Room for each earlier exchange."""

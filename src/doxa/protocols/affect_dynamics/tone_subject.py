@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from doxa.errors import StoreError
+from doxa.protocols.affect.injectors import PromptInjector
 from doxa.worlds.tone_learners import ToneModels, train_tone_models
 from doxa.worlds.tone_world import BEGIN, END, PAD, SPECIAL, ToneWorld
 
@@ -27,6 +30,28 @@ CHAT_TEMPLATE = """\
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- '<assistant>' -}}{%- endif -%}"""
 """No text can forge a turn: its angle brackets are set apart."""
+
+
+EDGES = ((-0.5, -0.1, 0.1, 0.5), (0.3, 0.6), (-0.5, 0.5))
+"""Ends of the levels of wording; each is an end of a bin of the injector's words, so that a tag has one level."""
+
+
+def study_world(*, earlier: int = 0, remarks: Sequence[tuple[str, int]] = ()) -> ToneWorld:
+    """Return the tone world whose notes are those of the prompt injector.
+
+    Args:
+        earlier: earlier exchanges of a talk at most.
+        remarks: more remarks for users to make, each with its level of valence, 0 to 4.
+    """
+    injector = PromptInjector()
+    tags = tuple(word for bins in injector.bins.values() for word in bins.words)
+    return ToneWorld(
+        describe=lambda state: injector.text(np.array(state)),
+        tags=tags,
+        edges=EDGES,
+        remarks=tuple(remarks),
+        earlier=earlier,
+    )
 
 
 def tokenizer(world: ToneWorld) -> PreTrainedTokenizerFast:
@@ -86,7 +111,7 @@ def save_tone_model(
     """
     from doxa.subjects.transformers_loading import quiet
 
-    models = train_tone_models(world or ToneWorld(), [seed], steps=steps, batch=batch, progress=progress)
+    models = train_tone_models(world or study_world(), [seed], steps=steps, batch=batch, progress=progress)
     path = Path(folder)
     try:
         with quiet():
