@@ -18,6 +18,10 @@ class CapabilityError(DoxaError):
     """A subject was asked for something it cannot do."""
 
 
+class UnstableSystemError(InputError):
+    """A linear system does not forget its past: an eigenvalue is not inside the unit circle."""
+
+
 class ContextError(InputError):
     """What is to be read or asked does not fit into the subject's context."""
 
