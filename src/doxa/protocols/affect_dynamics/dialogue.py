@@ -25,9 +25,11 @@ from doxa.protocols.affect import (
     FixedState,
     Injector,
     Line,
+    MoodOf,
     NoInjector,
     NoiseEstimator,
     PromptInjector,
+    Source,
 )
 from doxa.streams import stream
 from doxa.subjects.base import Sampling, Subject
@@ -66,6 +68,8 @@ class Talk:
         memory: turns that the model is shown beside the user's message; None shows all.
         instruction: system message before all else, or "".
         mus: momenta of the second order.
+        source: whose texts move the mood.
+        user_weight: share of the user's text where both move it.
     """
 
     subject: Subject
@@ -75,6 +79,8 @@ class Talk:
     memory: int | None
     instruction: str = ""
     mus: tuple[float, ...] = (0.8, 0.95)
+    source: Source = "user"
+    user_weight: float = 0.5
 
     def agent(
         self,
@@ -89,6 +95,8 @@ class Talk:
             rule,
             estimator or self.estimator,
             injector or self.injector,
+            self.source,
+            user_weight=self.user_weight,
             sampling=self.sampling,
             instruction=self.instruction,
             memory=self.memory,
@@ -143,11 +151,14 @@ class Talk:
 
         For a run that heard noise this gives the mood that it would have had. Numbers behind a control's name go.
         """
-        signals = self.estimator.estimate([line.text for line in runs.script.lines])
 
         def read(run: DialogueRun) -> DialogueRun:
             name = run.condition.partition("#")[0]
-            states = self.rules.get(name, self.first_momentum).series(signals)
+            rule = self.rules.get(name, self.first_momentum)
+            mood = MoodOf(rule, self.estimator, self.source, self.user_weight)
+            before = ["", *(turn.reply for turn in run.turns)]
+            signals = [mood.signal(turn.user, reply) for turn, reply in zip(run.turns, before, strict=False)]
+            states = rule.series(np.array(signals))
             said = self.estimator.estimate([turn.reply for turn in run.turns])
             said[[bool(turn.missing) for turn in run.turns]] = np.nan
             turns = tuple(

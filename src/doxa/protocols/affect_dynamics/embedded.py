@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -55,22 +56,30 @@ class Sizes:
         batch: talks of a step.
         earlier: earlier exchanges that the model is trained on and shown.
         dialogues: dialogues of each condition and model.
+        steering: strength of the steered channel at valence 1; 0 leaves it out.
         mus: momenta.
         eps: width of what counts as recovered.
-        steering: strength of the steered channel at valence 1; 0 leaves it out.
-        gains: loop gains.
-        replicates: talks from each start at each gain.
-        turns: of a talk in the loop.
-        replies: to each state of the response curve.
     """
 
     steps: int
     batch: int
     earlier: int
     dialogues: int
+    steering: float
     mus: tuple[float, ...]
     eps: float
-    steering: float
+
+
+class LoopSizes(NamedTuple):
+    """How long a mood hears itself.
+
+    Attributes:
+        gains: loop gains.
+        replicates: talks from each start at each gain.
+        turns: of a talk.
+        replies: to each state of the response curve.
+    """
+
     gains: tuple[float, ...]
     replicates: int
     turns: int
@@ -99,7 +108,8 @@ def record_embedded(
     recorder: Recorder,
     seed: int,
     sizes: Sizes,
-    parts: tuple[str, ...],
+    dialogues: bool,
+    loop: LoopSizes | None,
     progress: Progress,
     folder: Path | None = None,
 ) -> None:
@@ -108,24 +118,23 @@ def record_embedded(
     Args:
         recorder: of the cell.
         seed: of the model, its replies and all controls.
-        sizes: how much.
-        parts: ``dialogue``, ``feedback`` or both.
+        sizes: how much is trained and held.
+        dialogues: whether dialogues are held.
+        loop: how long a mood hears itself; None leaves it out.
         progress: told the share done.
         folder: keeps the training while the cell is computed.
     """
     subject = trained_subject(sizes, seed, lambda share, what: progress(0.4 * share, what), folder)
     sampling = Sampling(temperature=1.0, max_tokens=MOST_TOKENS, seed=seed)
-    if "dialogue" in parts:
+    if dialogues:
         talk = Talk(subject, VaderVAD(), PromptInjector(), sampling, sizes.earlier, mus=sizes.mus)
         _record_talks(recorder, talk, sizes, seed, lambda share, what: progress(0.4 + 0.4 * share, what))
         _record_prompts(recorder, talk, seed)
-    if "feedback" in parts:
-        rule = FirstOrder(LOOP_ALPHA)
-        loop = Loop(
-            subject, VaderVAD(), PromptInjector(), rule, sizes.gains, sizes.replicates, sizes.turns, sampling
-        )
+    if loop is not None:
+        rule, injector = FirstOrder(LOOP_ALPHA), PromptInjector()
+        run = Loop(subject, VaderVAD(), injector, rule, loop.gains, loop.replicates, loop.turns, sampling)
         record_feedback(
-            recorder, loop, sizes.replies, seed, lambda share, what: progress(0.8 + 0.2 * share, what)
+            recorder, run, loop.replies, seed, lambda share, what: progress(0.8 + 0.2 * share, what)
         )
 
 

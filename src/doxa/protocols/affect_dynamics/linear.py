@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from doxa.belief.recovery import loop_area, recovery
-from doxa.canonical import Json
 from doxa.dynamics.affect import VALENCE, AffectDynamics, FirstOrder, SecondOrder, Stateless
 from doxa.lab.record import Recorder
 from doxa.streams import stream
@@ -70,7 +70,7 @@ def record_linear(recorder: Recorder, mus: Sequence[float], seed: int) -> None:
         for clip in (True, False):
             rule = momentum(mu, clip=clip)
             state = rule.series(heard)[:, 0]
-            told = {"mu": mu, "clip": clip}
+            told: dict[str, Any] = {"mu": mu, "clip": clip}
             for turn, value in enumerate(state, start=1):
                 recorder.measure(
                     "state",
@@ -138,7 +138,7 @@ def record_sweep(recorder: Recorder, mus: Sequence[float], alphas: Sequence[floa
         stream(seed, "affect-dynamics", "noise").normal(0.0, NOISE, (NOISE_TALKS, NOISE_TURNS, 1)).clip(-1, 1)
     )
 
-    def measured(rule: AffectDynamics, **told: Json) -> float:
+    def measured(rule: AffectDynamics, **told: Any) -> float:
         after, peak = settling(rule)
         values = {"settling": after, "peak": peak, "jump": jump(rule, noise)}
         for name, value in values.items():
