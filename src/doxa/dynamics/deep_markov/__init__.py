@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from doxa.dynamics.deep_markov.model import DeepMarkovModel
     from doxa.dynamics.deep_markov.physics_guided import DMM, PgDMM
     from doxa.dynamics.deep_markov.prior import Oscillator, PhysicsPrior, UnstablePriorWarning
+    from doxa.dynamics.deep_markov.recovery import Recovery, latent_recovery
     from doxa.dynamics.deep_markov.results import Elbo, FitResult, Forecast, History, Posterior
     from doxa.dynamics.deep_markov.sequences import Sequences, ShapeWarning, pad_sequences
     from doxa.dynamics.deep_markov.stack import fit_stack
@@ -31,11 +32,13 @@ __all__ = [
     "PgDMM",
     "PhysicsPrior",
     "Posterior",
+    "Recovery",
     "Sequences",
     "ShapeWarning",
     "TrainingStep",
     "UnstablePriorWarning",
     "fit_stack",
+    "latent_recovery",
     "pad_sequences",
 ]
 
@@ -54,11 +57,13 @@ __getattr__ = loader(
         "PgDMM": "physics_guided",
         "PhysicsPrior": "prior",
         "Posterior": "results",
+        "Recovery": "recovery",
         "Sequences": "sequences",
         "ShapeWarning": "sequences",
         "TrainingStep": "training",
         "UnstablePriorWarning": "prior",
         "fit_stack": "stack",
+        "latent_recovery": "recovery",
         "pad_sequences": "sequences",
     },
 )

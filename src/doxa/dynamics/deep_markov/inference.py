@@ -177,7 +177,10 @@ def _sample_paths(
         noise = draw_noise(network.shape, [generator], steps, rows * count, context.dtype)
         if n_samples == 0:
             noise = torch.zeros_like(noise)
-        path = network.guide(batch._replace(u=wide[1], u_net=wide[2]), wide[0], noise)
+        given = batch._replace(u=wide[1], u_net=wide[2])
+        if network.shape.guide == "direct":
+            given = given._replace(features=batch.features.repeat_interleave(count, 3))
+        path = network.guide(given, wide[0], noise)
         yield _Paths(*(one.view(*one.shape[:3], rows, count, -1) for one in path))
 
 

@@ -81,8 +81,14 @@ class DeepMarkovModel:
                 raise InputError(f"{name}={getattr(shape, name)}: must be >= 1")
         if shape.input_dim < 0:
             raise InputError(f"input_dim={shape.input_dim}: must be >= 0")
-        if precision not in ("float32", "float64"):
-            raise InputError(f"precision={precision!r}: must be 'float32' or 'float64'")
+        for name, value, choices in (
+            ("precision", precision, ("float32", "float64")),
+            ("emission", shape.emission, ("prior", "linear", "mlp")),
+            ("alpha_form", shape.alpha_form, ("sigmoid", "free")),
+            ("guide", shape.guide, ("paper", "direct")),
+        ):
+            if value not in choices:
+                raise InputError(f"{name}={value!r}: must be one of {', '.join(choices)}")
         self.shape = shape
         self.prior = prior
         self.missing: Missing = missing

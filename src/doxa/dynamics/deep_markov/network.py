@@ -129,9 +129,17 @@ class Network:
         if shape.physics and shape.input_dim:
             more = F.pad(self._physics.input_effect(batch.u), (0, shape.latent_dim))
             out = torch.cat((out[:, :1] + more.unsqueeze(1), out[:, 1:]), 1)
+        if shape.guide == "direct":
+            more = _product(batch.features[:, 0], w["guide.from_observed"])
+            more = more.view(replicates, steps, rows, -1, shape.latent_dim).permute(0, 3, 1, 2, 4)
+            out = out + F.pad(more, (0, shape.latent_dim))
+            direct = w["guide.from_latent"].flatten(0, 1)
+        else:
+            direct = out.new_zeros(replicates * shape.streams, shape.latent_dim, shape.latent_dim)
         path = guide_path(
             w["guide.start"].flatten(0, 1),
             w["guide.latent"].flatten(0, 1),
+            direct,
             inside.flatten(0, 1),
             context,
             w["guide.out"].flatten(0, 1) / 3,  # the mean of three terms inside the relu, taken outside

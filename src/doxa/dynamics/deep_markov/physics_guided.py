@@ -7,7 +7,7 @@ from typing import Literal
 from doxa.dynamics.deep_markov.model import DeepMarkovModel, Precision
 from doxa.dynamics.deep_markov.prior import PhysicsPrior
 from doxa.dynamics.deep_markov.sequences import Missing, Normalise
-from doxa.dynamics.deep_markov.weights import AlphaForm, Emission, NetworkShape
+from doxa.dynamics.deep_markov.weights import AlphaForm, Emission, Guide, NetworkShape
 from doxa.errors import InputError
 
 
@@ -26,6 +26,8 @@ class PgDMM(DeepMarkovModel):
         hidden: width of the networks of transition and emission.
         alpha_form: "sigmoid" keeps the share in (0, 1), "free" does not.
         guide_input: whether the recurrent units of the guide also read the inputs.
+        guide: "paper", or "direct" with linear paths from the previous latent and from the observation of the step to
+            the guide's mean; tanh and gates saturate, linear paths reach beyond the training range.
         missing: "nan" takes NaN in x for a missing value.
         normalise: "channel" scales each observed channel, "all" takes one scale for all.
         precision: "float32" or "float64".
@@ -48,6 +50,7 @@ class PgDMM(DeepMarkovModel):
         *,
         alpha_form: AlphaForm = "sigmoid",
         guide_input: bool = False,
+        guide: Guide = "paper",
         missing: Missing = "refuse",
         normalise: Normalise = "channel",
         precision: Precision = "float32",
@@ -74,7 +77,7 @@ class PgDMM(DeepMarkovModel):
         super().__init__(
             NetworkShape(
                 p, q, n, not (fixed and alpha == 0), not (fixed and alpha == 1), emission, rnn_dim, hidden,
-                float(alpha), learn_alpha, alpha_form, guide_input,
+                float(alpha), learn_alpha, alpha_form, guide_input, guide,
             ),
             prior,
             missing=missing, normalise=normalise, precision=precision,
@@ -94,6 +97,7 @@ class DMM(DeepMarkovModel):
         hidden: int = 32,
         *,
         guide_input: bool = False,
+        guide: Guide = "paper",
         missing: Missing = "refuse",
         normalise: Normalise = "channel",
         precision: Precision = "float32",
@@ -103,7 +107,7 @@ class DMM(DeepMarkovModel):
         super().__init__(
             NetworkShape(
                 obs_dim, input_dim, latent_dim, False, True, emission, rnn_dim, hidden, 0.0, False,
-                "sigmoid", guide_input,
+                "sigmoid", guide_input, guide,
             ),
             None, missing=missing, normalise=normalise, precision=precision,
         )  # fmt: skip

@@ -11,7 +11,9 @@ from doxa.belief.calibration import band_coverage
 from doxa.dynamics.deep_markov.results import Forecast, Posterior
 from doxa.errors import InputError
 
-BAND = 1.959963984540054  # half-width of a band that holds 95 % of a normal distribution, in standard deviations
+BAND = (
+    1.959963984540054  # half-width of a band that holds 95 % of a normal distribution, in standard deviations
+)
 
 
 class Recovery(NamedTuple):
@@ -48,12 +50,16 @@ def latent_recovery(
     """
     wanted = np.asarray(truth, dtype=float)
     if wanted.shape != post.mean.shape:
-        raise InputError(f"truth has shape {wanted.shape}: must be {post.mean.shape}, one per inferred latent")
+        raise InputError(
+            f"truth has shape {wanted.shape}: must be {post.mean.shape}, one per inferred latent"
+        )
     inside = np.isfinite(post.mean).all(-1) & np.isfinite(wanted).all(-1)
     mean, std, true = post.mean[inside], post.std[inside], wanted[inside]
     spread = true.var(0) if len(true) else np.zeros(wanted.shape[-1])
     if not (spread > 0).all():
-        raise InputError(f"truth: coordinate {int(np.argmin(spread))} does not vary, so nothing can be explained")
+        raise InputError(
+            f"truth: coordinate {int(np.argmin(spread))} does not vary, so nothing can be explained"
+        )
     linear = 1 - ((mean - _fitted(true, mean)) ** 2).mean(0) / np.maximum(mean.var(0), np.finfo(float).tiny)
     if align:
         matrix = _coefficients(mean, true)[:-1]

@@ -87,6 +87,7 @@ class _GatedRecurrence(torch.autograd.Function):
 def guide_path(
     start: Float[torch.Tensor, "groups latent"],
     weight: Float[torch.Tensor, "groups latent hidden"],
+    direct: Float[torch.Tensor, "groups latent latent"],
     inputs: Float[torch.Tensor, "groups time rows hidden"],
     context: Float[torch.Tensor, "replicates time rows hidden"],
     out_weight: Float[torch.Tensor, "groups hidden two_latent"],
@@ -96,12 +97,13 @@ def guide_path(
 ) -> GuidePath:
     """Return a sample of structured inference: each step starts from the sample of the one before.
 
-    o_t = relu(tanh(z_{t-1} W + c_t) + h_t) V + d_t; mean and pre-scale are the halves of o_t; the scale is
-    softplus(pre-scale) + floor; z_t = mean + scale · noise.
+    o_t = relu(tanh(z_{t-1} W + c_t) + h_t) V + d_t; its first half and z_{t-1} M make the mean, its second half the
+    scale, softplus(second half) + floor; z_t = mean + scale · noise.
 
     Args:
         start: z_0.
         weight: W, of the previous latent.
+        direct: M, from the previous latent straight to the mean.
         inputs: c_t, bias and what inputs add inside the tanh.
         context: h_t, the recurrent states; groups are ordered replicate-major and share their replicate's.
         out_weight: V.
@@ -109,7 +111,7 @@ def guide_path(
         noise: standard normal numbers, or zeros for the path of means.
         floor: smallest scale.
     """
-    found = _GuidePath.apply(start, weight, inputs, context, out_weight, out_inputs, noise, floor)
+    found = _GuidePath.apply(start, weight, direct, inputs, context, out_weight, out_inputs, noise, floor)
     return GuidePath(*cast(tuple[torch.Tensor, torch.Tensor, torch.Tensor], found))
 
 
@@ -118,7 +120,7 @@ class _GuidePath(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> tuple[torch.Tensor, ...]:
-        start, weight, inputs, context, out_weight, out_inputs, noise, floor = arguments
+        start, weight, direct, inputs, context, out_weight, out_inputs, noise, floor = arguments
         groups, steps, rows, latent = noise.shape
         width = weight.shape[-1]
         samples = noise.new_empty(groups, steps + 1, rows, latent)
@@ -129,16 +131,16 @@ class _GuidePath(torch.autograd.Function):
         own_floor = noise.numpy().dtype.type(floor)
         kernels.path_forward(
             own_floor,
-            *_arrays(weight, inputs, context, out_rows, out_inputs, noise),
+            *_arrays(weight, direct, inputs, context, out_rows, out_inputs, noise),
             *_arrays(samples, turned, active, means, scales),
         )
-        ctx.save_for_backward(samples, turned, active, scales, weight, out_rows, noise)
+        ctx.save_for_backward(samples, turned, active, scales, weight, direct, out_rows, noise)
         ctx.floor, ctx.replicates = own_floor, len(context)
         return samples[:, 1:], means, scales
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        samples, turned, active, scales, weight, out_rows, noise = cast(
+        samples, turned, active, scales, weight, direct, out_rows, noise = cast(
             tuple[torch.Tensor, ...], ctx.saved_tensors
         )
         groups, steps, rows, latent = noise.shape
@@ -147,12 +149,14 @@ class _GuidePath(torch.autograd.Function):
         carry = noise.new_zeros(groups, rows, latent)
         kernels.path_backward(
             ctx.floor,
-            *_arrays(*gradients, weight, out_rows, noise, turned, active, scales),
+            *_arrays(*gradients, weight, direct, out_rows, noise, turned, active, scales),
             *_arrays(at_inside, at_context, at_out, carry),
         )
+        before = samples[:, :-1].flatten(1, 2).transpose(1, 2)
         return (
             carry.sum(1),
-            samples[:, :-1].flatten(1, 2).transpose(1, 2) @ at_inside.flatten(1, 2),
+            before @ at_inside.flatten(1, 2),
+            before @ at_out[..., :latent].flatten(1, 2),
             at_inside,
             at_context,
             active.flatten(1, 2).transpose(1, 2) @ at_out.flatten(1, 2),

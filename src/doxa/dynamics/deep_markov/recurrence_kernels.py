@@ -145,6 +145,7 @@ def recurrence_backward(
 def path_forward(
     floor: float,
     weight: Float[np.ndarray, "groups latent hidden"],
+    direct: Float[np.ndarray, "groups latent latent"],
     given: Float[np.ndarray, "groups time rows hidden"],
     context: Float[np.ndarray, "replicates time rows hidden"],
     out_weight: Float[np.ndarray, "groups two_latent hidden"],
@@ -178,6 +179,8 @@ def path_forward(
                     for j in range(width):
                         mean += act[j] * of_mean[j]
                         raw += act[j] * of_raw[j]
+                    for k in range(latent):
+                        mean += samples[g, t, row, k] * direct[g, k, i]
                     scale = max(raw, zero) + math.log1p(math.exp(-abs(raw))) + floor
                     means[g, t, row, i] = mean
                     scales[g, t, row, i] = scale
@@ -191,6 +194,7 @@ def path_backward(
     of_mean: Float[np.ndarray, "groups time rows latent"],
     of_scale: Float[np.ndarray, "groups time rows latent"],
     weight: Float[np.ndarray, "groups latent hidden"],
+    direct: Float[np.ndarray, "groups latent latent"],
     out_weight: Float[np.ndarray, "groups two_latent hidden"],
     noise: Float[np.ndarray, "groups time rows latent"],
     turned: Float[np.ndarray, "groups time rows hidden"],
@@ -229,4 +233,6 @@ def path_backward(
                     total, row_weight = zero, weight[g, i]
                     for j in range(width):
                         total += inside[j] * row_weight[j]
+                    for k in range(latent):
+                        total += out[k] * direct[g, i, k]
                     carry[g, row, i] = total

@@ -17,6 +17,7 @@ class ScaledPrior:
     """The known dynamics of each replicate: z/s_z moves, x/s_x is seen.
 
     Attributes:
+        transition: A of each replicate, transposed; None for a step of one's own.
         emission: C of each replicate, transposed; None where the emission is learned.
         process_scale: known standard deviations of the transition, or None.
         observation_scale: known standard deviations of the observation, or None.
@@ -30,7 +31,7 @@ class ScaledPrior:
         self._steps: list[Step | None] = [prior.step for prior in priors]
         self._latent = torch.from_numpy(np.stack(latents)).to(dtype)
         self._u_scale = torch.from_numpy(np.stack([one.u_scale for one in scales])).to(dtype)
-        self._transition = _stack(
+        self.transition = _stack(
             [None if p.A is None else (p.A * s / s[:, None]).T for p, s in zip(priors, latents, strict=True)],
             dtype,
         )
@@ -60,7 +61,7 @@ class ScaledPrior:
         self, z: Float[torch.Tensor, "S *rows n"], u: Float[torch.Tensor, "S *rows q"]
     ) -> Float[torch.Tensor, "S *rows n"]:
         """Return where the known dynamics move z."""
-        if self._transition is None:
+        if self.transition is None:
             moved = [
                 f(one * scale, given * u_scale) / scale
                 for f, one, scale, given, u_scale in zip(
@@ -69,7 +70,7 @@ class ScaledPrior:
                 if f is not None
             ]
             return torch.stack(moved)
-        moved = (z.flatten(1, -2) @ self._transition).view_as(z)
+        moved = (z.flatten(1, -2) @ self.transition).view_as(z)
         return moved + self.input_effect(u) if self._input is not None else moved
 
     def input_effect(self, u: Float[torch.Tensor, "S *rows q"]) -> Float[torch.Tensor, "S *rows n"]:
@@ -77,7 +78,7 @@ class ScaledPrior:
         if self._input is not None:
             return (u.flatten(1, -2) @ self._input).view(*u.shape[:-1], -1)
         zero = u.new_zeros(*u.shape[:-1], self._latent.shape[-1])
-        if self._transition is not None:
+        if self.transition is not None:
             return zero
         return self.step(zero, u) - self.step(zero, torch.zeros_like(u))
 

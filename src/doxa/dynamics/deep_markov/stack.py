@@ -58,9 +58,12 @@ def fit_stack(
     else:
         scales = [model.measure(one) for model, one in zip(models, data, strict=True)]
         weights = {name: one.to(first.dtype) for name, one in fresh_weights(first.shape, seeds).items()}
-    priors = [one.prior for one in models]
-    known = [one for one in priors if one is not None]
-    network = Network(first.shape, weights, ScaledPrior(known, scales, first.dtype) if known else None)
+    known = [one.prior for one in models if one.prior is not None]
+    prior = ScaledPrior(known, scales, first.dtype) if known else None
+    network = Network(first.shape, weights, prior)
+    fresh_paths = not first.is_fitted and first.shape.physics and "guide.from_latent" in weights
+    if fresh_paths and prior is not None and prior.transition is not None:
+        weights["guide.from_latent"][:, 0] = prior.transition  # a guide that begins as the prior moves
     batch = make_batch(data, scales, guide_input=first.shape.guide_input, dtype=first.dtype)
     offset = [
         -float(one.observed.sum((0, 1)) @ np.log(scale.x_scale)) / float(one.lengths.sum())

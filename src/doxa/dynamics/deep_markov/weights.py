@@ -12,6 +12,7 @@ from doxa.streams import torch_stream
 
 Emission: TypeAlias = Literal["prior", "linear", "mlp"]
 AlphaForm: TypeAlias = Literal["sigmoid", "free"]
+Guide: TypeAlias = Literal["paper", "direct"]
 Weights: TypeAlias = dict[str, torch.Tensor]
 
 START_SCALE = -2.0  # bias of a fresh network before the softplus: standard deviations begin at 0.13
@@ -34,6 +35,8 @@ class NetworkShape:
         learn_alpha: whether it is learned.
         alpha_form: "sigmoid" keeps it in (0, 1), "free" does not.
         guide_input: whether the recurrent units also read the inputs.
+        guide: "paper", or "direct" with linear paths beside the units, from the previous latent and from the
+            observation of the step to the guide's mean.
     """
 
     obs_dim: int
@@ -48,11 +51,17 @@ class NetworkShape:
     learn_alpha: bool
     alpha_form: AlphaForm
     guide_input: bool
+    guide: Guide
 
     @property
     def streams(self) -> int:
         """One or two."""
         return int(self.physics) + int(self.learned)
+
+    @property
+    def features(self) -> int:
+        """Numbers that the recurrent units read at a step: values, whether they were observed, perhaps inputs."""
+        return 2 * self.obs_dim + (self.input_dim if self.guide_input else 0)
 
 
 def fresh_weights(shape: NetworkShape, seeds: Sequence[int]) -> Weights:
@@ -81,7 +90,7 @@ def _sizes(shape: NetworkShape) -> dict[str, tuple[tuple[int, ...], int, int]]:
     n, q, p, r, h, k = (
         shape.latent_dim, shape.input_dim, shape.obs_dim, shape.rnn_dim, shape.hidden, shape.streams,
     )  # fmt: skip
-    features = 2 * p + (q if shape.guide_input else 0)
+    features = shape.features
     sizes: dict[str, tuple[tuple[int, ...], int, int]] = {
         "recurrent.input": ((2, features, 3 * r), r, 0),
         "recurrent.input_bias": ((2, 3 * r), r, 0),
@@ -96,6 +105,9 @@ def _sizes(shape: NetworkShape) -> dict[str, tuple[tuple[int, ...], int, int]]:
         "start.latent": ((k, n), 0, 0),
         "start.scale": ((k, n), 0, 0),
     }
+    if shape.guide == "direct":
+        sizes["guide.from_latent"] = ((k, n, n), 0, 0)
+        sizes["guide.from_observed"] = ((features, k * n), 0, 0)
     if shape.learned and q:
         sizes["guide.input"] = ((q, r), n + q, 0)
     networks: dict[str, tuple[int, int, int]] = {}
