@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import polars as pl
 
 from doxa.lab.measured import number, rows_of, units
@@ -35,6 +36,8 @@ FLIPS = 1.0
 """The spec's: turns within which a stateless reply has turned."""
 SAME_LAG, SAME_GAP, EFFECT_GAP = 0.5, 0.15, 0.5
 """Ours: turns and valence that count as no difference, and valence that counts as an effect."""
+RECOVERS = 0.1
+"""Ours: how far the recovered share of a planted mood may be off, per unit."""
 DISTINCT, LEAKS = 0.5, 0.05
 """Ours: least share of distinct replies to one prompt, and most replies that recite the state."""
 PUBLISHED_RECOVERY = (1.0, 0.0)
@@ -344,6 +347,7 @@ def model_findings(held: Held) -> list[Finding]:
             possible=(-1.0, 1.0),
         ),
         *_reconciliation(held),
+        *_planted(held.tables),
     ]
     steered = held.correlation(STEERED)
     if steered.values:
@@ -387,3 +391,30 @@ def _reconciliation(held: Held) -> list[Finding]:
             )
         )
     return found
+
+
+def _planted(tables: Tables) -> list[Finding]:
+    """Judge whether the measures give back what was planted: rates as shares of the slope of one that always heeds."""
+    rows = rows_of(tables, "planted slope")
+    if not rows.height:
+        return []
+    slopes: dict[int, float] = {}
+    for (seed,), some in rows.group_by("seed", maintain_order=True):
+        ordered = some.sort("heeds")
+        share = ordered["value"].to_numpy() / ordered["value"].to_numpy()[-1]
+        slopes[int(seed)] = float(np.polyfit(ordered["heeds"].to_numpy(), share, 1)[0])  # type: ignore[arg-type]
+    return [
+        Units(slopes).finding(
+            "instrument",
+            "planted moods that heed the state at known rates are told apart by them (slope of recovered on planted)",
+            unit="share",
+            above=1.0 - RECOVERS,
+            below=1.0 + RECOVERS,
+        ),
+        units(tables, "planted correlation", heeds=0.0).within(
+            "instrument-zero",
+            "one that does not heed it does not follow it (correlation)",
+            RECOVERS,
+            unit="r",
+        ),
+    ]

@@ -24,6 +24,7 @@ from doxa.protocols.affect import (
 from doxa.protocols.affect_dynamics import dialogue
 from doxa.protocols.affect_dynamics.dialogue import Talk, unreconciled
 from doxa.protocols.affect_dynamics.feedback import Loop, record_feedback
+from doxa.protocols.affect_dynamics.planted import record_planted
 from doxa.protocols.affect_dynamics.tone_subject import study_world, tone_subject
 from doxa.streams import stream
 from doxa.subjects.base import Sampling, system, user
@@ -39,8 +40,12 @@ MOST_TOKENS = 48
 SENTENCES = 24
 """Sentences on either side from which the steering vector is read."""
 STEERED_BLOCKS = (0, 1)
+OTHER_DIALOGUES = 2
+"""Dialogues of each condition on the other scripts."""
 STEERED_DIALOGUES = 2
 """Dialogues of the steered channel, which are answered one by one."""
+PLANTED_DIALOGUES = 8
+"""Dialogues of each planted rate."""
 DIFFER_PROMPTS, DIFFER_SEEDS = 10, 8
 REMOVED_REPLIES = 60
 LOOP_ALPHA = 0.3
@@ -128,6 +133,7 @@ def record_embedded(
     sampling = Sampling(temperature=1.0, max_tokens=MOST_TOKENS, seed=seed)
     if dialogues:
         talk = Talk(subject, VaderVAD(), PromptInjector(), sampling, sizes.earlier, mus=sizes.mus)
+        record_planted(recorder, talk, DialogueScript.load(MAIN), PLANTED_DIALOGUES, seed)
         _record_talks(recorder, talk, sizes, seed, lambda share, what: progress(0.4 + 0.4 * share, what))
         _record_prompts(recorder, talk, seed)
     if loop is not None:
@@ -153,8 +159,8 @@ def _record_talks(recorder: Recorder, talk: Talk, sizes: Sizes, seed: int, progr
     held: list[tuple[DialogueScript, dict[str, AffectAgent], list[int]]] = [
         (main, bare | talk.controls(), seeds),
         (main, talk.drawn_controls(main, others[0], seeds), seeds[:1]),
-        *((script, bare, seeds) for script in others),
-        (unreconciled(main), told, seeds),
+        *((script, bare, seeds[:OTHER_DIALOGUES]) for script in others),
+        (unreconciled(main), told, seeds[:1]),
     ]
     if sizes.steering:
         held.append((main, {dialogue.STEERED: _steered(talk, sizes, seed)}, seeds[:STEERED_DIALOGUES]))

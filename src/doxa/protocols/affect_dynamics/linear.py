@@ -18,7 +18,7 @@ TURNS, SHOCK, RELIEF, RELIEF_ENDS = 25, 6, 13, 20
 """Turns of the talk; first turn of the shock and of the relief, and the relief's last."""
 DEPTH, HEIGHT = -0.7, 0.5
 """Valence of what is heard in the shock and in the relief."""
-PERIOD, CYCLES = 50, 40
+PERIOD, CYCLES = 50, 12
 """Turns of the slow sine, and cycles before the one that is measured."""
 EPS = 0.1
 """How near to the baseline counts as back."""
