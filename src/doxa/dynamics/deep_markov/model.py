@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, Self, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -337,7 +337,7 @@ class DeepMarkovModel:
         save_model(self, Path(path))
 
     @classmethod
-    def load(cls, path: str | Path, prior: PhysicsPrior | None = None) -> Self:
+    def load(cls, path: str | Path, prior: PhysicsPrior | None = None) -> DeepMarkovModel:
         """Return a saved model of this class (of either, where called on ``DeepMarkovModel``).
 
         Args:

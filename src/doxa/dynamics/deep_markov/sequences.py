@@ -58,7 +58,7 @@ class Scales(NamedTuple):
 
 
 def pad_sequences(
-    sequences: Sequence[Float[np.ndarray, "steps channels"]],
+    sequences: Sequence[Float[np.ndarray, "_steps channels"]],
 ) -> tuple[Float[np.ndarray, "N T channels"], Int[np.ndarray, " N"]]:
     """Return sequences of different lengths as one array, padded with zeros at the end, and their lengths.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from doxa.dynamics.physics_guided.variants import (
@@ -88,7 +89,10 @@ def world_findings(tables: Tables, name: str, config: Any) -> list[Finding]:
         return _linear(world)
     if name == "crack":
         return _crack(world)
-    return _silverbox(world) if name == "silverbox" else _belief(world, config.power, config.anchor)
+    if name == "belief":
+        return _belief(world, config.power, config.anchor)
+    absent = rows_of(tables, "record", condition=name)
+    return [replace(one, note=absent["missing"][0]) if absent.height else one for one in _silverbox(world)]
 
 
 def _pendulum(world: World) -> list[Finding]:

@@ -15,7 +15,7 @@ from doxa.dynamics.deep_markov.prior import PhysicsPrior
 from doxa.dynamics.deep_markov.results import FitResult
 from doxa.dynamics.deep_markov.stack import fit_stack
 from doxa.dynamics.deep_markov.training import FitPlan, TrainingStep
-from doxa.dynamics.deep_markov.weights import NetworkShape
+from doxa.dynamics.deep_markov.weights import Guide, NetworkShape
 from doxa.dynamics.physics_guided.problems import Problem, Series
 from doxa.dynamics.physics_guided.variants import TRAINED
 from doxa.errors import InputError
@@ -33,6 +33,7 @@ class Plan:
         rate: highest learning rate.
         anneal: share of the steps over which the weight of the divergence rises.
         kl_start: first value of that weight.
+        guide: "paper", or "direct" with linear paths that reach beyond the training range.
         rnn: width of the recurrent guide.
         hidden: width of transition and emission networks.
     """
@@ -42,6 +43,7 @@ class Plan:
     rate: float
     anneal: float
     kl_start: float
+    guide: Guide
     rnn: int
     hidden: int
 
@@ -76,6 +78,7 @@ def make_model(problem: Problem, variant: str, plan: Plan) -> DeepMarkovModel:
             "mlp" if problem.pictures else "linear",
             plan.rnn,
             plan.hidden,
+            guide=plan.guide,
             missing="nan",
             normalise=normalise,
         )
@@ -89,6 +92,7 @@ def make_model(problem: Problem, variant: str, plan: Plan) -> DeepMarkovModel:
         emission="mlp" if problem.pictures else "prior",
         rnn_dim=plan.rnn,
         hidden=plan.hidden,
+        guide=plan.guide,
         missing="nan",
         normalise=normalise,
     )
