@@ -274,6 +274,13 @@ class AffectAgent:
             raise InputError(
                 f"{path}: saved under another rule, estimator or source; make the agent with those, or begin anew"
             )
+        for name, values in (("state", mood.state), ("velocity", mood.velocity)):
+            if values.shape != self.dynamics.home.shape or not np.isfinite(values).all():
+                raise StoreError(
+                    f"{path}: {name} {values.tolist()} must be {self.dynamics.space.size} finite numbers"
+                )
+        if self.dynamics.clip and not np.array_equal(self.dynamics.space.clipped(mood.state), mood.state):
+            raise StoreError(f"{path}: state {mood.state.tolist()} lies beyond the ends of the scale")
         self.turns, self.mood = turns, mood
 
 

@@ -132,9 +132,18 @@ class PromptInjector:
         return placed(conversation, self.text(state), self.position)
 
     def leaks(self, reply: str, state: Float[np.ndarray, " d"]) -> tuple[str, ...]:
-        """Return which words of the state, or names of its dimensions, a reply has in it, whatever their case."""
-        told = (*self.bins, "mood", *self.words(state))
-        found = [word for word in told if re.search(rf"\b{re.escape(word)}\b", reply, re.IGNORECASE)]
+        """Return what a reply gives away: names of dimensions, and words or numbers of the state as it is told.
+
+        Words are found whatever their case, numbers without their sign and only with both of their decimals.
+        """
+        told = [*self.bins, "mood"]
+        if self.style == "micro":
+            told.append(_micro(state).split()[-2])
+        if self.style in ("verbal", "both"):
+            told += self.words(state)
+        if self.style in ("numeric", "both"):
+            told += [f"{abs(value):.2f}" for _, value in self._paired(state)]
+        found = [word for word in told if re.search(rf"(?<![\w.]){re.escape(word)}\b", reply, re.IGNORECASE)]
         return tuple(dict.fromkeys(found))
 
     def as_json(self) -> dict[str, Json]:
