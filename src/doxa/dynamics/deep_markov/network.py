@@ -179,23 +179,25 @@ class Network:
         begin anywhere, a step's own scale would have to be large around z_0, and would be so for every later state
         that comes near.
         """
-        w = self.weights
         replicates, rows = u.shape[:2]
-        start = w["start.latent"].unsqueeze(2).expand(-1, -1, rows, -1)
-        mean = self.transition(start, u, u_net).mean
-        scale = self._scale(w["start.scale"]).unsqueeze(2).expand_as(mean)
-        if self.shape.physics and self._physics.initial is not None:
-            known = [_beside(one, mean[:, 0]).expand(replicates, rows, -1) for one in self._physics.initial]
-            mean, scale = (
-                torch.cat((one.unsqueeze(1), whole[:, 1:]), 1)
-                for one, whole in zip(known, (mean, scale), strict=True)
+        known = self._physics.initial if self.shape.physics else None
+        parts: list[Gaussian] = []
+        if known is not None:
+            parts.append(
+                Gaussian(*(one.view(replicates, 1, 1, -1).expand(-1, -1, rows, -1) for one in known))
             )
-        return Gaussian(mean, scale)
+        if known is None or self.shape.learned:
+            begin = self.weights["start.latent"].unsqueeze(2).expand(-1, -1, rows, -1)
+            mean = self.transition(begin, u, u_net).mean
+            scale = self._scale(self.weights["start.scale"]).unsqueeze(2).expand_as(mean)
+            given = int(known is not None)
+            parts.append(Gaussian(mean[:, given:], scale[:, given:]))
+        return Gaussian(torch.cat([one.mean for one in parts], 1), torch.cat([one.scale for one in parts], 1))
 
     def emission(self, z: Float[torch.Tensor, "S *rows n"]) -> Gaussian:
         """Return p(x_t | z_t) for fused latents."""
         known = None if self.prior is None else self.prior.observation_scale
-        learned = known is None or self.shape.emission == "mlp"
+        learned = "emission.weight1" in self.weights
         out = self._perceptron("emission", z) if learned else z
         if self.shape.emission == "mlp":
             mean = out[..., self.shape.obs_dim :]

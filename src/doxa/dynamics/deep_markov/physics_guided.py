@@ -78,6 +78,7 @@ class PgDMM(DeepMarkovModel):
             NetworkShape(
                 p, q, n, not (fixed and alpha == 0), not (fixed and alpha == 1), emission, rnn_dim, hidden,
                 float(alpha), learn_alpha, alpha_form, guide_input, guide,
+                prior.process_std is not None, prior.observation_std is not None, prior.initial_mean is not None,
             ),
             prior,
             missing=missing, normalise=normalise, precision=precision,

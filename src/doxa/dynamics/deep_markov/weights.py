@@ -37,6 +37,9 @@ class NetworkShape:
         guide_input: whether the recurrent units also read the inputs.
         guide: "paper", or "direct" with linear paths beside the units, from the previous latent and from the
             observation of the step to the guide's mean.
+        known_process: whether the physics stream's noise is the prior's.
+        known_observation: whether the observation's noise is the prior's.
+        known_start: whether the physics stream's beginning is the prior's.
     """
 
     obs_dim: int
@@ -52,6 +55,9 @@ class NetworkShape:
     alpha_form: AlphaForm
     guide_input: bool
     guide: Guide
+    known_process: bool = False
+    known_observation: bool = False
+    known_start: bool = False
 
     @property
     def streams(self) -> int:
@@ -102,20 +108,21 @@ def _sizes(shape: NetworkShape) -> dict[str, tuple[tuple[int, ...], int, int]]:
         "guide.bias": ((k, r), n, 0),
         "guide.out": ((k, r, 2 * n), r, 0),
         "guide.out_bias": ((k, 2 * n), r, n),
-        "start.latent": ((k, n), 0, 0),
-        "start.scale": ((k, n), 0, 0),
     }
+    if shape.learned or not shape.known_start:
+        sizes["start.latent"] = sizes["start.scale"] = ((k, n), 0, 0)
     if shape.guide == "direct":
         sizes["guide.from_latent"] = ((k, n, n), 0, 0)
         sizes["guide.from_observed"] = ((features, k * n), 0, 0)
     if shape.learned and q:
         sizes["guide.input"] = ((q, r), n + q, 0)
     networks: dict[str, tuple[int, int, int]] = {}
-    if shape.physics:
+    if shape.physics and not shape.known_process:
         networks["physics"] = (n, n, n)
     if shape.learned:
         networks["learned"] = (n + q, 2 * n, n)
-    networks["emission"] = (n, 2 * p if shape.emission == "mlp" else p, 0)
+    if shape.emission == "mlp" or not shape.known_observation:
+        networks["emission"] = (n, 2 * p if shape.emission == "mlp" else p, 0)
     for name, (wide, out, scales) in networks.items():
         for layer, (a, b) in enumerate(((wide, h), (h, h), (h, out)), start=1):
             sizes[f"{name}.weight{layer}"] = ((a, b), a, 0)
