@@ -120,7 +120,7 @@ def _pendulum(world: World) -> list[Finding]:
             unit="",
             below=NEAR_NOTHING,
             possible=POSSIBLE_R2,
-            note=f"linear probe {world.of('line r2', NETWORK, split='test', coordinate='velocity').mean:.3g}",
+            note=f"linear probe {world.of('probe r2', NETWORK, split='test', coordinate='velocity').mean:.3g}",
         ),
         raw.minus(fitted).finding(
             "pendulum-aligned",
@@ -201,7 +201,7 @@ def _crack(world: World) -> list[Finding]:
             unit="",
             above=0.0,
             possible=POSSIBLE_R2,
-            note=f"linear probe {world.of('line r2', GUIDED, split='test', coordinate='rate').mean:.3g}",
+            note=f"linear probe {world.of('probe r2', GUIDED, split='test', coordinate='rate').mean:.3g}",
         ),
         world.smaller(
             "network-forecast",
