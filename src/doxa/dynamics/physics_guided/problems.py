@@ -75,6 +75,11 @@ class Problem:
     pictures: bool = False
     train_lengths: Int[np.ndarray, " N"] | None = None
 
+    @property
+    def seen_unit(self) -> str:
+        """Unit of what is observed: that of the first coordinate, or brightness."""
+        return "brightness" if self.pictures else self.units[0]
+
     def some(self, count: int) -> Problem:
         """Return the problem with ``count`` sequences of each split, evenly over it."""
         return replace(self, train=_some(self.train, count), test=_some(self.test, count))

@@ -119,13 +119,13 @@ def record_forecasts(
     said = model.forecast(
         series.observed[:, :cut], series.inputs[:, cut:], problem.horizon, u=series.inputs[:, :cut]
     )
-    record_ahead(recorder, told, problem.units[0], Ahead(said.obs_mean, said.obs_std), series, problem)
+    record_ahead(recorder, told, problem.seen_unit, Ahead(said.obs_mean, said.obs_std), series, problem)
     if split == "train":
         return
     once = model.one_step(series.observed, series.inputs, n_samples=ONCE)
     # the first step of a sequence has nothing before it to be told from
     off = once.obs_mean[:, 1:] - seen_truth(problem, series)[:, 1:]
-    recorder.measure("one-step rmse", _rmse(off), unit=problem.units[0], **told)
+    recorder.measure("one-step rmse", _rmse(off), unit=problem.seen_unit, **told)
     if problem.name == "belief":
         response = evidence_response(once.mean, series.states, series.inputs)
         recorder.measure("response", response, unit="nats per nat", **told)
