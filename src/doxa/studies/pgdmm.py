@@ -67,12 +67,17 @@ BATCH = 50
             "belief_steps": 60,
         },
         "paper": {
+            "seed": 10000,
+            "seeds": 1,
+            "parts": ("silverbox",),
             "rnn": 100,
             "hidden": 50,
+            "guide": "paper",
+            "rate": 1e-3,
+            "anneal": 0.0,
             "silverbox_batch": 600,
-            "silverbox_steps": 20000,
+            "silverbox_steps": 200000,
             "silverbox_tested": 400,
-            "pendulum_steps": 10000,
         },
     },
 )
@@ -93,14 +98,14 @@ class Config:
     rnn: int = setting(32, "width of the recurrent guide", unit="units", minimum=2, paper=100)
     hidden: int = setting(32, "width of transition and emission networks", unit="units", minimum=2, paper=50)
     guide: str = setting(
-        "paper",
+        "direct",
         "paper, or direct: with linear paths beside its units, which reach beyond the training range",
         choices=("paper", "direct"),
         paper="paper",
     )
     rate: float = setting(1e-2, "highest learning rate", minimum=1e-9, paper=1e-3)
     anneal: float = setting(
-        0.2, "share of the steps over which the weight of the divergence rises to 1", minimum=0, maximum=1,
+        0.3, "share of the steps over which the weight of the divergence rises to 1", minimum=0, maximum=1,
         paper=0.0,
     )  # fmt: skip
     kl_start: float = setting(0.2, "its first value", minimum=0, maximum=1, paper=0.2)
