@@ -93,6 +93,7 @@ def simulate_pendulum(
     amplitude: float = 1.0,
     drive: float = 1.0,
     gust: float = 0.0,
+    normal: bool = False,
 ) -> Swings:
     """Return series of pendulums let go at rest and driven by a random torque.
 
@@ -104,6 +105,7 @@ def simulate_pendulum(
         amplitude: the first angle is even in [-amplitude, amplitude] rad.
         drive: standard deviation of the torque in rad/s², drawn anew for each step.
         gust: standard deviation of a further torque in rad/s² that nobody measures.
+        normal: whether the first angle is normal instead, of the same variance.
 
     Raises:
         InputError: a size is < 1 or a spread is < 0.
@@ -117,12 +119,16 @@ def simulate_pendulum(
         if not spread >= 0.0:
             raise InputError(f"{name}={spread}: must be >= 0")
     known = pendulum or Pendulum()
-    first = np.stack([rng.uniform(-amplitude, amplitude, sequences), np.zeros(sequences)], axis=1)
+    if normal:
+        angles = amplitude / np.sqrt(3.0) * rng.standard_normal(sequences)
+    else:
+        angles = rng.uniform(-amplitude, amplitude, sequences)
+    first = np.stack([angles, np.zeros(sequences)], axis=1)
     torque = drive * rng.standard_normal((sequences, steps))
     unseen = gust * rng.standard_normal((sequences, steps))
     states = swing(known, first, torque + unseen)
-    angles = states[..., :1] + known.noise * rng.standard_normal((sequences, steps, 1))
-    return Swings(angles, torque[..., None], states)
+    observed = states[..., :1] + known.noise * rng.standard_normal((sequences, steps, 1))
+    return Swings(observed, torque[..., None], states)
 
 
 def swing(

@@ -8,11 +8,12 @@ import numpy as np
 from jaxtyping import Float
 
 from doxa.belief.calibration import band_coverage
+from doxa.dynamics.deep_markov.recovery import BAND
 from doxa.dynamics.discretisation import discretise
 from doxa.dynamics.kalman import GaussianSystem, kalman_filter, rts_smoother
 from doxa.dynamics.linear import LinearSystem
 from doxa.dynamics.physics_guided.problems import GUST, HIDDEN_NOISE, Problem, Series
-from doxa.dynamics.physics_guided.scores import BAND, Ahead, record_ahead
+from doxa.dynamics.physics_guided.scores import Ahead, record_ahead
 from doxa.dynamics.physics_guided.variants import KALMAN, OPEN_LOOP
 from doxa.lab.record import Recorder
 from doxa.worlds import silverbox

@@ -15,7 +15,14 @@ from doxa.dynamics.physics_guided.problems import (
     silverbox_problem,
 )
 from doxa.dynamics.physics_guided.training import Plan, Progress, train_models
-from doxa.dynamics.physics_guided.variants import BAYESIAN_AGENTS, GUIDED, TRAINED, variants_of
+from doxa.dynamics.physics_guided.variants import (
+    BAYESIAN_AGENTS,
+    GUIDED,
+    SIMPLE_PHYSICS,
+    SIMPLE_PLATES,
+    TRAINED,
+    variants_of,
+)
 from doxa.lab.record import Recorder
 from doxa.worlds.discounting_agents import BAYESIAN, DiscountingAgent
 
@@ -55,7 +62,7 @@ class Worlds:
         if world == "linear":
             return linear_problem(seed, size)
         if world == "crack":
-            return crack_problem(seed, size)
+            return crack_problem(seed, size, geometry=variant not in (SIMPLE_PLATES, SIMPLE_PHYSICS))
         return belief_problem(seed, size, BAYESIAN if variant == BAYESIAN_AGENTS else self.agent)
 
 

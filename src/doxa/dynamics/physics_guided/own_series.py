@@ -9,10 +9,10 @@ import numpy as np
 from doxa.belief.calibration import band_coverage
 from doxa.dynamics.deep_markov.model import DeepMarkovModel
 from doxa.dynamics.deep_markov.prior import PhysicsPrior
-from doxa.dynamics.deep_markov.recovery import latent_recovery
+from doxa.dynamics.deep_markov.recovery import BAND, latent_recovery
 from doxa.dynamics.deep_markov.results import FitResult
 from doxa.dynamics.physics_guided.problems import Problem, Series
-from doxa.dynamics.physics_guided.scores import BAND, network_share, record_course
+from doxa.dynamics.physics_guided.scores import network_share, record_course
 from doxa.dynamics.physics_guided.series_file import FEWEST, OwnSeries
 from doxa.dynamics.physics_guided.training import Plan, Progress, inputs_of, train_models
 from doxa.dynamics.physics_guided.variants import variants_of

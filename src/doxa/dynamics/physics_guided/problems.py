@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from doxa.dynamics.deep_markov.prior import Oscillator, PhysicsPrior, UnstablePriorWarning
+from doxa.dynamics.physics_guided.variants import OTHER_SYSTEM, WRONG_SIGN
 from doxa.streams import stream
 from doxa.worlds import silverbox
 from doxa.worlds.crack_growth import Plate, paris_step, simulate_cracks
@@ -128,7 +129,7 @@ def _other_priors(pendulum: Pendulum, seen_of: Any) -> dict[str, PhysicsPrior]:
         warnings.simplefilter("ignore", UnstablePriorWarning)  # that it is unstable is the point
         return {
             name: PhysicsPrior.from_continuous(one, force, pendulum.dt, seen_of)
-            for name, one in (("wrong sign", flipped), ("other system", faster))
+            for name, one in ((WRONG_SIGN, flipped), (OTHER_SYSTEM, faster))
         }
 
 
@@ -138,19 +139,26 @@ def linear_problem(seed: int, size: Size) -> Problem:
     split: list[Series] = []
     for name, count in (("train", size.train), ("test", size.test)):
         rng = stream(seed, "physics guided", "linear", name)
-        swings = simulate_pendulum(rng, count, size.steps, pendulum=pendulum, amplitude=1.0, gust=GUST)
+        swings = simulate_pendulum(
+            rng, count, size.steps, pendulum=pendulum, amplitude=1.0, gust=GUST, normal=True
+        )
         split.append(Series(*swings))
     motion, force = pendulum.linearised()
     prior = PhysicsPrior.from_continuous(motion, force, pendulum.dt, [[1.0, 0.0]])
     return Problem("linear", split[0], split[1], prior, ("angle", "velocity"), ("rad", "rad/s"), 20, {})
 
 
-def crack_problem(seed: int, size: Size) -> Problem:
+def crack_problem(seed: int, size: Size, geometry: bool = True) -> Problem:
     """Return cracks that grow faster the longer they are; the prior is Paris' law without the geometry factor.
 
     Coordinates are ln(a / 5 mm) and ln(K / K₀), the rate of a plate against the median; tested are longer cracks.
+
+    Args:
+        seed: of the plates.
+        size: how many.
+        geometry: whether the factor acts; without it the prior is right.
     """
-    plate = Plate()
+    plate = Plate(geometry=geometry)
     split: list[Series] = []
     for name, count, first in (("train", size.train, (4.0, 6.0)), ("test", size.test, (5.5, 7.0))):
         rng = stream(seed, "physics guided", "crack", name)
@@ -199,9 +207,19 @@ def silverbox_problem() -> Problem:
         InputError: the record is not here.
     """
     record = silverbox.load_silverbox()
-    prior = Oscillator(silverbox.RESONANCE_HZ, silverbox.DAMPING_RATIO, silverbox.DT, gain=1.0)
+    told = {"zeta": silverbox.DAMPING_RATIO, "dt": silverbox.DT, "gain": 1.0}
+    prior, other = (Oscillator(silverbox.RESONANCE_HZ * factor, **told) for factor in (1.0, FASTER))
     parts = [Series(*split) for split in (record.train, record.test)]
-    return Problem("silverbox", parts[0], parts[1], prior, ("displacement", "velocity"), ("V", "V/s"), 20, {})
+    return Problem(
+        "silverbox",
+        parts[0],
+        parts[1],
+        prior,
+        ("displacement", "velocity"),
+        ("V", "V/s"),
+        20,
+        {OTHER_SYSTEM: other},
+    )
 
 
 def _some(part: Series, count: int) -> Series:

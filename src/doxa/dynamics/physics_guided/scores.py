@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from doxa.belief.calibration import band_coverage
 from doxa.dynamics.deep_markov.model import DeepMarkovModel
-from doxa.dynamics.deep_markov.recovery import affine_fit, latent_recovery
+from doxa.dynamics.deep_markov.recovery import BAND, affine_fit, latent_recovery
 from doxa.dynamics.deep_markov.results import FitResult
 from doxa.dynamics.physics_guided.problems import Problem, Series
 from doxa.dynamics.physics_guided.variants import GUIDED, NETWORK
@@ -19,8 +19,6 @@ SHOWN = 1
 """Sequences of each split that figures show."""
 ONCE = 4
 """Paths of the guide from which a next step is told; each beginning of each sequence takes as many."""
-BAND = 1.959964
-"""Standard deviations to either side of the mean that hold 95 % of a normal distribution."""
 
 
 def record_model(

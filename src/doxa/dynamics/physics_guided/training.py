@@ -89,6 +89,8 @@ def make_model(problem: Problem, variant: str, plan: Plan) -> DeepMarkovModel:
         inputs,
         alpha=how.alpha,
         learn_alpha=how.learn_alpha,
+        # as released: a bounded share would end inside (0, 1) by its form alone
+        alpha_form="free" if problem.name == "silverbox" else "sigmoid",
         emission="mlp" if problem.pictures else "prior",
         rnn_dim=plan.rnn,
         hidden=plan.hidden,

@@ -7,6 +7,7 @@ from typing import NamedTuple
 GUIDED, NETWORK, PHYSICS = "PgDMM", "DMM", "physics only"
 WRONG_SIGN, OTHER_SYSTEM = "wrong sign", "other system"
 BAYESIAN_AGENTS = "Bayesian agents"
+SIMPLE_PLATES, SIMPLE_PHYSICS = "PgDMM, simple plates", "physics only, simple plates"
 KALMAN, OPEN_LOOP = "Kalman smoother", "open loop"
 
 
@@ -33,14 +34,16 @@ TRAINED = {
     WRONG_SIGN: Variant(prior=WRONG_SIGN),
     OTHER_SYSTEM: Variant(prior=OTHER_SYSTEM),
     BAYESIAN_AGENTS: Variant(),
+    SIMPLE_PLATES: Variant(),
+    SIMPLE_PHYSICS: Variant(alpha=1.0, learn_alpha=False),
 }
 """Every model that is trained, by the name its rows carry."""
 THREE = (GUIDED, NETWORK, PHYSICS)
 _OF_WORLD = {
     "pendulum": (*THREE, WRONG_SIGN, OTHER_SYSTEM),
     "linear": (GUIDED, PHYSICS, KALMAN),
-    "crack": THREE,
-    "silverbox": (*THREE, OPEN_LOOP),
+    "crack": (*THREE, SIMPLE_PLATES, SIMPLE_PHYSICS),
+    "silverbox": (*THREE, OTHER_SYSTEM, OPEN_LOOP),
     "belief": (*THREE, BAYESIAN_AGENTS),
     "csv": THREE,
 }
