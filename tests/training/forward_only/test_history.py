@@ -82,6 +82,8 @@ def test_bad_input_is_named(tmp_path):
         run.plot("entropi")
     with pytest.raises(InputError, match="sign='paper'"):
         run.zero_crossings("paper")
+    with pytest.raises(InputError, match="sign='Code'"):
+        run.exact_net("Code")
     (tmp_path / "other.json").write_text("[1]")
     with pytest.raises(InputError, match=r"SKAHistory\.save"):
         SKAHistory.load(tmp_path / "other.json")

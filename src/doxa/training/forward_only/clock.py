@@ -40,7 +40,10 @@ def checked_inputs(inputs: Any) -> torch.Tensor:
         raise InputError(
             "inputs: are a pair, which looks like images and labels; SKA takes no labels, give images"
         )
-    x = torch.as_tensor(inputs)
+    try:
+        x = torch.as_tensor(inputs)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"inputs: are no numbers in rows of one length ({error}); give an array") from None
     if x.ndim != 2 or not x.numel():
         raise InputError(
             f"inputs of shape {tuple(x.shape)}: must be [samples, features]; flatten images with "

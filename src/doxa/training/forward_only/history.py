@@ -201,9 +201,8 @@ class SKAHistory:
 
     def exact_net(self, sign: str = "code") -> Curves:
         """Return the exact tensor net of the path since step 0: Δsoftplus, plus (code) or minus (text) the entropy."""
-        return (self.softplus - self.softplus[:, :1]) + (
-            1.0 if sign == "code" else -1.0
-        ) * self.exact_entropy()
+        risen, entropy = self.softplus - self.softplus[:, :1], self.exact_entropy()
+        return net_with_sign(risen + entropy, entropy, sign)
 
     def to_frame(self) -> pl.DataFrame:
         """Return all curves as a table, one row for each layer and step, and both signs of the tensor net."""

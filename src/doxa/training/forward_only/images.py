@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,12 +75,12 @@ def _from_npz(path: Path, name: str) -> Images:
             f"{path}: is a pickle, which may run any code when it is read; give an npz file with images and labels"
         )
     try:
-        with np.load(path, allow_pickle=False) as held:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as held:
             if "images" not in held:
                 raise InputError(f"{path}: has {sorted(held)}; an array 'images' is needed")
             images = held["images"]
             labels = held.get("labels")
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: cannot be read as npz without pickles ({error})") from error

@@ -17,6 +17,7 @@ from jaxtyping import Float
 
 from doxa.errors import InputError
 from doxa.streams import torch_stream
+from doxa.training.forward_only.clock import checked_inputs
 from doxa.training.forward_only.history import SKAHistory
 from doxa.training.forward_only.network import PUBLISHED_LAYERS, SKANetwork
 
@@ -170,9 +171,10 @@ def time_invariance(
     """
     if len(pairs) < 2:
         raise InputError(f"pairs={tuple(pairs)}: give two or more")
+    features = checked_inputs(inputs).shape[1]
     histories: list[SKAHistory] = []
     for done, (dt, steps) in enumerate(pairs):
-        network = SKANetwork(layer_sizes, inputs.shape[1], init_std, seed, dtype=dtype)
+        network = SKANetwork(layer_sizes, features, init_std, seed, dtype=dtype)
         noise = torch_stream(seed, "ska", "weight noise", str(dt), steps)
         histories.append(network.run(inputs, dt, steps, weight_noise=weight_noise, generator=noise))
         if progress is not None:
