@@ -165,7 +165,7 @@ def _beginnings(batch: Batch, ends: Int[torch.Tensor, " E"]) -> Batch:
 def _sample_paths(
     network: Network, batch: Batch, n_samples: int, generator: torch.Generator
 ) -> Iterator[_Paths]:
-    """Yield paths of the guide, some at a time; ``n_samples=0`` yields the path of means."""
+    """Yield ``n_samples`` paths of the guide, some at a time; 0 yields the path of means."""
     context = network.context(batch)
     _, steps, rows, width = context.shape
     at_once = max(1, NUMBERS_AT_ONCE // (steps * rows * width))
@@ -174,7 +174,10 @@ def _sample_paths(
         count = min(left, at_once)
         left -= count
         wide = [one.repeat_interleave(count, 2) for one in (context, batch.u, batch.u_net)]
-        noise = draw_noise(network.shape, [generator], steps, rows * count, context.dtype)
+        # Paths come in pairs of opposite noise: their mean is exact wherever the guide is linear.
+        half = draw_noise(network.shape, [generator], steps, rows * ((count + 1) // 2), context.dtype)
+        half = half.view(*half.shape[:3], rows, -1, half.shape[-1])
+        noise = torch.cat((half, -half), 4)[:, :, :, :, :count].flatten(3, 4)
         if n_samples == 0:
             noise = torch.zeros_like(noise)
         given = batch._replace(u=wide[1], u_net=wide[2])
