@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -38,6 +38,7 @@ from doxa.nets.plan import Schedule
 from doxa.streams import torch_stream
 
 Precision: TypeAlias = Literal["float32", "float64"]
+Model = TypeVar("Model", bound="DeepMarkovModel")
 
 
 class Fitted(NamedTuple):
@@ -337,7 +338,7 @@ class DeepMarkovModel:
         save_model(self, Path(path))
 
     @classmethod
-    def load(cls, path: str | Path, prior: PhysicsPrior | None = None) -> DeepMarkovModel:
+    def load(cls: type[Model], path: str | Path, prior: PhysicsPrior | None = None) -> Model:
         """Return a saved model of this class (of either, where called on ``DeepMarkovModel``).
 
         Args:
