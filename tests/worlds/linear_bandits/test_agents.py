@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
 
 from doxa.errors import InputError, UnstableSystemError
 from doxa.worlds import bandits
@@ -93,6 +94,15 @@ def test_the_first_round_by_hand():
     assert agent.state.estimate == pytest.approx([6.0 / 8.0, 0.0])
     assert agent.state.widths == pytest.approx([4.0 / 8.0, 1.0 / 4.0])
     assert agent.act().tolist() == [2.0, 0.0]  # 1.5 + 0.71 against 0.5
+
+
+def test_the_estimate_without_memory_is_that_of_scikit_learn():
+    bandit = synthetic(A=np.zeros((3, 3)), B=np.zeros((3, 3)))
+    agent = LinUCB(MIXES, 0.01, 400, bounds=TOLD)
+    found = simulate(bandit, [agent], 400, seed=2, keep_rounds=True)
+    other = Ridge(alpha=agent.lam, fit_intercept=False)
+    other.fit(MIXES[found.actions[0, 0]], found.rewards[0, 0])
+    assert found.estimates[0][0, -1] == pytest.approx(other.coef_, abs=1e-9)
 
 
 @given(st.integers(0, 1000), st.sampled_from([1.0, 0.9]))

@@ -167,6 +167,8 @@ def test_budgeted_actions():
     )
     assert budgeted_actions(2, 5.0).tolist() == [[1.0, 1.0]]
     assert budgeted_actions(2, 1.0, low=(0.2, 0.0), high=(1.0, 0.5)).tolist() == [[1.0, 0.0], [0.5, 0.5]]
+    corners = set(map(tuple, budgeted_actions(2, 1.5, spend=False).tolist()))
+    assert corners == {(0, 0), (1, 0), (0, 1), (1, 0.5), (0.5, 1)}
     assert one_hot(3).tolist() == np.eye(3).tolist()
     for arguments, message in (
         ((9, 1.0), "from 1 to 8"),

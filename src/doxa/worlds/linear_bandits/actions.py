@@ -59,19 +59,24 @@ def one_hot(d: int) -> Float[np.ndarray, "d d"]:
 
 
 def budgeted_actions(
-    d: int, budget: float, *, low: float | Sequence[float] = 0.0, high: float | Sequence[float] = 1.0
+    d: int,
+    budget: float,
+    *,
+    low: float | Sequence[float] = 0.0,
+    high: float | Sequence[float] = 1.0,
+    spend: bool = True,
 ) -> Float[np.ndarray, "arms d"]:
-    """Return actions of a box with a budget: {u : low <= u <= high, Σu <= budget}.
+    """Return corners of a box with a budget: {u : low <= u <= high, Σu <= budget}.
 
     An optimistic bound is convex in u, so that a corner of the set is best. For each order of the coordinates what is
-    left of the budget goes to the first, as much as it takes, then to the next (as the released code does). The
-    corners that leave some of the budget unspent are not among them.
+    left of the budget goes to the first, as much as it takes, then to the next (as the released code does).
 
     Args:
         d: number of coordinates, 1 to 8.
         budget: S; at least the sum of ``low``.
         low: least of each coordinate, one number or d.
         high: most of each coordinate, one number or d.
+        spend: whether all of the budget is spent, as in the paper; if not, the corners that leave some are there too.
 
     Raises:
         InputError: the set is empty, or d is too large to enumerate.
@@ -88,7 +93,8 @@ def budgeted_actions(
         )
     found: dict[tuple[float, ...], None] = {}
     for order in permutations(range(d)):
-        found[_filled(order, budget, least, most)] = None
+        for raised in (d,) if spend else range(d, -1, -1):
+            found[_filled(order[:raised], budget, least, most)] = None
     return np.array(list(found))
 
 

@@ -182,13 +182,14 @@ class DynamicalLinearBandit:
         if self.spectral_radius < 1e-12:
             return float("inf")
         scaled = self.A / self.spectral_radius
-        power, sizes = np.eye(len(self.A)), [1.0]
-        for _ in range(TRANSIENT):
-            power = power @ scaled
-            sizes.append(float(np.linalg.norm(power, 2)))
+        powers = np.empty((TRANSIENT + 1, *self.A.shape))
+        powers[0] = np.eye(len(self.A))
+        for step in range(TRANSIENT):
+            powers[step + 1] = powers[step] @ scaled
+        sizes = np.linalg.norm(powers, 2, axis=(1, 2))
         quarter = TRANSIENT // 4  # complex eigenvalues turn, so that sizes swing
-        early, late = max(sizes[quarter : 2 * quarter]), max(sizes[3 * quarter :])
-        return float("inf") if late > 1.5 * early else max(sizes)
+        early, late = sizes[quarter : 2 * quarter].max(), sizes[3 * quarter :].max()
+        return float("inf") if late > 1.5 * early else float(sizes.max())
 
     @property
     def noise_sds(self) -> tuple[float, float]:
