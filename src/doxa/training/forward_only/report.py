@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from doxa.lab.record import Finding, Tables
+from doxa.training.forward_only.experiments import DT, STEPS
 from doxa.training.forward_only.layers_report import clock_findings, structure_findings
 from doxa.training.forward_only.net_report import network_findings, published_findings
 from doxa.training.forward_only.network import PUBLISHED_LAYERS
@@ -12,9 +13,9 @@ from doxa.training.forward_only.time_report import exact_findings, time_findings
 from doxa.training.forward_only.watched_report import monitor_findings
 
 
-def as_published(layers: Sequence[int], init_std: float) -> bool:
-    """Return whether a network is the paper's."""
-    return tuple(layers) == PUBLISHED_LAYERS and init_std == 0.01
+def as_published(layers: Sequence[int], init_std: float, eta: float = DT, steps: int = STEPS) -> bool:
+    """Return whether a network and its run are the paper's."""
+    return tuple(layers) == PUBLISHED_LAYERS and init_std == 0.01 and (eta, steps) == (DT, STEPS)
 
 
 def embedded_findings(tables: Tables, parts: Collection[str], layers: int, published: bool) -> list[Finding]:

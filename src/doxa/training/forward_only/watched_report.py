@@ -6,7 +6,8 @@ import polars as pl
 
 from doxa.lab.measured import number, rows_of, units
 from doxa.lab.record import Finding, Tables
-from doxa.training.forward_only.net_report import SAME, share
+from doxa.lab.units import Units
+from doxa.training.forward_only.net_report import SAME
 
 CLOSED = 0.1
 """Largest distance of midpoint sums to the closed form, over the length of the way: updates are not small steps."""
@@ -44,23 +45,29 @@ def _watched(tables: Tables, kind: str, words: str) -> list[Finding]:
             above=LEARNT,
             unit="nats",
         ),
-        number(
+        _largest(errors).finding(
             f"{kind}-closed-form",
-            f"{words}: midpoint sums come to the closed form in every layer (largest error, over the way)",
-            float(errors["value"].max()) if errors.height else None,  # type: ignore[arg-type]
+            f"{words}: midpoint sums come to the closed form (error of the worst layer, over the way)",
             below=CLOSED,
             unit="fraction",
-            n=errors.height,
         ),
-        share(
+        units(tables, "crosses", kind=kind, sign="code").finding(
             f"{kind}-crosses",
-            f"{words}: tensor nets of most layers cross zero without the rule too, so that a zero is no mark of it",
-            int(rows["value"].sum()) if rows.height else 0,
-            rows.height,
+            f"{words}: tensor nets of most layers cross zero without the rule too, so that a zero is no mark of it "
+            "(share of a network's layers)",
             above=MOST,
+            unit="fraction",
             note=told,
         ),
     ]
+
+
+def _largest(rows: pl.DataFrame) -> Units:
+    """Return the value of the worst layer of each network."""
+    if not rows.height:
+        return Units({})
+    worst = rows.group_by("seed", maintain_order=True).agg(pl.col("value").max())
+    return Units(dict(zip(worst["seed"].to_list(), worst["value"].to_list(), strict=True)))
 
 
 def subject_findings(tables: Tables) -> list[Finding]:
@@ -100,11 +107,12 @@ def subject_findings(tables: Tables) -> list[Finding]:
             n=ways.height,
             note=told,
         ),
-        share(
+        number(
             "crosses",
-            "tensor nets of most layers cross zero",
-            int(crossed["value"].sum()) if crossed.height else 0,
-            crossed.height,
+            "tensor nets of most layers cross zero (share of the layers that were watched)",
+            float(crossed["value"].mean()) if crossed.height else None,  # type: ignore[arg-type]
             above=MOST,
+            unit="fraction",
+            n=crossed.height,
         ),
     ]
