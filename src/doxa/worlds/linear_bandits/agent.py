@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -28,6 +28,20 @@ class Choice(NamedTuple):
     action: Float[np.ndarray, " d"]
 
 
+class Kernels(NamedTuple):
+    """The compiled functions of a kind of agent.
+
+    Attributes:
+        choose: (state, settings, luck) to an arm.
+        learn: (state, settings, reward), writing into the state.
+        run: (world, place, noise, luck, state, settings, tape), many rounds of both.
+    """
+
+    choose: Callable[..., Any]
+    learn: Callable[..., Any]
+    run: Callable[..., Any]
+
+
 class Agent(ABC):
     """Chooses among actions, and learns from the rewards they pay.
 
@@ -39,7 +53,10 @@ class Agent(ABC):
         name: how it is called in results; its own draws hang on it.
     """
 
-    chance = False
+    kernels: ClassVar[Kernels]
+    shown: ClassVar[str]
+    """Field of the state that says what is held of each action."""
+    chance: ClassVar[bool] = False
     """Whether it draws: one uniform number for each round then belongs to it."""
 
     def __init__(self, actions: object, name: str) -> None:
@@ -63,15 +80,14 @@ class Agent(ABC):
         """``settings``, computed once."""
         return self.settings()
 
-    @abstractmethod
     def choose_in(self, state: Any, luck: float) -> int:
         """Return the arm of this round, writing what was decided into the state."""
+        return int(self.kernels.choose(state, self.set_to, luck))
 
-    @abstractmethod
     def learn_in(self, state: Any, reward: float) -> None:
         """Write into the state what the round's reward taught."""
+        self.kernels.learn(state, self.set_to, reward)
 
-    @abstractmethod
     def run_in(
         self,
         world: WorldArrays,
@@ -82,10 +98,11 @@ class Agent(ABC):
         tape: Tape,
     ) -> None:
         """Play many rounds, writing into state, place and tape."""
+        self.kernels.run(world, place, noise, luck, state, self.set_to, tape)
 
-    @abstractmethod
     def board(self, state: Any) -> Float[np.ndarray, " arms"]:
         """Return what is held of each action: an expected reward, or a probability for exponential weights."""
+        return getattr(state, self.shown)
 
     def estimate(self, state: Any) -> Float[np.ndarray, " d"]:
         """Return the estimate of h; NaN for agents that have none."""

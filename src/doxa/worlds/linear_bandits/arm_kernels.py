@@ -136,7 +136,7 @@ class AR2Settings(NamedTuple):
 
 
 @compiled
-def ar2_choose(state: AR2State, settings: AR2Settings) -> int:
+def ar2_choose(state: AR2State, settings: AR2Settings, _luck: float) -> int:
     """Return the arm of this round: each once at first, then the best and marked ones in turn."""
     clock, arms = state.clock, state.last.size
     if clock[LEFT] == settings.epoch:
@@ -167,7 +167,7 @@ def ar2_choose(state: AR2State, settings: AR2Settings) -> int:
 
 
 @compiled
-def ar2_learn(state: AR2State, reward: float) -> None:
+def ar2_learn(state: AR2State, _settings: AR2Settings, reward: float) -> None:
     """Take the reward of the round."""
     clock = state.clock
     arm = clock[ARM]
@@ -182,6 +182,7 @@ def run_ar2(
     world: WorldArrays,
     place: Place,
     noise: Float[np.ndarray, "rounds noises"],
+    _luck: Float[np.ndarray, " draws"],
     state: AR2State,
     settings: AR2Settings,
     tape: Tape,
@@ -189,8 +190,8 @@ def run_ar2(
     """Play some rounds."""
     nothing = np.full(tape.estimate.shape[1], np.nan)
     for r in range(noise.shape[0]):
-        arm = ar2_choose(state, settings)
-        ar2_learn(state, pull(world, place, arm, noise[r], tape))
+        arm = ar2_choose(state, settings, 0.0)
+        ar2_learn(state, settings, pull(world, place, arm, noise[r], tape))
         if at_checkpoint(tape):
             keep(tape, state.board, nothing)
 
@@ -220,7 +221,7 @@ class CountSettings(NamedTuple):
 
 
 @compiled
-def count_choose(state: CountState, settings: CountSettings) -> int:
+def count_choose(state: CountState, settings: CountSettings, _luck: float) -> int:
     """Return the first arm never pulled, or that with the highest mean + scale·√(2 ln t / n)."""
     clock = state.clock
     if settings.scale >= 0.0:
@@ -237,7 +238,7 @@ def count_choose(state: CountState, settings: CountSettings) -> int:
 
 
 @compiled
-def count_learn(state: CountState, reward: float) -> None:
+def count_learn(state: CountState, _settings: CountSettings, reward: float) -> None:
     """Take the reward of the round."""
     arm = state.clock[ARM]
     state.counts[arm] += 1
@@ -250,6 +251,7 @@ def run_count(
     world: WorldArrays,
     place: Place,
     noise: Float[np.ndarray, "rounds noises"],
+    _luck: Float[np.ndarray, " draws"],
     state: CountState,
     settings: CountSettings,
     tape: Tape,
@@ -257,7 +259,7 @@ def run_count(
     """Play some rounds."""
     nothing = np.full(tape.estimate.shape[1], np.nan)
     for r in range(noise.shape[0]):
-        arm = count_choose(state, settings)
-        count_learn(state, pull(world, place, arm, noise[r], tape))
+        arm = count_choose(state, settings, 0.0)
+        count_learn(state, settings, pull(world, place, arm, noise[r], tape))
         if at_checkpoint(tape):
             keep(tape, state.means, nothing)

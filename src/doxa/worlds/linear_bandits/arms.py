@@ -6,11 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from doxa.errors import InputError
-from doxa.worlds.linear_bandits import arm_kernels as kernels
-from doxa.worlds.linear_bandits.agent import Agent
+from doxa.worlds.linear_bandits import arm_kernels as arms
+from doxa.worlds.linear_bandits.agent import Agent, Kernels
 from doxa.worlds.linear_bandits.arm_kernels import (
     AR2Settings,
     AR2State,
@@ -20,7 +19,6 @@ from doxa.worlds.linear_bandits.arm_kernels import (
     Exp3State,
 )
 from doxa.worlds.linear_bandits.bounds import Bounds, checked_radius, epoch_schedule
-from doxa.worlds.linear_bandits.world_kernels import Place, Tape, WorldArrays
 
 
 class Exp3(Agent):
@@ -37,6 +35,8 @@ class Exp3(Agent):
         name: its name.
     """
 
+    kernels = Kernels(arms.exp3_choose, arms.exp3_learn, arms.run_exp3)
+    shown = "probabilities"
     chance = True
 
     def __init__(
@@ -59,8 +59,8 @@ class Exp3(Agent):
 
     def init(self) -> Exp3State:
         """Return the state before the first round."""
-        arms = len(self.actions)
-        return Exp3State(np.zeros(arms), np.full(arms, 1.0 / arms), np.zeros(1), np.zeros(3, np.int64))
+        n = len(self.actions)
+        return Exp3State(np.zeros(n), np.full(n, 1.0 / n), np.zeros(1), np.zeros(3, np.int64))
 
     def settings(self) -> Exp3Settings:
         """Return what the kernels are set to."""
@@ -68,30 +68,6 @@ class Exp3(Agent):
         draws = 2.0 * self.horizon / 3.0
         mixing = min(1.0, math.sqrt(arms * math.log(arms) / ((math.e - 1.0) * draws)))
         return Exp3Settings(mixing, -2.0 * self._largest, 4.0 * self._largest, self.batch)
-
-    def choose_in(self, state: Exp3State, luck: float) -> int:
-        """See ``Agent``."""
-        return int(kernels.exp3_choose(state, self.set_to, luck))
-
-    def learn_in(self, state: Exp3State, reward: float) -> None:
-        """See ``Agent``."""
-        kernels.exp3_learn(state, self.set_to, reward)
-
-    def run_in(
-        self,
-        world: WorldArrays,
-        place: Place,
-        noise: Float[np.ndarray, "rounds noises"],
-        luck: Float[np.ndarray, " draws"],
-        state: Any,
-        tape: Tape,
-    ) -> None:
-        """See ``Agent``."""
-        kernels.run_exp3(world, place, noise, luck, state, self.set_to, tape)
-
-    def board(self, state: Exp3State) -> Float[np.ndarray, " arms"]:
-        """Return the probability of each arm."""
-        return state.probabilities
 
 
 class BatchExp3(Exp3):
@@ -129,6 +105,9 @@ class AR2(Agent):
         name: its name.
     """
 
+    kernels = Kernels(arms.ar2_choose, arms.ar2_learn, arms.run_ar2)
+    shown = "board"
+
     def __init__(
         self, actions: object, alpha: float, sigma: float, horizon: int, *, name: str = "AR2"
     ) -> None:
@@ -156,35 +135,12 @@ class AR2(Agent):
         )
         return AR2Settings(self.alpha, self.sigma, 24.0 * math.sqrt(max(within, 0.0)), max(epoch, arms))
 
-    def choose_in(self, state: AR2State, luck: float) -> int:
-        """See ``Agent``."""
-        del luck
-        return int(kernels.ar2_choose(state, self.set_to))
-
-    def learn_in(self, state: AR2State, reward: float) -> None:
-        """See ``Agent``."""
-        kernels.ar2_learn(state, reward)
-
-    def run_in(
-        self,
-        world: WorldArrays,
-        place: Place,
-        noise: Float[np.ndarray, "rounds noises"],
-        luck: Float[np.ndarray, " draws"],
-        state: Any,
-        tape: Tape,
-    ) -> None:
-        """See ``Agent``."""
-        del luck
-        kernels.run_ar2(world, place, noise, state, self.set_to, tape)
-
-    def board(self, state: AR2State) -> Float[np.ndarray, " arms"]:
-        """Return what each arm is expected to pay now."""
-        return state.board
-
 
 class Counting(Agent):
     """Counts pulls and averages rewards; what its kinds share."""
+
+    kernels = Kernels(arms.count_choose, arms.count_learn, arms.run_count)
+    shown = "means"
 
     def init(self) -> CountState:
         """Return the state before the first round."""
@@ -194,32 +150,6 @@ class Counting(Agent):
 
     def _first(self) -> int:
         return 0
-
-    def choose_in(self, state: CountState, luck: float) -> int:
-        """See ``Agent``."""
-        del luck
-        return int(kernels.count_choose(state, self.set_to))
-
-    def learn_in(self, state: CountState, reward: float) -> None:
-        """See ``Agent``."""
-        kernels.count_learn(state, reward)
-
-    def run_in(
-        self,
-        world: WorldArrays,
-        place: Place,
-        noise: Float[np.ndarray, "rounds noises"],
-        luck: Float[np.ndarray, " draws"],
-        state: Any,
-        tape: Tape,
-    ) -> None:
-        """See ``Agent``."""
-        del luck
-        kernels.run_count(world, place, noise, state, self.set_to, tape)
-
-    def board(self, state: CountState) -> Float[np.ndarray, " arms"]:
-        """Return the mean reward of each arm."""
-        return state.means
 
 
 class UCB1(Counting):

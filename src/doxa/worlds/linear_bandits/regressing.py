@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
 from doxa.errors import InputError
-from doxa.worlds.linear_bandits import ridge_kernels as kernels
-from doxa.worlds.linear_bandits.agent import Agent
+from doxa.worlds.linear_bandits import ridge_kernels as ridge
+from doxa.worlds.linear_bandits.agent import Agent, Kernels
 from doxa.worlds.linear_bandits.bounds import Bounds, checked_radius, growth_of
 from doxa.worlds.linear_bandits.ridge_kernels import RidgeSettings, RidgeState
-from doxa.worlds.linear_bandits.world_kernels import Place, Tape, WorldArrays
 
 if TYPE_CHECKING:
     from doxa.worlds.linear_bandits.system import DynamicalLinearBandit
@@ -37,6 +36,9 @@ class Regressing(Agent):
         delta: δ in (0, 1); None for 1/T.
         rho_bar: ρ̄ that enters the constants.
     """
+
+    kernels = Kernels(ridge.choose, ridge.learn, ridge.run_ridge)
+    shown = "scores"
 
     def __init__(
         self,
@@ -103,33 +105,7 @@ class Regressing(Agent):
 
     def width(self, played: int) -> float:
         """Return β after so many rounds."""
-        return float(kernels.width(self.set_to, played))
-
-    def choose_in(self, state: RidgeState, luck: float) -> int:
-        """See ``Agent``."""
-        del luck
-        return int(kernels.choose(state, self.set_to))
-
-    def learn_in(self, state: RidgeState, reward: float) -> None:
-        """See ``Agent``."""
-        kernels.learn(state, self.set_to, reward)
-
-    def run_in(
-        self,
-        world: WorldArrays,
-        place: Place,
-        noise: Float[np.ndarray, "rounds noises"],
-        luck: Float[np.ndarray, " draws"],
-        state: Any,
-        tape: Tape,
-    ) -> None:
-        """See ``Agent``."""
-        del luck
-        kernels.run_ridge(world, place, noise, state, self.set_to, tape)
-
-    def board(self, state: RidgeState) -> Float[np.ndarray, " arms"]:
-        """Return ⟨ĥ, u⟩ of each action."""
-        return state.scores
+        return float(ridge.width(self.set_to, played))
 
     def estimate(self, state: RidgeState) -> Float[np.ndarray, " d"]:
         """Return ĥ."""

@@ -107,7 +107,7 @@ def width(settings: RidgeSettings, played: int) -> float:
 
 
 @compiled
-def choose(state: RidgeState, settings: RidgeSettings) -> int:
+def choose(state: RidgeState, settings: RidgeSettings, _luck: float) -> int:
     """Return the action of this round; where an epoch begins, the first of those with the highest bound."""
     clock = state.clock
     if clock[LEFT] == 0:
@@ -219,13 +219,14 @@ def run_ridge(
     world: WorldArrays,
     place: Place,
     noise: Float[np.ndarray, "rounds noises"],
+    _luck: Float[np.ndarray, " draws"],
     state: RidgeState,
     settings: RidgeSettings,
     tape: Tape,
 ) -> None:
     """Play some rounds."""
     for r in range(noise.shape[0]):
-        arm = choose(state, settings)
+        arm = choose(state, settings, 0.0)
         learn(state, settings, pull(world, place, arm, noise[r], tape))
         if at_checkpoint(tape):
             keep(tape, state.scores, state.estimate)
