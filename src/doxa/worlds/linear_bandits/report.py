@@ -21,7 +21,7 @@ AHEAD = 5.0
 """How many times DynLin-UCB's regret LinUCB must have where noise is small; the spec's."""
 SPREAD = 0.02
 ALIKE = 2.0
-"""Factor within which two regrets count as alike; ours, set before it was measured."""
+"""Factor within which two regrets count as alike; ours, set before the number was read."""
 LOW, MIDDLE, HIGH = 0.001, 0.01, 0.1
 PUBLISHED_REAL = {"h1": 0.2515, "h2": -0.0363, "h3": 0.1061, "J*": 0.3046, "Φ": 2.781}
 RADIUS = "ρ"
