@@ -43,6 +43,7 @@ def told(**shift):
         "clairvoyant": 0.0,
         "radius slope": 0.6,
         "radius none": 30_000.0,
+        "radius linucb": 30_000.0,
         "radius power": 1.2,
         "real": 0.0,
         "real slope": 0.8,
@@ -126,6 +127,7 @@ def _radius(recorder, value, wobble):
             paid = value["radius none"] if ratio == 0.0 else right
             recorder.measure("radius regret", paid * wobble, **about)
             recorder.measure("radius slope", value["radius slope"] * wobble, **about)
+        recorder.measure("radius regret", value["radius linucb"], subject="LinUCB", radius=radius)
 
 
 def _real(recorder, value, wobble):
@@ -194,7 +196,8 @@ def test_the_effect_and_its_controls_are_told_apart():
         ({"static": 30_000.0}, {"no-memory-no-lock"}),
         ({"clairvoyant": 1.0}, {"clairvoyant"}),
         ({"radius slope": 1.0}, {"radius-up-to-twice"}),
-        ({"radius none": 100.0}, {"radius-zero"}),
+        ({"radius none": 100.0}, {"radius-zero", "radius-zero-linucb"}),
+        ({"radius linucb": 5000.0}, {"radius-zero-linucb"}),
         ({"radius power": 2.0}, {"radius-grows"}),
         ({"real": 0.1}, {"real-numbers"}),
         ({"real slope": 1.0}, {"real-slope"}),

@@ -91,8 +91,9 @@ def test_people_who_cannot_be_read_stop_the_run_and_are_counted():
 
 
 def test_theory_says_nothing_in_so_few_rounds():
-    dynamic, static = persuaders(4, 0.8, 300, 1.0, 0.05)
+    dynamic, static = persuaders(4, 2, 0.8, 300, 1.0, 0.05)
     assert dynamic.width(0) > 1.0  # the whole scale of agreement
+    assert dynamic.bounds.bias(0.8) == pytest.approx(2.0 + 2.0 / 0.2)  # at once, and later
     assert np.all(static.actions == np.eye(4))
 
 

@@ -174,6 +174,9 @@ def test_widths():
     grown = math.log((3 * lam + 1000 * 1.44) / (3 * lam))
     assert classic.width(7) == pytest.approx(0.5 * lam**0.5 + (2 * math.log(1000) + 3 * grown) ** 0.5)
     assert LinUCB(MIXES, 0.1, horizon, width=0.25).width(9) == 0.25
+    left_open = DynLinUCB(MIXES, 0.2, 0.1, horizon, bounds=told._replace(u=None))
+    given = DynLinUCB(MIXES, 0.2, 0.1, horizon, bounds=told._replace(u=1.25**0.5))
+    assert left_open.width(50) == pytest.approx(given.width(50))
     forgetful = DiscountedLinUCB(MIXES, 0.1, horizon, bounds=told, rho_bar=0.2, discount=0.9)
     assert forgetful.width(10**6) == pytest.approx(forgetful.width(10**5))
 
@@ -327,6 +330,16 @@ def test_bad_rewards():
         (lambda: DynLinUCB(MIXES, 0.2, 0.1, 10, beta_scale=0.0), InputError, "beta_scale=0.0"),
         (lambda: DynLinUCB(MIXES, 0.2, 0.1, 10, delta=0.0), InputError, "delta=0.0"),
         (lambda: DynLinUCB([], 0.2, 0.1, 10), InputError, "at least one vector"),
+        (
+            lambda: DynLinUCB(MIXES, 0.2, 0.1, 10, bounds=TOLD._replace(u=1.0)),
+            InputError,
+            "length 1.11803; give",
+        ),
+        (
+            lambda: DynLinUCB(MIXES, 0.2, 0.1, 10, bounds=TOLD._replace(phi=np.inf)),
+            InputError,
+            "larger rho_bar",
+        ),
         (lambda: LinUCB(MIXES, 0.1, 10, width="wide"), InputError, "width='wide'"),
         (lambda: LinUCB(MIXES, 0.1, 10, width=-1.0), InputError, "width=-1.0"),
         (lambda: DiscountedLinUCB(MIXES, 0.1, 10, discount=1.0), InputError, "discount=1.0"),

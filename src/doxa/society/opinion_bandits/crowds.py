@@ -84,7 +84,10 @@ class DeGrootCrowd:
         )
 
     def bandit(self) -> DynamicalLinearBandit:
-        """Return the same as matrices: A from people to people, B from messages to people."""
+        """Return the same as matrices: A from people to people, B from messages to people.
+
+        Where there is noise, a bandit's shakes each opinion too, and not the measurement alone as ``start`` does.
+        """
         n, d = self.people, len(self.pull)
         weights = np.zeros((n, n + d + 1))
         for i in range(n):

@@ -20,11 +20,12 @@ from doxa.elicit.reading import Found
 from doxa.errors import InputError
 from doxa.lab.parts import Keep
 from doxa.lab.record import Recorder
-from doxa.society.opinion_bandits.experiment import TOLD, pilot_radius
+from doxa.society.opinion_bandits.experiment import pilot_radius
 from doxa.subjects.base import Conversation, Sampling, Subject, assistant, system, user
 from doxa.subjects.rehearsal import RehearsalSubject
 from doxa.worlds.linear_bandits.actions import one_hot
 from doxa.worlds.linear_bandits.agent import Agent
+from doxa.worlds.linear_bandits.bounds import Bounds
 from doxa.worlds.linear_bandits.regressing import DynLinUCB, LinUCB
 
 Progress = Callable[[float, str], None]
@@ -162,11 +163,18 @@ class SpokenRun:
         return float(np.mean(read))
 
 
-def persuaders(arms: int, radius: float, rounds: int, beta_scale: float, sigma: float) -> list[Agent]:
-    """Return DynLin-UCB and LinUCB with a share of the theory's width."""
+def persuaders(
+    arms: int, people: int, radius: float, rounds: int, beta_scale: float, sigma: float
+) -> list[Agent]:
+    """Return DynLin-UCB and LinUCB with a share of the theory's width.
+
+    They are told what must hold where agreement lies in [0, 1] and is the mean over people: no message moves anybody
+    by more than 1, at once or later.
+    """
     actions = one_hot(arms)
+    told = Bounds(arms**0.5, people**-0.5, (people * arms) ** 0.5, x=people**0.5)
     common: dict[str, Any] = {
-        "sigma": sigma, "horizon": rounds, "lam": 1.0, "bounds": TOLD, "beta_scale": beta_scale,
+        "sigma": sigma, "horizon": rounds, "lam": 1.0, "bounds": told, "beta_scale": beta_scale,
     }  # fmt: skip
     return [DynLinUCB(actions, radius, **common), LinUCB(actions, rho_bar=radius, **common)]
 
@@ -200,7 +208,7 @@ def record_spoken(
             recorder.measure("pilot radius", radius, **about)
         radius = max(pilot_radius(curve) for curve in curves)
         sigma = max(float(np.mean([curve[pilot // 2 :].std() for curve in curves])), 1e-3)
-        agents = persuaders(len(held), radius, rounds, beta_scale, sigma)
+        agents = persuaders(len(held), crowd.people, radius, rounds, beta_scale, sigma)
         for agent in agents:
             width = agent.width(0) if isinstance(agent, DynLinUCB | LinUCB) else 0.0
             recorder.measure("width", width / beta_scale, subject=agent.name, unit="agreement", radius=radius)

@@ -51,11 +51,11 @@ class Exp3(Agent):
     ) -> None:
         if horizon < 1 or batch < 1:
             raise InputError(f"horizon={horizon} and batch={batch}: both must be >= 1 round")
-        largest = bounds.check().reward(checked_radius(rho_bar))
-        if not largest > 0.0:
-            raise InputError(f"bounds={bounds}: say how large rewards can be, not that they are 0")
-        self.horizon, self.batch, self._largest = horizon, batch, largest
         super().__init__(actions, name)
+        self.horizon, self.batch = horizon, batch
+        self._largest = bounds.among(self.actions).reward(checked_radius(rho_bar))
+        if not self._largest > 0.0:
+            raise InputError(f"bounds={bounds}: say how large rewards can be, not that they are 0")
 
     def init(self) -> Exp3State:
         """Return the state before the first round."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from doxa.errors import InputError, UnstableSystemError
 from doxa.worlds.linear_bandits.ridge_kernels import held_rounds
@@ -22,7 +22,7 @@ class Bounds(NamedTuple):
         omega: Ω >= ‖ω‖.
         B: B̄ >= ‖B‖₂.
         phi: Φ̄ >= Φ(A), at least 1.
-        u: Ū >= the largest action.
+        u: Ū >= the longest action; None for the longest that the learner has.
         x: X̄ >= the largest state; None for Ū/(1 - ρ̄), as in the released code.
     """
 
@@ -30,7 +30,7 @@ class Bounds(NamedTuple):
     omega: float
     B: float
     phi: float = 1.0
-    u: float = 1.0
+    u: float | None = None
     x: float | None = None
 
     @classmethod
@@ -53,19 +53,44 @@ class Bounds(NamedTuple):
             InputError: a bound is negative or not finite, or Φ̄ is below 1.
         """
         for name, value in self._asdict().items():
+            if name == "phi" and value == np.inf:
+                raise InputError(
+                    "bounds.phi=inf: powers of A outgrow those of its spectral radius; tell a larger rho_bar, and phi "
+                    "for that"
+                )
             if value is not None and not (np.isfinite(value) and value >= 0.0):
                 raise InputError(f"bounds.{name}={value}: must be a finite number >= 0")
         if self.phi < 1.0:
             raise InputError(f"bounds.phi={self.phi}: must be >= 1, because A^0 is the identity")
         return self
 
+    def among(self, actions: Float[np.ndarray, "arms d"]) -> Bounds:
+        """Return the bounds of a learner that has these actions, with Ū a number.
+
+        Raises:
+            InputError: as ``check``, or an action is longer than Ū.
+        """
+        self.check()
+        longest = float(np.linalg.norm(actions, axis=1).max())
+        if self.u is not None and longest > self.u * (1.0 + 1e-9):
+            raise InputError(
+                f"bounds.u={self.u}: an action has length {longest:.6g}; give that, or None to take it"
+            )
+        return self._replace(u=longest if self.u is None else self.u)
+
+    @property
+    def longest(self) -> float:
+        """Ū, 1 where it was left open."""
+        return 1.0 if self.u is None else self.u
+
     def state(self, rho_bar: float) -> float:
         """Return X̄."""
-        return self.u / (1.0 - rho_bar) if self.x is None else self.x
+        return self.longest / (1.0 - rho_bar) if self.x is None else self.x
 
     def carry(self, rho_bar: float) -> float:
         """Return c₁ = ŪΩΦ̄(ŪB̄/(1-ρ̄) + X̄)."""
-        return self.u * self.omega * self.phi * (self.u * self.B / (1.0 - rho_bar) + self.state(rho_bar))
+        u = self.longest
+        return u * self.omega * self.phi * (u * self.B / (1.0 - rho_bar) + self.state(rho_bar))
 
     def bias(self, rho_bar: float) -> float:
         """Return c₂ = Θ + ΩB̄Φ̄/(1-ρ̄)."""
@@ -77,7 +102,7 @@ class Bounds(NamedTuple):
 
     def reward(self, rho_bar: float) -> float:
         """Return M = (Θ + ΩB̄/(1-ρ̄))Ū, what exponential weights take as the largest reward."""
-        return (self.theta + self.omega * self.B / (1.0 - rho_bar)) * self.u
+        return (self.theta + self.omega * self.B / (1.0 - rho_bar)) * self.longest
 
 
 def checked_radius(rho_bar: float) -> float:

@@ -67,8 +67,9 @@ class Regressing(Agent):
         if not (math.isfinite(self.lam) and self.lam > 0.0):
             raise InputError(f"lam={lam}: must be > 0, or 'logT'")
         self.horizon, self.sigma, self.beta_scale = horizon, sigma, beta_scale
-        self.rho_bar, self.bounds = checked_radius(rho_bar), bounds.check()
+        self.rho_bar = checked_radius(rho_bar)
         super().__init__(actions, name)
+        self.bounds = bounds.among(self.actions)
 
     def _settings(
         self, *, carry: float = 0.0, growth: float = 0.0, discount: float = 1.0, constant: float = -1.0
@@ -81,7 +82,7 @@ class Regressing(Agent):
             self.bounds.bias(self.rho_bar),
             self.bounds.noise(self.sigma, self.rho_bar),
             math.log(1.0 / self.delta),
-            self.bounds.u**2 / (d * self.lam),
+            self.bounds.longest**2 / (d * self.lam),
             growth,
             discount,
             self.beta_scale,
@@ -203,7 +204,7 @@ class LinUCB(Regressing):
         return self._settings(constant=self._form)
 
     def _classic(self) -> float:
-        d, spread = self.actions.shape[1], self.horizon * self.bounds.u**2
+        d, spread = self.actions.shape[1], self.horizon * self.bounds.longest**2
         grown = math.log((d * self.lam + spread) / (d * self.lam))
         return self.bounds.theta * math.sqrt(self.lam) + math.sqrt(2.0 * math.log(self.horizon) + d * grown)
 

@@ -20,6 +20,8 @@ LINEAR = 0.9
 AHEAD = 5.0
 """How many times DynLin-UCB's regret LinUCB must have where noise is small; the spec's."""
 SPREAD = 0.02
+ALIKE = 2.0
+"""Factor within which two regrets count as alike; ours, set before the number was read."""
 LOW, MIDDLE, HIGH = 0.001, 0.01, 0.1
 PUBLISHED_REAL = {"h1": 0.2515, "h2": -0.0363, "h3": 0.1061, "J*": 0.3046, "Φ": 2.781}
 RADIUS = "ρ"
@@ -238,6 +240,13 @@ def radius_findings(tables: Tables) -> list[Finding]:
             unit="ratio",
             above=1.0,
             note="a radius of 0 holds nothing, as LinUCB",
+        ),
+        none.over(units(tables, "radius regret", subject=STATIC, radius=RADII[0])).finding(
+            "radius-zero-linucb",
+            f"ρ = {RADII[0]:g}: told a radius of 0 its regret is about LinUCB's (within a factor of {ALIKE:g})",
+            unit="ratio",
+            above=1.0 / ALIKE,
+            below=ALIKE,
         ),
         exponents.finding(
             "radius-grows",
