@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from scipy import signal
 from scipy.linalg import expm
 
-from doxa.dynamics import LinearSystem, discretise, to_continuous
+from doxa.dynamics import LinearSystem, discretise, dynamics, to_continuous
+from doxa.dynamics.linear import NoisySystem
 from doxa.errors import InputError, UnstableSystemError
+from doxa.streams import stream
 
 
 def drawn(seed: int, *, n: int = 3, q: int = 2, p: int = 2, radius: float = 0.9) -> LinearSystem:
@@ -171,3 +173,17 @@ def test_bad_discretisation():
         discretise(one, np.zeros((2, 1)), 0.1)
     with pytest.raises(InputError, match=r"eigenvalue -0\.5 of A_d"):
         to_continuous(-0.5 * np.eye(1), one, 0.1)
+
+
+def test_one_step_at_a_time_is_the_simulation():
+    system, u = drawn(2), np.random.default_rng(3).normal(size=(5, 2))
+    rule, rng = dynamics.get("linear")(), stream(0, "linear")
+    state, seen = rule.init(rng, NoisySystem(system, x0=np.ones(3))), []
+    for event in u:
+        state, y = rule.step(rng, state, event)
+        seen.append(y)
+    np.testing.assert_allclose(seen, system.simulate(u, x0=np.ones(3)).outputs, atol=1e-12)
+    with pytest.raises(InputError, match="process_sd=-1"):
+        NoisySystem(system, process_sd=-1.0)
+    with pytest.raises(InputError, match=r"event has shape \(3,\)"):
+        rule.step(rng, state, np.zeros(3))

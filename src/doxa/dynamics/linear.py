@@ -186,8 +186,8 @@ class LinearSystem:
         batch, steps = u.shape[:-2], u.shape[-2]
         drive = u @ self.B.T
         if process_noise is not None:
-            drive = drive + _shaped("process_noise", process_noise, (*batch, steps, self.states))
-        start = np.zeros((*batch, self.states)) if x0 is None else _shaped("x0", x0, (*batch, self.states))
+            drive = drive + _shaped("process_noise", process_noise, *batch, steps, self.states)
+        start = np.zeros((*batch, self.states)) if x0 is None else _shaped("x0", x0, *batch, self.states)
         flat = np.ascontiguousarray(drive.reshape(-1, steps, self.states))
         states = np.empty((len(flat), steps + 1, self.states))
         states[:, 0] = start.reshape(-1, self.states)
@@ -195,7 +195,7 @@ class LinearSystem:
         states = states.reshape(*batch, steps + 1, self.states)
         outputs = states[..., :-1, :] @ self.C.T + u @ self.D.T
         if observation_noise is not None:
-            outputs = outputs + _shaped("observation_noise", observation_noise, (*batch, steps, self.outputs))
+            outputs = outputs + _shaped("observation_noise", observation_noise, *batch, steps, self.outputs)
         return Trajectory(states[..., :-1, :], outputs, states[..., -1, :])
 
 
@@ -209,7 +209,7 @@ def _matrix(name: str, value: object) -> Float[np.ndarray, "rows columns"]:
     return matrix
 
 
-def _shaped(name: str, value: object, shape: tuple[int, ...]) -> Float[np.ndarray, "*shape"]:
+def _shaped(name: str, value: object, *shape: int) -> Float[np.ndarray, "*shape"]:
     """Return an array that has a shape, or can be repeated to have it."""
     array = np.asarray(value, dtype=float)
     try:
@@ -244,7 +244,7 @@ class NoisySystem:
     def start(self) -> Float[np.ndarray, " n"]:
         """The first state."""
         x0 = np.zeros(self.system.states) if self.x0 is None else self.x0
-        return np.array(_shaped("x0", x0, (self.system.states,)))
+        return np.array(_shaped("x0", x0, self.system.states))
 
 
 class LinearState(NamedTuple):
@@ -264,14 +264,15 @@ class Linear:
         return LinearState(config, config.start)
 
     def step(
-        self, rng: np.random.Generator, state: LinearState, event: Float[np.ndarray, " q"]
+        self, rng: np.random.Generator, state: LinearState, event: Given
     ) -> tuple[LinearState, Float[np.ndarray, " p"]]:
         """Return the state after one input, and the output that came before it moved."""
         config, system = state.config, state.config.system
-        seen, moved = system.simulate(np.asarray(event, dtype=float)[None], x0=state.x)[1:]
+        u = _shaped("event", event, system.inputs)
         eta = rng.normal(0.0, config.observation_sd, system.outputs)
         epsilon = rng.normal(0.0, config.process_sd, system.states)
-        return LinearState(config, moved + epsilon), seen[0] + eta
+        seen = system.C @ state.x + system.D @ u + eta
+        return LinearState(config, system.A @ state.x + system.B @ u + epsilon), seen
 
     def example(self) -> Example:
         """Return a swinging pair of variables, pushed and left alone."""

@@ -111,7 +111,7 @@ def train(
         callbacks: called after each stretch.
 
     Raises:
-        DivergedError: a bound is not a number; the step and the term are named.
+        DivergedError: a bound or a last weight is not a number; the step and the term are named.
     """
     began = time.perf_counter()
     weights = {name: tensor.contiguous() for name, tensor in network.weights.items()}
@@ -152,6 +152,10 @@ def train(
             for callback in callbacks:
                 callback(TrainingStep(step + 1, rows[-1].seen - rows[-1].apart, rows[-1].alpha))
     optimiser.release()
+    if not all(bool(weight.isfinite().all()) for weight in weights.values()):
+        raise DivergedError(
+            f"step {plan.steps}: its gradient is not finite; lower lr, or look at the prior's step"
+        )
     seconds = time.perf_counter() - began
     return [_result(rows, model, network, seconds) for model in range(len(seeds))]
 

@@ -127,3 +127,16 @@ def reference_lines(places: Mapping[str, float] | None, axis: str) -> list[Part]
         layers.append({**once, **layer("rule", at, **_DASHED)})
         layers.append({**once, **layer("text", at, text=text, fontSize=11, opacity=0.75, **where)})
     return layers
+
+
+def shaded_spans(spans: Mapping[str, tuple[float, float]] | None) -> list[Part]:
+    """Return shaded stretches of the axis of x, every other one darker, each with its name above it."""
+    layers: list[Part] = []
+    once: Part = {"data": {"values": [{}]}}
+    for place, (text, (low, high)) in enumerate((spans or {}).items()):
+        across: Part = {"x": {"datum": float(low)}, "x2": {"datum": float(high)}}
+        shade = 0.1 if place % 2 else 0.04
+        layers.append({**once, **layer("rect", across, color="currentColor", opacity=shade)})
+        middle: Part = {"x": {"datum": (float(low) + float(high)) / 2.0}}
+        layers.append({**once, **layer("text", middle, text=text, fontSize=11, opacity=0.75, y=0, dy=-7)})
+    return layers

@@ -27,6 +27,7 @@ from doxa.lab.figures.channels import (
     pointed_at,
     quantity,
     reference_lines,
+    shaded_spans,
 )
 from doxa.lab.figures.figure import PALETTE, Figure
 from doxa.lab.figures.rows import Rows, lines_of, names_of, numbers_of, short
@@ -76,17 +77,19 @@ def curves(
     log_x: bool = False,
     references: Mapping[str, float] | None = None,
     events: Mapping[str, float] | None = None,
+    spans: Mapping[str, tuple[float, float]] | None = None,
     height_px: int = 280,
 ) -> Figure:
     """Draw lines over an axis, with bands where ``low`` and ``high`` are given; a missing value breaks its line.
 
-    ``events`` are dashed upright lines, name to x; ``log_x`` sets the axis of x in powers of ten.
+    ``events`` are dashed upright lines, name to x; ``spans`` are shaded stretches, name to both ends in x; ``log_x``
+    sets the axis of x in powers of ten.
     """
     lines = lines_of(rows, x, group, value, low, high)
     scale: Part = {"type": "log", "nice": False} if log_x else {"zero": False, "nice": False}
     across: Part = {**quantity(x, x_title), "scale": scale, "axis": {"grid": False, "tickCount": 6}}
     up = quantity(value, value_title, domain)
-    layers = reference_lines(references, "y") + reference_lines(events, "x")
+    layers = shaded_spans(spans) + reference_lines(references, "y") + reference_lines(events, "x")
     if low and high:
         band: Part = {"x": across, "y": {**up, "field": low}, "y2": {"field": high}}
         layers.append(layer("area", {**band, **group_channels(lines, group, mark="area")}, opacity=0.16))
