@@ -17,7 +17,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", PAGE, r
 
 def test_the_page_runs_and_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {}
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 6
     for code, printed in BLOCKS:
         exec(compile(code, "a-mood-with-memory.md", "exec"), names)
         assert capsys.readouterr().out == printed

@@ -5,6 +5,7 @@ from doxa.dynamics.affect import FirstOrder, SecondOrder, Stateless
 from doxa.errors import CapabilityError
 from doxa.protocols.affect import (
     AffectSubject,
+    CallableEstimator,
     FixedState,
     MoodOf,
     NoiseEstimator,
@@ -64,6 +65,20 @@ def test_replies_and_scores_are_the_subject_s_own_to_what_it_is_shown():
     scores = subject.score([Query(one, ("a",)) for one in talks])
     assert [float(score[0]) for score in scores] == [np.log(plain.lean(one)) for one in shown]
     assert scores[0][0] < scores[1][0]
+
+
+def test_a_text_is_read_once_however_many_conversations_have_it():
+    read = []
+
+    def reading(text):
+        read.append(text)
+        return VaderVAD().estimate([text])[0]
+
+    mood = MoodOf(SecondOrder(0.8), CallableEstimator(reading, "counting"), "both")
+    subject = AffectSubject(Tuned(), mood)
+    for _ in range(2):
+        subject.reply([talk(NASTY, "ok", NICE), talk(NASTY), talk(NASTY, "ok", NASTY)], sampling=Sampling())
+    assert sorted(read) == sorted([NASTY, "ok", NICE])
 
 
 def test_nothing_is_told_without_a_state():
