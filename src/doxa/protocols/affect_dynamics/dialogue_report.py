@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from doxa.lab.measured import number, rows_of, units
+from doxa.lab.measured import number, rows_of
 from doxa.lab.record import Finding, Tables
 from doxa.lab.units import Units, least
 from doxa.protocols.affect import DialogueScript, scripts
@@ -59,6 +60,9 @@ class Held:
     main: DialogueScript
     mus: tuple[float, ...]
     shown: str
+    _read: dict[str, pl.DataFrame] = field(
+        default_factory=dict[str, pl.DataFrame], init=False, repr=False, compare=False
+    )
 
     @property
     def script(self) -> str:
@@ -75,17 +79,26 @@ class Held:
         """Names of the conditions in which the state is told, by growing memory."""
         return (FIRST, *self.momenta)
 
+    def rows(self, measure: str, **where: Any) -> pl.DataFrame:
+        """Return the rows of a measure that have a value, where these have given values; a measure is read once."""
+        if measure not in self._read:
+            self._read[measure] = rows_of(self.tables, measure).drop_nulls("value")
+        found = self._read[measure]
+        if any(name not in found.columns for name in where):
+            return found.clear()
+        return found.filter(*(pl.col(name) == value for name, value in where.items()))
+
+    def by_seed(self, measure: str, **where: Any) -> Units:
+        """Return one number for each seed, the mean of its rows; a seed without a value is left out."""
+        return _by_seed(self.rows(measure, **where))
+
     def correlation(self, kind: str, script: str = "") -> Units:
         """Return the correlation of state and expressed valence."""
-        return units(self.tables, "correlation", kind=kind, script=script or self.script, dimension=VALENCE)
+        return self.by_seed("correlation", kind=kind, script=script or self.script, dimension=VALENCE)
 
     def metric(self, name: str, kind: str, of: str = "expressed", script: str = "") -> Units:
         """Return a measure of valence; dialogues in which it did not come are left out."""
-        rows = rows_of(self.tables, name, kind=kind, script=script or self.script, of=of, dimension=VALENCE)
-        if not rows.height:
-            return Units({})
-        known = rows.drop_nulls("value")
-        return Units(dict(zip(known["seed"].to_list(), known["value"].to_list(), strict=True)))
+        return self.by_seed(name, kind=kind, script=script or self.script, of=of, dimension=VALENCE)
 
     def state(self, name: str, kind: str, script: str = "") -> float | None:
         """Return a measure of the state's valence; where users alone move it, it is the same in every dialogue."""
@@ -94,14 +107,13 @@ class Held:
 
     def mean_over(self, kind: str, turns: Sequence[int]) -> Units:
         """Return the mean expressed valence over some turns."""
-        rows = rows_of(
-            self.tables, "series", kind=kind, script=self.script, of="expressed", dimension=VALENCE
-        )
-        if not rows.height:
-            return Units({})
-        some = rows.filter(pl.col("time").is_in([float(turn) for turn in turns])).drop_nulls("value")
-        means = some.group_by("seed", maintain_order=True).agg(pl.col("value").mean())
-        return Units(dict(zip(means["seed"].to_list(), means["value"].to_list(), strict=True)))
+        rows = self.rows("series", kind=kind, script=self.script, of="expressed", dimension=VALENCE)
+        return _by_seed(rows.filter(pl.col("time").is_in([float(turn) for turn in turns])))
+
+
+def _by_seed(rows: pl.DataFrame) -> Units:
+    means = rows.group_by("seed", maintain_order=True).agg(pl.col("value").mean())
+    return Units(dict(zip(means["seed"].to_list(), means["value"].to_list(), strict=True)))
 
 
 def dialogue_findings(held: Held, *, controls: bool = True) -> list[Finding]:
@@ -280,7 +292,7 @@ def _controls(held: Held) -> list[Finding]:
 
 def _same_as_signal(held: Held) -> list[Finding]:
     """Judge the caveat that α = 1 is the signal itself."""
-    series = rows_of(held.tables, "series", script=held.script, of="state")
+    series = held.rows("series", script=held.script, of="state")
     if not series.height:
         return []
     sides = [
@@ -302,7 +314,7 @@ def _same_as_signal(held: Held) -> list[Finding]:
 
 
 def _leaks(held: Held) -> Finding:
-    shares = [units(held.tables, "leaks", script=held.script, kind=kind) for kind in held.told]
+    shares = [held.by_seed("leaks", script=held.script, kind=kind) for kind in held.told]
     seeds = [seed for seed in shares[0].values if all(seed in one.values for one in shares)]
     worst = Units({seed: max(one.values[seed] for one in shares) for seed in seeds})
     return worst.finding(
@@ -322,10 +334,10 @@ def model_findings(held: Held) -> list[Finding]:
         held: what was recorded.
     """
     others = [DialogueScript.load(name).name for name in scripts() if name != held.script]
-    gap = {told: units(held.tables, "told gap", told=told) for told in (True, False)}
+    gap = {told: held.by_seed("told gap", told=told) for told in (True, False)}
     across = least([held.correlation(kind, script) for script in others for kind in held.told])
     found = [
-        units(held.tables, "distinct replies").finding(
+        held.by_seed("distinct replies").finding(
             "sampled",
             "one prompt has many replies (share of distinct ones over seeds)",
             unit="share",
@@ -347,7 +359,7 @@ def model_findings(held: Held) -> list[Finding]:
             possible=(-1.0, 1.0),
         ),
         *_reconciliation(held),
-        *_planted(held.tables),
+        *_planted(held),
     ]
     steered = held.correlation(STEERED)
     if steered.values:
@@ -393,9 +405,9 @@ def _reconciliation(held: Held) -> list[Finding]:
     return found
 
 
-def _planted(tables: Tables) -> list[Finding]:
+def _planted(held: Held) -> list[Finding]:
     """Judge whether the measures give back what was planted: rates as shares of the slope of one that always heeds."""
-    rows = rows_of(tables, "planted slope")
+    rows = held.rows("planted slope")
     if not rows.height:
         return []
     slopes: dict[int, float] = {}
@@ -411,7 +423,7 @@ def _planted(tables: Tables) -> list[Finding]:
             above=1.0 - RECOVERS,
             below=1.0 + RECOVERS,
         ),
-        units(tables, "planted correlation", heeds=0.0).within(
+        held.by_seed("planted correlation", heeds=0.0).within(
             "instrument-zero",
             "one that does not heed it does not follow it (correlation)",
             RECOVERS,

@@ -13,6 +13,7 @@ from doxa.lab.figures.channels import Part, figure, group_channels, layer, point
 from doxa.lab.figures.rows import lines_of
 from doxa.lab.measured import rows_of, units
 from doxa.lab.record import Tables
+from doxa.lab.units import Units
 from doxa.protocols.affect_dynamics.dialogue import (
     ANOTHER,
     NEUTRAL,
@@ -68,11 +69,9 @@ def dialogue_figures(held: Held) -> list[Figure]:
 def _over_turns(held: Held, of: str) -> list[dict[str, Any]]:
     out: list[dict[str, Any]] = []
     for kind in (STATELESS, *held.told):
-        rows = rows_of(held.tables, "series", kind=kind, script=held.script, of=of, dimension="valence")
-        for turn in sorted(set(rows["time"])) if rows.height else []:
-            one = units(
-                held.tables, "series", kind=kind, script=held.script, of=of, dimension="valence", time=turn
-            )
+        rows = held.rows("series", kind=kind, script=held.script, of=of, dimension="valence")
+        for (turn,), now in rows.group_by("time", maintain_order=True):
+            one = Units(dict(zip(now["seed"].to_list(), now["value"].to_list(), strict=True)))
             out.append(one.row(possible=(-1.0, 1.0), turn=turn, condition=kind))
     return out
 
@@ -83,7 +82,7 @@ def _loops(held: Held) -> Figure:
     rows: list[dict[str, Any]] = []
     for kind in held.told:
         both = {
-            of: rows_of(held.tables, "series", kind=kind, script=held.script, of=of, dimension="valence")
+            of: held.rows("series", kind=kind, script=held.script, of=of, dimension="valence")
             .filter(pl.col("time").is_between(first, last))
             .group_by("time")
             .agg(pl.col("value").mean())
