@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from doxa.dynamics.affect import VAD, VALENCE, MoodSpace, SecondOrder
-from doxa.errors import CapabilityError, InputError
-from doxa.protocols.affect import AffectSubject, Estimator, EstimatorWarning, MoodOf, ScoredEstimator
+from doxa.errors import CapabilityError, InputError, SubjectError
+from doxa.protocols.affect import AffectSubject, Estimator, MoodOf, ScoredEstimator
 from doxa.subjects.addresses import open_subject
 from doxa.subjects.base import Query, user
 from tests.protocols.affect.speakers import Says
@@ -36,15 +36,20 @@ def test_a_stance_moves_a_subject_of_its_own():
     assert AffectSubject(judge, mood).identity != judge.identity
 
 
-def test_what_got_no_answer_is_neutral_with_a_warning():
+def test_what_got_no_answer_is_not_read_into():
     class Mute(Says):
         capabilities = frozenset(open_subject("planted:noise").capabilities)
+        scores = (np.nan, np.nan)
 
         def score(self, queries):
-            return [np.full(2, np.nan) for _ in queries]
+            return [np.array(self.scores) for _ in queries]
 
-    with pytest.warns(EstimatorWarning, match="1 of 1 texts got no answer from says"):
-        assert np.array_equal(ScoredEstimator(Mute(), QUESTION).estimate(["a"]), [[0.0]])
+    judge = Mute()
+    mood = MoodOf(SecondOrder(0.5, space=VALENCE), ScoredEstimator(judge, QUESTION))
+    with pytest.raises(SubjectError, match="says gave no log-probabilities of yes and no for 'hello'"):
+        mood.at((user("hello"),))
+    judge.scores = (np.log(0.9), np.log(0.1))  # asked again, it answers
+    assert mood.at((user("hello"),)).state == pytest.approx([0.4])
 
 
 def test_what_is_wrong_is_named():

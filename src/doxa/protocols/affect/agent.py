@@ -109,7 +109,7 @@ class AffectAgent:
 
     def fresh(self, seed: int) -> AffectAgent:
         """Return the same agent at the baseline, with another seed for its replies."""
-        return AffectAgent(
+        other = AffectAgent(
             self.llm,
             self.dynamics,
             self.rule.estimator,
@@ -120,6 +120,8 @@ class AffectAgent:
             instruction=self.instruction,
             memory=self.memory,
         )
+        other.rule = self.rule  # with the readings that it has
+        return other
 
     def turn(
         self, user_text: str, *, number: int | None = None, dt: float = 1.0, silence: float = 0.0
@@ -177,15 +179,14 @@ class AffectAgent:
     def answered(self, heard: Pending, reply: Reply) -> Turn:
         """Take a reply to a turn that was heard, and return the turn.
 
-        An empty reply is missing. Where the reply moves the mood, the next turn hears it as neutral.
+        The reply is read too, as ``expressed``: an estimator that asks a subject is asked once more a turn. An empty
+        reply is missing. Where the reply moves the mood, the next turn hears it as neutral.
         """
         missing = (reply.fault or "no reason given") if reply.finish == "fault" else ""
         if not missing and not reply.text.strip():
             missing = "empty reply"
         text = "" if missing else reply.text
-        expressed = (
-            np.full(self.dynamics.space.size, np.nan) if missing else self.rule.estimator.estimate([text])[0]
-        )
+        expressed = np.full(self.dynamics.space.size, np.nan) if missing else self.rule.reading(text)
         turn = Turn(
             len(self.turns) + 1,
             heard.user,

@@ -74,8 +74,13 @@ class MoodOf:
         signal = np.zeros(self.dynamics.space.size)
         for text, weight in ((said, share), (reply, 1.0 - share)):
             if weight > 0.0 and text.strip():
-                signal = signal + weight * self._read([text])[text]
+                signal = signal + weight * self.reading(text)
         return self.dynamics.space.clipped(signal)
+
+    def reading(self, text: str) -> Float[np.ndarray, " d"]:
+        """Return the estimator's reading of a text; it is read once. An empty text is neutral."""
+        found = self._read([text])
+        return found[text] if found else np.zeros(self.dynamics.space.size)
 
     def along(self, conversation: Conversation) -> list[tuple[Float[np.ndarray, " d"], Mood]]:
         """Return the signal of each turn and the mood after it; system messages and tools move nothing."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,8 +10,7 @@ from jaxtyping import Float
 
 from doxa.canonical import Json
 from doxa.dynamics.affect import VALENCE, MoodSpace
-from doxa.errors import InputError
-from doxa.protocols.affect.estimators import EstimatorWarning
+from doxa.errors import InputError, SubjectError
 from doxa.subjects.base import Capability, Query, Subject, require, user
 
 
@@ -51,7 +49,11 @@ class ScoredEstimator:
             raise InputError(f"space={self.space.names}: must be one dimension from -1 to 1")
 
     def estimate(self, texts: Sequence[str]) -> Float[np.ndarray, "texts 1"]:
-        """Return the reading of each text; an empty one is neutral, and so, with a warning, one without an answer."""
+        """Return the reading of each text; an empty one is neutral.
+
+        Raises:
+            SubjectError: the subject gave no answer; nothing is read into that.
+        """
         there = [place for place, text in enumerate(texts) if text.strip()]
         asked = [texts[place] for place in there] + ([self.against] if self.against else [])
         if not there:
@@ -60,15 +62,13 @@ class ScoredEstimator:
         log_odds = np.array([float(scores[0]) - float(scores[1]) for scores in self.subject.score(queries)])
         out = np.zeros((len(texts), 1))
         out[there, 0] = np.tanh((log_odds[: len(there)] - (log_odds[-1] if self.against else 0.0)) / 2.0)
-        unread = np.isnan(out[:, 0])
-        if unread.any():
-            warnings.warn(
-                f"{int(unread.sum())} of {len(texts)} texts got no answer from {self.subject.address} and count as "
-                "neutral",
-                EstimatorWarning,
-                stacklevel=2,
+        unread = np.flatnonzero(np.isnan(log_odds))
+        if len(unread):
+            raise SubjectError(
+                f"{self.subject.address} gave no log-probabilities of {' and '.join(self.answers)} for "
+                f"{asked[int(unread[0])][:60]!r}; a mood cannot be read without them: ask again, or another subject"
             )
-        return np.nan_to_num(out)
+        return out
 
     def as_json(self) -> dict[str, Json]:
         """Return the subject's identity, the question and its answers."""
