@@ -293,6 +293,13 @@ def _silverbox(world: World) -> list[Finding]:
             above=1.0 - NO_GAIN,
             control=True,
         ),
+        share.minus(world.of("share of the prior", OTHER_SYSTEM)).finding(
+            "silverbox-other-system-share",
+            "and the share of the prior falls (difference of α)",
+            unit="",
+            above=0.0,
+            control=True,
+        ),
         inside.finding(
             "silverbox-inside",
             "α, free to leave (0, 1), ends strictly inside (distance from the nearer end)",
