@@ -31,22 +31,34 @@ TOLD = (FIRST, *MUS)
 SHARED = {
     *("follows-first-order", "follows-momentum-08", "follows-momentum-095"),
     *("lags-momentum-08", "lags-momentum-095", "stays-negative-momentum-08", "stays-negative-momentum-095"),
+    *("more-negative-momentum-08", "more-negative-momentum-095"),
+    *("crosses-stateless", "crosses-first-order", "settles-stateless", "settles-first-order"),
     *("stateless-flips", "coherent", "crosses-momentum-08", "crosses-momentum-095"),
     *("settles-momentum-08", "settles-momentum-095"),
     *("inertia-grows", "inertia-shown", "hysteresis-grows", "hysteresis-shown"),
 }
 SHARED_CONTROLS = {
-    *("not-anothers-state", "not-neutral-state", "not-noise-heard", "not-told", "alpha-one", "leaks"),
+    *(
+        "not-anothers-state",
+        "not-neutral-state",
+        "not-noise-heard",
+        "not-told",
+        "alpha-one",
+        "leaks",
+        "first-order-turns",
+    ),
 }
 EFFECTS = SHARED | {
     *("numbers", "loop-grows", "peak-grows", "settled", "loop-formula"),
     *("sampled", "note-works", "other-scripts", "reconciliation-momentum-08", "reconciliation-momentum-095"),
-    *("instrument", "steered", "telling-beats-steering"),
-    *("locks-in", "lets-go", "critical-gain", "calmer", "slower", "momentum-loses"),
+    *("instrument", "instrument-bias", "steered", "telling-beats-steering"),
+    *("locks-in", "lets-go", "critical-gain", "calmer", "no-sooner", "slower", "momentum-loses"),
 }
 CONTROLS = SHARED_CONTROLS | {
     *("algebra", "no-memory", "note-removed", "instrument-zero", "hears-others", "loop-not-told"),
 }
+FOLLOWS = {"follows-first-order", "follows-momentum-08", "follows-momentum-095"}
+SHORT = ("momentum-08", "momentum-095")
 LAGS = {STATELESS: 0.0, FIRST: 0.0, MUS[0]: 2.0, MUS[1]: 5.0, UNTOLD: 0.0}
 LOOPS = {STATELESS: 0.0, FIRST: 0.0, MUS[0]: 1.0, MUS[1]: 2.0}
 SETTINGS = {"linear_mus": "0,0.5,0.8,0.95", "sweep_mus": "0,0.5,0.8,0.95", "alphas": "0.2,1"}
@@ -54,24 +66,24 @@ SETTINGS = {"linear_mus": "0,0.5,0.8,0.95", "sweep_mus": "0,0.5,0.8,0.95", "alph
 
 def simulated(**shift):
     """Return tables in which all is as claimed, but for what is shifted."""
-    linear, sweep = Recorder("linear", 0), Recorder("sweep", 0)
+    linear = Recorder("linear", 0)
     record_linear(linear, (0.0, 0.5, 0.8, 0.95), 0)
     parts = [linear.tables()]
-    for seed in range(3):
+    for seed in range(2):
         sweep = Recorder("sweep", seed)
         record_sweep(sweep, (0.0, 0.5, 0.8, 0.95), (0.2, 1.0), seed)
         parts.append(sweep.tables())
-    parts += [_model(shift, seed) for seed in range(5)]
+    parts += [_model(shift, seed) for seed in range(3)]
     return Tables.concat(parts)
 
 
 def _model(shift, seed):
     value = {
-        "follows": 0.9, "control": 0.0, "early": -0.5, "flips": 0.0, "lag": 0.0, "loop": 0.0, "mu95": 0.0,
+        "follows": 0.9, "control": 0.0, "early": -0.5, "flips": 0.0, "back": 1.0, "lag": 0.0, "loop": 0.0, "mu95": 0.0,
         "leaks": 0.0, "distinct": 1.0, "gap": 1.5, "removed": 0.0, "late": 3.0, "steered": 0.8,
-        "locked": 1.5, "others": 0.0, "foretold": 1.0, "planted": 1.0, "alpha": 0.0, **shift,
+        "locked": 1.5, "others": 0.0, "foretold": 1.0, "planted": 0.0, "alpha": 0.0, **shift,
     }  # fmt: skip
-    recorder, wobble = Recorder("model", seed), 1e-3 * (seed - 2)
+    recorder, wobble = Recorder("model", seed), 1e-3 * (seed - 1)
     kinds = (STATELESS, *TOLD, UNTOLD, NEUTRAL, ANOTHER, NOISE, STEERED)
     for kind in kinds:
         _dialogue(recorder, MAIN, kind, value, wobble)
@@ -85,7 +97,7 @@ def _model(shift, seed):
     recorder.measure("told gap", value["gap"] + wobble, subject="m", told=True)
     recorder.measure("told gap", value["removed"] + wobble, subject="m", told=False)
     for heeds in (0.0, 0.5, 1.0):
-        slope = heeds ** value["planted"] * (1 + wobble)
+        slope = heeds + value["planted"] * (1 - heeds) + wobble * heeds
         recorder.measure("planted slope", slope, subject="p", heeds=heeds)
         recorder.measure("planted correlation", heeds * 0.9 + wobble, subject="p", heeds=heeds)
     for gain in (0.2, 0.6, 1.0, 1.4):
@@ -116,9 +128,11 @@ def _dialogue(recorder, script, kind, value, wobble, crossing=16.0):
         found = dict.fromkeys(METRICS, 0.0) | {
             "lag": lag, "loop": loop, "crossing": back + (wobble if of == "expressed" else 0.0),
             "coherence_autocorrelation": (0.2 if kind == STATELESS else 0.8) + wobble,
-            "recovered": value["mu95"] if kind == MUS[1] else 1.0,
-            "settled": value["mu95"] if kind == MUS[1] else 1.0,
+            "recovered": value["back"],
+            "settled": value["mu95"] if kind in (MUS[1], STATELESS) else 1.0,
         }  # fmt: skip
+        if of == "state":
+            found["recovered"] = value["mu95"] if kind in (MUS[1], STATELESS) else 1.0
         for name, number in found.items():
             recorder.measure(name, number, of=of, dimension="valence", **told)
         for turn in range(1, 26):
@@ -127,7 +141,8 @@ def _dialogue(recorder, script, kind, value, wobble, crossing=16.0):
                 shown = 0.1 * np.sin(turn) + (value["alpha"] if kind == FIRST else 0.0)
             recorder.measure("series", shown, axis="turn", time=turn, of=of, dimension="valence", **told)
     for turn in range(1, 26):
-        recorder.measure("series", 0.1, axis="turn", time=turn, of="signal", dimension="valence", **told)
+        heard = 0.1 * np.sin(turn)
+        recorder.measure("series", heard, axis="turn", time=turn, of="signal", dimension="valence", **told)
 
 
 @pytest.fixture(scope="module")
@@ -156,31 +171,34 @@ def test_all_holds_where_all_is_as_claimed(study, usual):
 @pytest.mark.parametrize(
     ("shift", "fallen"),
     [
-        ({"follows": 0.4}, {"follows-first-order", "other-scripts", "telling-beats-steering"}),
+        ({"follows": 0.4}, {*FOLLOWS, "other-scripts", "telling-beats-steering"}),
         ({"control": 0.8}, {"not-anothers-state", "not-neutral-state", "not-noise-heard"}),
-        ({"early": 0.3}, {"stays-negative-momentum-08", "stays-negative-momentum-095"}),
+        ({"early": 0.3}, {f"{what}-{mu}" for what in ("stays-negative", "more-negative") for mu in SHORT}),
         ({"flips": 4.0}, {"stateless-flips"}),
-        ({"lag": -5.0}, {"lags-momentum-08", "inertia-grows"}),
+        ({"back": 0.0}, {"stateless-flips"}),
+        ({"lag": -5.0}, {"lags-momentum-08", "lags-momentum-095", "inertia-grows", "inertia-shown"}),
         ({"loop": 3.0}, {"hysteresis-grows", "hysteresis-shown"}),
-        ({"mu95": 1.0}, {"crosses-momentum-095", "settles-momentum-095"}),
+        (
+            {"mu95": 1.0},
+            {f"{what}-{who}" for what in ("crosses", "settles") for who in ("stateless", SHORT[1])},
+        ),
         ({"leaks": 0.3}, {"leaks"}),
         ({"distinct": 0.1}, {"sampled"}),
         ({"gap": 0.0}, {"note-works"}),
         ({"removed": 1.0}, {"note-removed"}),
-        ({"late": -1.0}, {"reconciliation-momentum-08"}),
+        ({"late": -1.0}, {"reconciliation-momentum-08", "reconciliation-momentum-095"}),
         ({"steered": 0.0}, {"steered"}),
-        ({"locked": 0.0}, {"locks-in"}),
+        ({"locked": 0.0}, {"locks-in", "critical-gain"}),
         ({"others": 0.9}, {"hears-others"}),
         ({"foretold": 2.5}, {"critical-gain"}),
-        ({"planted": 9.0}, {"instrument"}),
+        ({"planted": 0.5}, {"instrument", "instrument-bias"}),
         ({"alpha": 0.1}, {"alpha-one"}),
     ],
 )
 def test_each_claim_falls_where_it_is_not_so(study, usual, shift, fallen):
     linear = Tables(*(frame.filter(frame["condition"] != "model") for frame in usual))
-    tables = Tables.concat([linear, *(_model(shift, seed) for seed in range(5))])
-    found = judged(study, tables)
-    assert {name for name in fallen if found[name].verdict == "holds"} == set()
+    tables = Tables.concat([linear, *(_model(shift, seed) for seed in range(3))])
+    assert {name for name, one in judged(study, tables).items() if one.verdict != "holds"} == fallen
 
 
 def test_nothing_measured_is_unresolved_and_not_an_error(study):
@@ -231,7 +249,9 @@ def test_numbers_alone_run_without_a_model(tmp_path):
 
 
 def test_a_planted_subject_does_not_follow_what_it_cannot_read(tmp_path):
-    found = run_study("affect-dynamics", overrides={"subject": "planted:bayesian", "seeds": 2}, out=tmp_path)
+    found = run_study(
+        "affect-dynamics", overrides={"subject": "planted:noise", "seeds": 2, "memory": 0}, out=tmp_path
+    )
     by_id = {one.id: one for one in found.findings}
     assert set(by_id) == SHARED | SHARED_CONTROLS
     for kind in ("first-order", "momentum-08", "momentum-095"):
@@ -240,9 +260,9 @@ def test_a_planted_subject_does_not_follow_what_it_cannot_read(tmp_path):
     assert by_id["crosses-momentum-08"].estimate == 1.0
 
 
-def test_a_dry_run_counts_the_questions():
+def test_a_dry_run_counts_the_questions(tmp_path):
     todo = plan("affect-dynamics", overrides={"subject": "http://localhost:1/v1#m"})
-    expected = expect_missing(todo)["http://localhost:1/v1#m"]
+    expected = expect_missing(todo, tmp_path)["http://localhost:1/v1#m"]
     # nine dialogues of 25 turns each; without the state told, a dialogue is the stateless one
     assert expected.calls == 5 * 7 * 25
 

@@ -33,12 +33,13 @@ ASKED = {
     },
     "persuasive-power": {"n": "8", "dimensions": "trust,knowledge", "permutations": "100"},
     "debate-confidence": {"per_condition": "8", "conditions": "self_debate,public_bets"},
+    "affect-dynamics": {"seeds": "2", "memory": "0", "controls": "false"},
 }
 """Small published runs."""
 
 
 class Speaker:
-    """Answers whatever the three studies ask, and halts after a number of questions until it may go on."""
+    """Answers whatever the studies ask, and halts after a number of questions until it may go on."""
 
     def __init__(self) -> None:
         self.halt_at = 0

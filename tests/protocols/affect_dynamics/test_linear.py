@@ -78,7 +78,7 @@ def test_oracles_are_recorded_and_small():
 
 
 def test_settling_by_hand():
-    # α = 1 has settled once the relief has ended, eight turns after it began
+    # alpha = 1 has settled once the relief has ended, eight turns after it began
     assert settling(momentum(0.0)) == (8.0, -0.7)
     never, _ = settling(momentum(0.99, 0.9))
     assert never is None

@@ -41,8 +41,8 @@ RECOVERS = 0.1
 """Ours: how far the recovered share of a planted mood may be off, per unit."""
 DISTINCT, LEAKS = 0.5, 0.05
 """Ours: least share of distinct replies to one prompt, and most replies that recite the state."""
-PUBLISHED_RECOVERY = (1.0, 0.0)
-"""Share of runs that recovered at momentum 0.8 (of runs described only) and at 0.95 (none of five)."""
+PUBLISHED_RECOVERY = (0.0, 1.0, 1.0, 0.0)
+"""Share of runs that recovered: stateless, first order, momentum 0.8 (all in words only) and 0.95 (none of five)."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,16 @@ class Held:
         values = self.metric(name, kind, "state", script)
         return values.mean if values.values else None
 
+    def crossing(self, kind: str) -> Units:
+        """Return the turn at which replies came back; one that never did is taken to come after the last turn."""
+        rows = self.rows("crossing", kind=kind, script=self.script, of="expressed", dimension=VALENCE)
+        shares = self.metric("recovered", kind).values
+        came = _by_seed(rows).values
+        late = float(len(self.main) + 1)
+        return Units(
+            {seed: share * came.get(seed, 0.0) + (1.0 - share) * late for seed, share in shares.items()}
+        )
+
     def mean_over(self, kind: str, turns: Sequence[int]) -> Units:
         """Return the mean expressed valence over some turns."""
         rows = self.rows("series", kind=kind, script=self.script, of="expressed", dimension=VALENCE)
@@ -154,8 +164,10 @@ def _follows(held: Held) -> list[Finding]:
 def _lags(held: Held) -> list[Finding]:
     found: list[Finding] = []
     early = range(held.main.reconciliation, held.main.reconciliation + EARLY)
+    bare = held.mean_over(STATELESS, early)
     for kind in held.momenta:
-        found.append(
+        shown = held.mean_over(kind, early)
+        found += [
             held.metric("lag", kind)
             .minus(held.metric("lag", FIRST))
             .finding(
@@ -163,58 +175,70 @@ def _lags(held: Held) -> list[Finding]:
                 f"{kind}: replies come later behind what is heard than with the first order",
                 unit="turns",
                 above=0.0,
-            )
-        )
-        found.append(
-            held.mean_over(kind, early).finding(
+            ),
+            shown.finding(
                 f"stays-negative-{_id(kind)}",
                 f"{kind}: replies are negative in the first {EARLY} turns of the reconciliation",
                 unit="valence",
                 below=0.0,
-            )
-        )
+            ),
+            shown.minus(bare).finding(
+                f"more-negative-{_id(kind)}",
+                f"{kind}: they are more negative there than stateless ones",
+                unit="valence",
+                below=0.0,
+            ),
+        ]
+    return [
+        *found,
+        held.mean_over(FIRST, early).finding(
+            "first-order-turns",
+            "first order: replies are not negative there",
+            unit="valence",
+            above=0.0,
+            control=True,
+        ),
+        *_stateless(held),
+    ]
+
+
+def _stateless(held: Held) -> list[Finding]:
     heard = held.state("crossing", STATELESS)
-    back = held.metric("crossing", STATELESS)
-    found.append(
-        back.less(heard or 0.0).finding(
+    gains = [
+        held.metric("coherence_autocorrelation", kind).minus(
+            held.metric("coherence_autocorrelation", STATELESS)
+        )
+        for kind in held.told
+    ]
+    return [
+        (Units({}) if heard is None else held.crossing(STATELESS).less(heard)).finding(
             "stateless-flips",
             "stateless: replies are back within a turn of what is heard, or never left (turns later)",
             unit="turns",
             below=FLIPS,
-        )
-    )
-    found.append(
-        least(
-            [
-                held.metric("coherence_autocorrelation", kind).minus(
-                    held.metric("coherence_autocorrelation", STATELESS)
-                )
-                for kind in held.told
-            ]
-        ).finding(
+        ),
+        least(gains).finding(
             "coherent",
             "replies are more coherent from turn to turn with a state than without (least gain in autocorrelation)",
             unit="r",
             above=0.0,
-        )
-    )
-    return found
+        ),
+    ]
 
 
 def _recovers(held: Held) -> list[Finding]:
-    """Judge recovery of the state, which is the same in all dialogues, by crossing and by settling."""
+    """Judge recovery of the state by crossing and by settling, and tell that of the replies."""
     found: list[Finding] = []
-    low, high = held.momenta[0], held.momenta[-1]
+    kinds = (STATELESS, FIRST, held.momenta[0], held.momenta[-1])
     for name, said in (("recovered", "crosses"), ("settled", "settles")):
-        for kind, paper in zip((low, high), PUBLISHED_RECOVERY, strict=True):
+        for kind, paper in zip(kinds, PUBLISHED_RECOVERY, strict=True):
             comes = paper > 0.5
-            share = held.state(name, kind)
             expressed = held.metric(name, kind)
             found.append(
-                number(
+                _of_state(
+                    held.metric(name, kind, "state"),
                     f"{said}-{_id(kind)}",
                     f"{kind}: the state {said if comes else f'never {said}'} within the dialogue (share of runs)",
-                    share,
                     above=0.5 if comes else None,
                     below=None if comes else 0.5,
                     unit="share",
@@ -225,6 +249,14 @@ def _recovers(held: Held) -> list[Finding]:
     return found
 
 
+def _of_state(values: Units, name: str, claim: str, **rest: Any) -> Finding:
+    """Return a finding about the state: a number where it is the same in all dialogues, as users alone move it."""
+    known = set(values.values.values())
+    if len(known) > 1:
+        return values.finding(name, claim, **rest)
+    return number(name, claim, known.pop() if known else None, n=len(values.values), **rest)
+
+
 def _grows(held: Held) -> list[Finding]:
     """Judge inertia and hysteresis over first order and momenta."""
     found: list[Finding] = []
@@ -232,20 +264,11 @@ def _grows(held: Held) -> list[Finding]:
         ("inertia", "lag", "the lag behind what is heard", "turns"),
         ("hysteresis", "loop", "the loop over what is heard", ""),
     ):
-        states = [held.state(metric, kind) for kind in held.told]
-        rises = [
-            later - sooner for sooner, later in pairwise(states) if sooner is not None and later is not None
-        ]
-        found.append(
-            number(
-                f"{name}-grows",
-                f"{said} grows with momentum: state (smallest rise)",
-                min(rises) if len(rises) == len(held.told) - 1 else None,
-                above=0.0,
-                unit=unit,
-                note=", ".join(f"{value:.3g}" for value in states if value is not None),
-            )
-        )
+        states = [held.metric(metric, kind, "state") for kind in held.told]
+        rises = least([later.minus(sooner) for sooner, later in pairwise(states)])
+        means = ", ".join(f"{one.mean:.3g}" for one in states if one.values)
+        claim = f"{said} grows with momentum: state (smallest rise)"
+        found.append(_of_state(rises, f"{name}-grows", claim, above=0.0, unit=unit, note=means))
         shown = [held.metric(metric, kind) for kind in held.told]
         found.append(
             shown[-1]
@@ -291,20 +314,22 @@ def _controls(held: Held) -> list[Finding]:
 
 
 def _same_as_signal(held: Held) -> list[Finding]:
-    """Judge the caveat that α = 1 is the signal itself."""
-    series = held.rows("series", script=held.script, of="state")
-    if not series.height:
-        return []
+    """Judge the caveat that α = 1 is the signal itself, so that only telling it differs from the stateless agent."""
     sides = [
-        series.filter(pl.col("kind") == kind).select("seed", "dimension", "time", "value")
-        for kind in (STATELESS, FIRST)
+        held.rows("series", kind=FIRST, script=held.script, of=of).select(
+            "seed", "dimension", "time", "value"
+        )
+        for of in ("signal", "state")
+        if held.rows("series").height
     ]
+    if not sides:
+        return []
     both = sides[0].join(sides[1], on=["seed", "dimension", "time"], suffix="_other")
     apart = (both["value"] - both["value_other"]).abs().max()
     return [
         number(
             "alpha-one",
-            "the first order at α = 1 is the stateless series (largest difference); only telling it differs",
+            "the first order at α = 1 is what a stateless agent hears (largest difference); only telling it differs",
             float(apart) if both.height else None,  # type: ignore[arg-type]
             below=1e-12,
             control=True,
@@ -410,11 +435,17 @@ def _planted(held: Held) -> list[Finding]:
     rows = held.rows("planted slope")
     if not rows.height:
         return []
-    slopes: dict[int, float] = {}
+    slopes, biases = dict[int, float](), dict[int, float]()
+    by_rate: dict[float, dict[int, float]] = {}
     for (seed,), some in rows.group_by("seed", maintain_order=True):
         ordered = some.sort("heeds")
-        share = ordered["value"].to_numpy() / ordered["value"].to_numpy()[-1]
-        slopes[int(seed)] = float(np.polyfit(ordered["heeds"].to_numpy(), share, 1)[0])  # type: ignore[arg-type]
+        rates, found = ordered["heeds"].to_numpy(), ordered["value"].to_numpy()
+        share, own = found / found[-1], int(seed)  # type: ignore[arg-type]
+        slopes[own], biases[own] = (float(one) for one in np.polyfit(rates, share, 1))
+        for rate, one in zip(rates[:-1], share[:-1], strict=True):
+            by_rate.setdefault(float(rate), {})[own] = float(one)
+    ends = [(rate, Units(shares).interval().ends) for rate, shares in by_rate.items()]
+    covered = [end[0] <= rate <= end[1] for rate, end in ends if end is not None]
     return [
         Units(slopes).finding(
             "instrument",
@@ -422,6 +453,14 @@ def _planted(held: Held) -> list[Finding]:
             unit="share",
             above=1.0 - RECOVERS,
             below=1.0 + RECOVERS,
+            note=f"intervals over {held.shown} hold {sum(covered)} of {len(covered)} planted rates",
+        ),
+        Units(biases).within(
+            "instrument-bias",
+            "and none is taken for another (recovered where nothing is planted, from the line)",
+            RECOVERS,
+            unit="share",
+            control=False,
         ),
         held.by_seed("planted correlation", heeds=0.0).within(
             "instrument-zero",

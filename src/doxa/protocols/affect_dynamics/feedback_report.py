@@ -70,22 +70,20 @@ def _critical(tables: Tables, loop: dict[float, Units]) -> Finding:
     foretold = gaps(tables, "foretold")
     gains = sorted(loop)
     step = max((later - sooner for sooner, later in pairwise(gains)), default=0.0)
+    never = gains[-1] + step
     seen, expected = (
-        {seed: _from(gains, table, seed) for seed in loop[gains[0]].values} for table in (loop, foretold)
+        {seed: _from(gains, table, seed) or never for seed in loop[gains[0]].values}
+        for table in (loop, foretold)
     )
-    off = {
-        seed: seen_at - expected_at
-        for seed, seen_at in seen.items()
-        if seen_at is not None and (expected_at := expected[seed]) is not None
-    }
-    told = ", ".join(f"{'never' if gain is None else f'{gain:g}'}" for gain in seen.values())
+    off = {seed: seen[seed] - expected[seed] for seed in seen}
+    told = ", ".join("never" if gain == never else f"{gain:g}" for gain in seen.values())
     return Units(off).finding(
         "critical-gain",
         "the gain from which on it locks in is the one that the open response curve foretells (seen minus foretold)",
         unit="gain",
         above=-1.5 * step,
         below=1.5 * step,
-        note=f"one step of the grid is {step:.2g}; locked in from {told}",
+        note=f"one step of the grid is {step:.2g}; locked in from {told}; never counts as one step beyond the grid",
     )
 
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from doxa.lab.measured import number, rows_of, units
 from doxa.lab.record import Finding, Tables
+from doxa.protocols.affect_dynamics.linear import LONG_TURNS
 
 PUBLISHED: dict[str, dict[float, tuple[float, float]]] = {
     "peak": {0.0: (-0.70, 0.005), 0.5: (-0.88, 0.005), 0.8: (-1.04, 0.005), 0.95: (-0.77, 0.005)},
@@ -30,7 +31,12 @@ MOMENTUM = (0.5, 0.8, 0.95)
 def linear_findings(tables: Tables) -> list[Finding]:
     """Return the findings of shock, relief and sine."""
     free = _table(tables, clip=False)
-    return [_numbers(tables, free), *_orders(tables), _settled(free), *_oracles(tables, free)]
+    return [
+        _numbers(tables, free),
+        *_orders(tables),
+        _settled(free, _table(tables, clip=True)),
+        *_oracles(tables, free),
+    ]
 
 
 def _table(tables: Tables, *, clip: bool) -> dict[str, dict[float, float]]:
@@ -98,15 +104,19 @@ def _orders(tables: Tables) -> list[Finding]:
     return found
 
 
-def _settled(free: dict[str, dict[float, float]]) -> Finding:
-    wrong = [mu for mu, settled in free["settled"].items() if bool(settled) != (mu <= SETTLES)]
+def _settled(*tables: dict[str, dict[float, float]]) -> Finding:
+    wrong = [
+        mu for one in tables for mu, settled in one["settled"].items() if bool(settled) != (mu <= SETTLES)
+    ]
+    known = sum(len(one["settled"]) for one in tables)
     return number(
         "settled",
-        "the state has settled at turn 25 for momenta up to 0.5 and for no larger one (momenta where not so)",
-        float(len(wrong)) if free["settled"] else None,
+        "the state has settled at turn 25 for momenta up to 0.5 and for no larger one, with the ends of the scale and "
+        "without (where not so)",
+        float(len(wrong)) if known else None,
         above=-0.5,
         below=0.5,
-        n=len(free["settled"]),
+        n=known,
     )
 
 
@@ -162,17 +172,27 @@ def sweep_findings(tables: Tables) -> list[Finding]:
         )
     settled = _by_momentum(tables, "settling", "normalised")
     rises = [later - sooner for sooner, later in pairwise(settled.values())]
-    found.append(
+    turns = ", ".join(f"{mu:g}: {value:g}" for mu, value in settled.items())
+    censored = f"what has not settled in {LONG_TURNS} turns counts as {LONG_TURNS}"
+    found += [
+        number(
+            "no-sooner",
+            "normalised momentum never lets the state settle sooner (smallest rise to the next momentum)",
+            min(rises) if rises else None,
+            above=-0.5,
+            unit="turns",
+            n=len(rises),
+            note=f"{turns}; {censored}",
+        ),
         number(
             "slower",
-            "and it settles no sooner, and later at the end of the grid (last minus first)",
+            "and lets it settle later at the end of the grid (last momentum minus first)",
             None if not rises else settled[max(settled)] - settled[min(settled)],
             above=0.0,
             unit="turns",
             n=len(rises),
-            note=", ".join(f"{mu:g}: {value:g}" for mu, value in settled.items()),
-        )
-    )
+        ),
+    ]
     equal = _by_momentum(tables, "settling", "first order at equal jump")
     ahead = [settled[mu] - equal[mu] for mu in MOMENTUM if mu in settled and mu in equal]
     found.append(
@@ -198,5 +218,10 @@ def _by_momentum(tables: Tables, measure: str, kind: str) -> dict[float, float]:
     rows = rows_of(tables, measure, kind=kind)
     if not rows.height:
         return {}
-    means = rows.drop_nulls("value").group_by("mu").agg(pl.col("value").mean()).sort("mu")
+    means = (
+        rows.with_columns(pl.col("value").fill_null(float(LONG_TURNS)))
+        .group_by("mu")
+        .agg(pl.col("value").mean())
+        .sort("mu")
+    )
     return dict(zip(means["mu"], means["value"], strict=True))
