@@ -115,7 +115,8 @@ def roll(
             moved = network.start(given, given_net)
         else:
             moved = network.transition(state.flatten(1, 2)[None], given, given_net)
-        noise = torch.randn(moved.mean.shape, generator=generator, dtype=moved.mean.dtype)
+        half = (*moved.mean.shape[:2], rows * ((count + 1) // 2), moved.mean.shape[3])
+        noise = _in_pairs(torch.randn(half, generator=generator, dtype=u.dtype), rows, count)
         drawn = moved.mean if n_samples == 0 else moved.mean + moved.scale * noise
         state = drawn[0].view(drawn.shape[1], rows, count, -1)
         latents.append(_mixture(network.fused_gaussian(moved), rows))
@@ -174,10 +175,8 @@ def _sample_paths(
         count = min(left, at_once)
         left -= count
         wide = [one.repeat_interleave(count, 2) for one in (context, batch.u, batch.u_net)]
-        # Paths come in pairs of opposite noise: their mean is exact wherever the guide is linear.
         half = draw_noise(network.shape, [generator], steps, rows * ((count + 1) // 2), context.dtype)
-        half = half.view(*half.shape[:3], rows, -1, half.shape[-1])
-        noise = torch.cat((half, -half), 4)[:, :, :, :, :count].flatten(3, 4)
+        noise = _in_pairs(half, rows, count)
         if n_samples == 0:
             noise = torch.zeros_like(noise)
         given = batch._replace(u=wide[1], u_net=wide[2])
@@ -185,6 +184,12 @@ def _sample_paths(
             given = given._replace(features=batch.features.repeat_interleave(count, 3))
         path = network.guide(given, wide[0], noise)
         yield _Paths(*(one.view(*one.shape[:3], rows, count, -1) for one in path))
+
+
+def _in_pairs(half: Float[torch.Tensor, "*steps half n"], rows: int, count: int) -> torch.Tensor:
+    """Return noise of ``count`` paths for each row, in pairs of opposites: means of linear models are then exact."""
+    paths = half.unflatten(-2, (rows, -1))
+    return torch.cat((paths, -paths), -2)[..., :count, :].flatten(-3, -2)
 
 
 def _mixture(of: Gaussian, rows: int) -> Gaussian:

@@ -70,6 +70,15 @@ def latent_recovery(
     return Recovery(np.sqrt(square), 1 - square / spread, linear, np.array(coverage))
 
 
+def affine_fit(
+    mean: Float[np.ndarray, "N T k"], truth: Float[np.ndarray, "N T n"]
+) -> Float[np.ndarray, "N T n"]:
+    """Return latents taken through the affine map to the truth with the least squares; steps with NaN do not count."""
+    inside = np.isfinite(mean).all(-1) & np.isfinite(truth).all(-1)
+    matrix = _coefficients(mean[inside], truth[inside])
+    return mean @ matrix[:-1] + matrix[-1]
+
+
 def _coefficients(
     of: Float[np.ndarray, "rows a"], on: Float[np.ndarray, "rows b"]
 ) -> Float[np.ndarray, "a_and_one b"]:
