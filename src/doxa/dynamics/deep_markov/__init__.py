@@ -11,7 +11,7 @@ from doxa.lazy import loader
 
 if TYPE_CHECKING:
     from doxa.dynamics.deep_markov.model import DeepMarkovModel
-    from doxa.dynamics.deep_markov.physics_guided import DMM, PgDMM
+    from doxa.dynamics.deep_markov.models import DMM, PgDMM
     from doxa.dynamics.deep_markov.prior import Oscillator, PhysicsPrior, UnstablePriorWarning
     from doxa.dynamics.deep_markov.recovery import Recovery, latent_recovery
     from doxa.dynamics.deep_markov.results import Elbo, FitResult, Forecast, History, Posterior
@@ -45,7 +45,7 @@ __all__ = [
 __getattr__ = loader(
     __name__,
     {
-        "DMM": "physics_guided",
+        "DMM": "models",
         "DeepMarkovModel": "model",
         "DivergedError": "training",
         "Elbo": "results",
@@ -54,7 +54,7 @@ __getattr__ = loader(
         "Forecast": "results",
         "History": "results",
         "Oscillator": "prior",
-        "PgDMM": "physics_guided",
+        "PgDMM": "models",
         "PhysicsPrior": "prior",
         "Posterior": "results",
         "Recovery": "recovery",

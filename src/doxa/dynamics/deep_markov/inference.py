@@ -115,7 +115,8 @@ def roll(
             moved = network.start(given, given_net)
         else:
             moved = network.transition(state.flatten(1, 2)[None], given, given_net)
-        noise = torch.randn(moved.mean.shape, generator=generator, dtype=moved.mean.dtype)
+        half = (*moved.mean.shape[:2], rows * ((count + 1) // 2), moved.mean.shape[3])
+        noise = _in_pairs(torch.randn(half, generator=generator, dtype=u.dtype), rows, count)
         drawn = moved.mean if n_samples == 0 else moved.mean + moved.scale * noise
         state = drawn[0].view(drawn.shape[1], rows, count, -1)
         latents.append(_mixture(network.fused_gaussian(moved), rows))
@@ -165,7 +166,7 @@ def _beginnings(batch: Batch, ends: Int[torch.Tensor, " E"]) -> Batch:
 def _sample_paths(
     network: Network, batch: Batch, n_samples: int, generator: torch.Generator
 ) -> Iterator[_Paths]:
-    """Yield paths of the guide, some at a time; ``n_samples=0`` yields the path of means."""
+    """Yield ``n_samples`` paths of the guide, some at a time; 0 yields the path of means."""
     context = network.context(batch)
     _, steps, rows, width = context.shape
     at_once = max(1, NUMBERS_AT_ONCE // (steps * rows * width))
@@ -174,7 +175,8 @@ def _sample_paths(
         count = min(left, at_once)
         left -= count
         wide = [one.repeat_interleave(count, 2) for one in (context, batch.u, batch.u_net)]
-        noise = draw_noise(network.shape, [generator], steps, rows * count, context.dtype)
+        half = draw_noise(network.shape, [generator], steps, rows * ((count + 1) // 2), context.dtype)
+        noise = _in_pairs(half, rows, count)
         if n_samples == 0:
             noise = torch.zeros_like(noise)
         given = batch._replace(u=wide[1], u_net=wide[2])
@@ -182,6 +184,12 @@ def _sample_paths(
             given = given._replace(features=batch.features.repeat_interleave(count, 3))
         path = network.guide(given, wide[0], noise)
         yield _Paths(*(one.view(*one.shape[:3], rows, count, -1) for one in path))
+
+
+def _in_pairs(half: Float[torch.Tensor, "*steps half n"], rows: int, count: int) -> torch.Tensor:
+    """Return noise of ``count`` paths for each row, in pairs of opposites: means of linear models are then exact."""
+    paths = half.unflatten(-2, (rows, -1))
+    return torch.cat((paths, -paths), -2)[..., :count, :].flatten(-3, -2)
 
 
 def _mixture(of: Gaussian, rows: int) -> Gaussian:

@@ -27,7 +27,9 @@ def _double_tanh(x: Any) -> Any:
     return math.tanh(x)
 
 
-@overload(_tanh, inline="always")
+@overload(
+    _tanh, jit_options={"error_model": "numpy", "fastmath": {"contract", "reassoc"}}
+)  # as ``vectorised``
 def _compiled_tanh(x: Any) -> Any:
     """Return tanh: the library's of double numbers, of single ones Eigen's rational function (error 4e-7).
 

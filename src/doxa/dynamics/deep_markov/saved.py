@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 
 from doxa.dynamics.deep_markov.model import DeepMarkovModel
-from doxa.dynamics.deep_markov.physics_guided import DMM, PgDMM
+from doxa.dynamics.deep_markov.models import DMM, PgDMM
 from doxa.dynamics.deep_markov.prior import PhysicsPrior
 from doxa.dynamics.deep_markov.sequences import Scales
 from doxa.dynamics.deep_markov.weights import NetworkShape

@@ -58,9 +58,9 @@ class Scales(NamedTuple):
 
 
 def pad_sequences(
-    sequences: Sequence[Float[np.ndarray, "_steps channels"]],
+    sequences: Sequence[Numbers],
 ) -> tuple[Float[np.ndarray, "N T channels"], Int[np.ndarray, " N"]]:
-    """Return sequences of different lengths as one array, padded with zeros at the end, and their lengths.
+    """Return arrays [steps, channels] as one, padded with zeros at the end, and their lengths.
 
     >>> pad_sequences([np.ones((2, 1)), np.ones((3, 1))])[1]
     array([2, 3])
@@ -84,7 +84,7 @@ def read_sequences(
     input_dim: int,
     mask: Numbers = None,
     lengths: Numbers = None,
-    missing: Missing = "refuse",
+    missing: str = "refuse",
 ) -> Sequences:
     """Return observations and inputs as checked arrays.
 
@@ -150,7 +150,7 @@ def read_inputs(u: Numbers, rows: int, steps: int, input_dim: int) -> Float[np.n
 
 
 def measure_scales(
-    data: Sequences, prior: PhysicsPrior | None, latent_dim: int, *, centre: bool, normalise: Normalise
+    data: Sequences, prior: PhysicsPrior | None, latent_dim: int, *, centre: bool, normalise: str
 ) -> Scales:
     """Return shifts and scales that give every observed channel, input and latent coordinate unit variance.
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from doxa.dynamics.deep_markov.model import DeepMarkovModel
-from doxa.dynamics.deep_markov.physics_guided import DMM, PgDMM
+from doxa.dynamics.deep_markov.models import DMM, PgDMM
 from doxa.dynamics.deep_markov.prior import PhysicsPrior
 from doxa.dynamics.deep_markov.results import FitResult
 from doxa.dynamics.deep_markov.stack import fit_stack

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from doxa.dynamics.deep_markov.model import DeepMarkovModel, Precision
@@ -60,7 +61,7 @@ class PgDMM(DeepMarkovModel):
         n = prior.latent_dim
         if latent_dim not in (None, n):
             raise InputError(f"latent_dim={latent_dim}: the prior has {n}; leave it out, or change the prior")
-        p = obs_dim or prior.obs_dim
+        p = prior.obs_dim if obs_dim is None else obs_dim
         if p is None:
             raise InputError("obs_dim: the prior has no C, so say how many channels are observed")
         if emission == "prior" and prior.obs_dim != p:
@@ -73,6 +74,8 @@ class PgDMM(DeepMarkovModel):
             raise InputError(f"input_dim={q}: the prior takes {prior.input_dim} input(s)")
         if alpha_form == "sigmoid" and learn_alpha and not 0 < alpha < 1:
             raise InputError(f"alpha={alpha}: must be in (0, 1) to be learned; fix it with learn_alpha=False")
+        if not (0 <= alpha <= 1 or (alpha_form == "free" and math.isfinite(alpha))):
+            raise InputError(f"alpha={alpha}: must be in [0, 1], or finite with alpha_form='free'")
         fixed = not learn_alpha
         super().__init__(
             NetworkShape(
