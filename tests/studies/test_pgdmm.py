@@ -28,7 +28,8 @@ SLUG = "pgdmm"
 CONTROLS = {
     *("pendulum-wrong-sign-share", "pendulum-wrong-sign-gain"),
     *("pendulum-other-system-share", "pendulum-other-system-gain"),
-    *("linear-no-gain", "linear-bound", "crack-no-gain", "silverbox-other-system-gain"),
+    *("linear-no-gain", "linear-bound", "crack-no-gain"),
+    *("silverbox-other-system-gain", "silverbox-other-system-share"),
     *("belief-response-bayes", "belief-share-bayes"),
 }
 
@@ -149,6 +150,7 @@ def _silver(value, seed):
         rows.add("one-step rmse", off * factor, model, split="test")
         rows.ahead(value["forecast"] if model == GUIDED else 0.31 * factor, model)
     rows.ahead(value["other forecast"], OTHER_SYSTEM)
+    rows.add("share of the prior", value["other share"], OTHER_SYSTEM)
     for aligned in ("as it is", "aligned"):
         rows.latent("rmse", value["silverbox velocity"], GUIDED, "velocity", aligned)
         rows.latent("rmse", 9.0, NETWORK, "velocity", aligned)
@@ -202,7 +204,10 @@ def test_the_effects_and_their_controls_are_told_apart():
                 *("silverbox-bands-train", "silverbox-bands-test", "belief-bands-test"),
             },
         ),
-        ({"other share": 0.9}, {"pendulum-wrong-sign-share", "pendulum-other-system-share"}),
+        (
+            {"other share": 0.9},
+            {"pendulum-wrong-sign-share", "pendulum-other-system-share", "silverbox-other-system-share"},
+        ),
         (
             {"other forecast": 0.2},
             {"pendulum-wrong-sign-gain", "pendulum-other-system-gain", "silverbox-other-system-gain"},
@@ -217,6 +222,7 @@ def test_the_effects_and_their_controls_are_told_apart():
         ({"one-step": 0.03}, {"silverbox-one-step"}),
         ({"silverbox velocity": 12.0}, {"silverbox-velocity", "silverbox-velocity-aligned"}),
         ({"alpha": 0.995}, {"silverbox-inside"}),
+        ({"alpha": 0.2}, {"silverbox-other-system-share"}),
         ({"response": 0.9}, {"belief-response"}),
         ({"bayesian response": 0.6}, {"belief-response-bayes"}),
         ({"bayesian share": 0.4}, {"belief-share", "belief-share-bayes"}),

@@ -74,6 +74,18 @@ def test_gusts_move_the_pendulum_and_are_not_told():
     assert np.abs(still.states - blown.states).max() > 0.01
 
 
+def test_first_angles_are_even_or_normal_with_one_variance():
+    even, normal = (
+        simulate_pendulum(stream(0, "swings"), 4000, 1, pendulum=Pendulum(dt=1e-9), normal=normal).states[
+            :, 0, 0
+        ]
+        for normal in (False, True)
+    )
+    assert np.abs(even).max() <= 1.0 < np.abs(normal).max()
+    assert even.var() == pytest.approx(1.0 / 3.0, rel=0.05)
+    assert normal.var() == pytest.approx(1.0 / 3.0, rel=0.05)
+
+
 def test_a_bob_that_hangs_is_in_the_middle_of_the_lower_half():
     pictures = bob_pictures(np.array([[0.0, np.pi / 2]])).reshape(1, 2, 16, 16)
     down, right = pictures[0]

@@ -50,9 +50,11 @@ def make_world(A: list[list[float]], process: float, seen: float, rows: int, **o
 
 @pytest.fixture(scope="module")
 def line() -> World:
-    """One latent, trained until the posterior is exact but for a percent or two."""
+    """One latent, trained until the posterior is exact but for a percent or two; half of the sequences are cut off."""
     world = make_world([[0.9]], 0.4, 0.5, 1024, guide="direct")
-    world.model.fit(world.observed, steps=2500, lr=1e-2, batch=64)
+    chance = stream(1, "cuts")
+    lengths = np.where(chance.random(1024) < 0.5, chance.integers(1, STEPS + 1, 1024), STEPS)
+    world.model.fit(world.observed, lengths=lengths, steps=2500, lr=1e-2, batch=64)
     return world
 
 
@@ -92,15 +94,15 @@ def test_inferred_means_are_those_of_the_smoother(line):
 
 @pytest.mark.slow
 def test_bands_hold_what_they_promise(line, turn):
-    """Bands of 95 percent around latents that the model knows all about hold 93 to 97 percent of them."""
-    for world in (line, turn):
+    """Bands of 95 percent hold 95 percent of the latents, to one point, or three where training was short."""
+    for world, points in ((line, 0.01), (turn, 0.03)):
         found = latent_recovery(world.model.infer(world.observed), world.latents)
-        assert (np.abs(found.coverage - 0.95) < 0.02).all()
+        assert (np.abs(found.coverage - 0.95) < points).all()
 
 
 @pytest.mark.slow
 def test_one_step_forecasts_are_those_of_the_filter(line):
-    """Trained on whole sequences, the guide still filters beginnings of them; forecasts within five percent."""
+    """A guide that has seen beginnings of sequences filters: forecasts within five percent of their spread."""
     few = line.observed[:200]
     ahead, exact = line.model.one_step(few, n_samples=64), kalman_filter(line.system, few)
     error = np.sqrt(((ahead.obs_mean - exact.predicted_means)[:, 1:] ** 2).mean())

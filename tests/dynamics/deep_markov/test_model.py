@@ -164,6 +164,18 @@ def test_training_goes_on_where_it_stopped():
     assert abs(second.history.divergence[0] - first.history.divergence[-1]) < first.history.divergence[0]
 
 
+def test_frozen_parts_stay_and_the_others_move():
+    model = small()
+    model.fit(X, U, steps=5)
+    before = {name: one.clone() for name, one in model.fitted().network.weights.items()}
+    model.fit(X, U, steps=5, frozen=["learned", "physics", "alpha"])
+    for name, one in model.fitted().network.weights.items():
+        still = name.split(".")[0] in ("learned", "physics", "alpha")
+        assert torch.equal(one, before[name]) == still, name
+    with pytest.raises(InputError, match="did you mean 'emission'"):
+        model.fit(X, U, steps=1, frozen=["emision"])
+
+
 def test_callbacks_are_told_where_training_stands():
     told = []
     result = small().fit(X, U, steps=60, kl_anneal=100, callbacks=[told.append])

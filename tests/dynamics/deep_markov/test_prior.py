@@ -33,6 +33,16 @@ def test_continuous_and_discrete_forms_agree_with_the_block_exponential():
     assert (prior.latent_dim, prior.input_dim, prior.obs_dim) == (2, 1, 1)
 
 
+def test_continuous_time_is_found_again_from_the_steps():
+    from doxa.dynamics import to_continuous
+
+    A, B = np.array([[0.0, 1.0], [-9.81, -0.1]]), np.array([[0.0], [1.0]])
+    prior = PhysicsPrior.from_continuous(A, B, 0.05)
+    again = to_continuous(prior.A, prior.B, 0.05)
+    assert np.allclose(again.A, A, atol=1e-9)
+    assert np.allclose(again.B, B, atol=1e-9)
+
+
 def test_a_prior_is_read_from_json_as_it_was_written():
     prior = Oscillator(f0=68.3, zeta=0.05, dt=1 / 610.35, gain=1.0, process_std=[0.1, 2.0])
     again = PhysicsPrior.from_dict(prior.to_dict())
@@ -47,6 +57,8 @@ def test_a_prior_is_read_from_json_as_it_was_written():
 def test_a_prior_that_grows_is_said_so_with_its_eigenvalues():
     with pytest.warns(UnstablePriorWarning, match=r"1\.1, 0\.5"):
         PhysicsPrior.linear([[1.1, 0], [0, 0.5]])
+    with pytest.warns(UnstablePriorWarning, match=r"1\.105"):
+        PhysicsPrior.from_continuous([[0.1]], None, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ def test_the_system_has_the_moments_of_the_world():
     np.testing.assert_allclose(np.cov(free[:, 0].T), system.covariance, rtol=0.08, atol=1e-3)
     moved = free[:, 1] - free[:, 0] @ system.A.T
     np.testing.assert_allclose(np.cov(moved.T), system.Q, rtol=0.1, atol=1e-7)
-    assert system.R[0, 0] == HIDDEN_NOISE**2 and GUST > 0.0
+    assert system.R[0, 0] == HIDDEN_NOISE**2
+    assert GUST > 0.0
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ def write(folder, lines, name="series.csv"):
 
 def test_a_table_of_two_sequences(tmp_path):
     own = read_series(write(tmp_path, ROWS))
-    assert own.names == ("a", "b") and own.channels == ("x",)
+    assert own.names == ("a", "b")
+    assert own.channels == ("x",)
     assert own.lengths.tolist() == [6, 4]
     assert own.observed.shape == own.inputs.shape == own.truth.shape == (2, 6, 1)
     np.testing.assert_array_equal(own.observed[0, :, 0], np.arange(6))
@@ -36,8 +37,11 @@ def test_rows_of_a_sequence_need_not_stand_together(tmp_path):
 
 def test_one_sequence_with_a_gap_and_two_channels(tmp_path):
     own = read_series(write(tmp_path, ["x1,x2", "1,2", "3,", "5,6", "7,8"]))
-    assert own.observed.shape == (1, 4, 2) and own.inputs is None and own.truth is None
-    assert np.isnan(own.observed[0, 1, 1]) and own.observed[0, 1, 0] == 3.0
+    assert own.observed.shape == (1, 4, 2)
+    assert own.inputs is None
+    assert own.truth is None
+    assert np.isnan(own.observed[0, 1, 1])
+    assert own.observed[0, 1, 0] == 3.0
 
 
 @pytest.mark.parametrize(

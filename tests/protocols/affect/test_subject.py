@@ -4,6 +4,7 @@ import pytest
 from doxa.dynamics.affect import FirstOrder, SecondOrder, Stateless
 from doxa.errors import CapabilityError
 from doxa.protocols.affect import (
+    AffectAgent,
     AffectSubject,
     CallableEstimator,
     FixedState,
@@ -147,6 +148,25 @@ def test_a_vector_tells_the_mood_to_open_weights_in_place_of_words(tiny):
         AffectSubject(Tuned(), MOOD, SteeringInjector(vector))
     with pytest.raises(CapabilityError, match="has no open weights"):
         mood_vector(Tuned(), layers=[0])
+
+
+def test_a_control_steers_by_the_states_that_it_was_given(tiny):
+    from doxa.lens.steering import steered
+
+    vector = mood_vector(tiny, layers=[0, 1])
+    given = FixedState(np.array([[0.5, 0.0, 0.0], [-0.7, 0.0, 0.0]]), SteeringInjector(vector, scale=3.0))
+    control = AffectSubject(tiny, MOOD, given)
+    queries = [Query(one, ("yes", "no")) for one in (talk(NASTY), talk(NASTY, "no .", NICE))]
+    found = control.score(queries)
+    for query, state, scores in zip(queries, (0.5, -0.7), found, strict=True):
+        with steered(tiny.model, vector, 3.0 * state):
+            assert np.array_equal(tiny.score([query])[0], scores)
+    agent = AffectAgent(tiny, SecondOrder(0.8), injector=given, sampling=Sampling(max_tokens=3))
+    assert agent.steering(agent.hear(NASTY)).strength == 1.5
+    with pytest.raises(CapabilityError, match="tell it in the prompt"):
+        AffectSubject(Tuned(), MOOD, given)
+    with pytest.raises(CapabilityError, match="no open weights to steer"):
+        AffectAgent(lambda conversation, sampling: "", SecondOrder(0.8), injector=given)
 
 
 def test_a_planted_belief_is_what_it_was_whatever_the_mood():

@@ -142,6 +142,7 @@ class DeepMarkovModel:
         batch: int = 0,
         schedule: Schedule = "cosine",
         clip_norm: float = 5.0,
+        frozen: Sequence[str] = (),
     ) -> FitResult:
         """Train from fresh weights, or further where the model was fitted before (units are then kept).
 
@@ -158,16 +159,18 @@ class DeepMarkovModel:
             batch: sequences of a step; 0 takes all.
             schedule: course of the learning rate.
             clip_norm: longest gradient.
+            frozen: parts of a fitted model that stay as they are (see ``FitPlan``).
 
         Raises:
-            InputError: the sequences are malformed, or a channel is constant.
+            InputError: the sequences are malformed, a channel is constant, or a frozen part is unknown.
             DivergedError: the bound stopped being a number.
         """
         from doxa.dynamics.deep_markov.stack import fit_stack
 
         plan = FitPlan(
-            steps=steps, lr=lr, kl_anneal=kl_anneal, batch=batch, schedule=schedule, clip_norm=clip_norm
-        )
+            steps=steps, lr=lr, kl_anneal=kl_anneal, batch=batch, schedule=schedule, clip_norm=clip_norm,
+            frozen=tuple(frozen),
+        )  # fmt: skip
         data = self.read(x, u, mask, lengths)
         return fit_stack([self], [data], seeds=[seed], plan=plan, callbacks=callbacks)[0]
 
@@ -303,7 +306,8 @@ class DeepMarkovModel:
     ) -> Forecast:
         """Return for each step what is expected from the steps before it, and from them alone.
 
-        The guide reads a whole sequence, the future included; so it is run anew on each beginning of a sequence.
+        The guide reads a whole sequence, the future included; so it is run anew on each beginning of a sequence. One
+        that was trained on whole sequences alone does this less well; cut some of them off (``lengths``) in training.
         Entry t of the result is the forecast of step t; the first comes from the prior's own start. NaN beyond the end.
         """
         network, scales, batch, data = self._ready(x, u, mask, lengths)

@@ -73,6 +73,12 @@ class PhysicsPrior:
         Warns:
             UnstablePriorWarning: an eigenvalue of A_d is larger than 1 in size.
         """
+        _warn_if_unstable(A_d)
+        return cls._linear(A_d, B_d, C, known)
+
+    @classmethod
+    def _linear(cls, A_d: Numbers, B_d: Numbers, C: Numbers, known: Mapping[str, Numbers]) -> PhysicsPrior:
+        """Return a linear prior, stable or not."""
         transition = _matrix("A_d", A_d)
         if transition.shape[0] != transition.shape[1]:
             raise InputError(f"A_d has shape {transition.shape}: must be square")
@@ -80,14 +86,6 @@ class PhysicsPrior:
         effect = None if B_d is None else _matrix("B_d", B_d)
         if effect is not None and effect.shape[0] != n:
             raise InputError(f"B_d has shape {effect.shape}: must have {n} rows, as A_d has")
-        size = np.abs(np.linalg.eigvals(transition))
-        if size.max() > 1 + 1e-9:
-            told = ", ".join(f"{one:.4g}" for one in sorted(size, reverse=True))
-            warnings.warn(
-                f"A_d is unstable: sizes of its eigenvalues {told}; forecasts of the prior alone grow without bound",
-                UnstablePriorWarning,
-                stacklevel=2,
-            )
         return cls._checked(transition, effect, C, None, n, 0 if effect is None else effect.shape[1], known)
 
     @classmethod
@@ -106,7 +104,8 @@ class PhysicsPrior:
         transition = _matrix("A_c", A_c)
         inputs = np.zeros((transition.shape[0], 0)) if B_c is None else _matrix("B_c", B_c)
         moves = discretise(transition, inputs, dt, method)
-        return cls.linear(moves.A, None if B_c is None else moves.B, C, **known)
+        _warn_if_unstable(moves.A)
+        return cls._linear(moves.A, None if B_c is None else moves.B, C, known)
 
     @classmethod
     def callable(
@@ -117,7 +116,11 @@ class PhysicsPrior:
         input_dim: int = 0,
         **known: Numbers,
     ) -> PhysicsPrior:
-        """Return the prior z_t = f(z_{t-1}, u_t), f of torch operations over any leading dimensions, in units."""
+        """Return the prior z_t = f(z_{t-1}, u_t), f of torch operations over any leading dimensions, in units.
+
+        Nothing says in which units its latents vary by about 1, as they should inside the networks: give
+        ``latent_scale`` where they do not.
+        """
         if latent_dim < 1 or input_dim < 0:
             raise InputError(f"latent_dim={latent_dim}, input_dim={input_dim}: must be >= 1 and >= 0")
         return cls._checked(None, None, C, f, latent_dim, input_dim, known)
@@ -214,6 +217,25 @@ class Oscillator(PhysicsPrior):
         force = None if gain is None else [[0.0], [omega**2 * gain]]
         prior = PhysicsPrior.from_continuous(motion, force, dt, C=[[1.0, 0.0]], **known)
         super().__init__(**{name: getattr(prior, name) for name in PhysicsPrior.__dataclass_fields__})
+
+
+def _warn_if_unstable(A_d: Numbers) -> None:
+    """Warn whoever called the maker of a prior that its open loop grows, with the sizes of the eigenvalues."""
+    transition = np.asarray(A_d, dtype=float)
+    if (
+        transition.ndim != 2
+        or transition.shape[0] != transition.shape[1]
+        or not np.isfinite(transition).all()
+    ):
+        return
+    size = np.abs(np.linalg.eigvals(transition))
+    if size.max() > 1 + 1e-9:
+        told = ", ".join(f"{one:.4g}" for one in sorted(size, reverse=True))
+        warnings.warn(
+            f"A_d is unstable: sizes of its eigenvalues {told}; forecasts of the prior alone grow without bound",
+            UnstablePriorWarning,
+            stacklevel=3,
+        )
 
 
 def _matrix(name: str, value: Numbers) -> Float[np.ndarray, "rows columns"]:

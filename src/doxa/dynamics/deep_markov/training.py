@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -16,7 +16,7 @@ from doxa.dynamics.deep_markov.batches import Batch
 from doxa.dynamics.deep_markov.network import Network, Terms
 from doxa.dynamics.deep_markov.results import FitResult, History
 from doxa.dynamics.deep_markov.weights import NetworkShape
-from doxa.errors import DoxaError, InputError
+from doxa.errors import DoxaError, InputError, did_you_mean
 from doxa.nets.optimiser import StackedAdamW
 from doxa.nets.plan import Schedule, TrainingPlan
 from doxa.streams import stream, torch_stream
@@ -51,6 +51,8 @@ class FitPlan:
         betas: decay rates of the optimiser's moments.
         clip_norm: longest gradient of one model's loss in nats per time step; 0 switches clipping off.
         stretch: steps over which the history is averaged.
+        frozen: parts that stay as they are, of "recurrent", "guide", "start", "physics", "learned",
+            "emission", "alpha".
     """
 
     steps: int
@@ -62,6 +64,7 @@ class FitPlan:
     betas: tuple[float, float] = (0.96, 0.999)
     clip_norm: float = 5.0
     stretch: int = 50
+    frozen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.steps < 0 or self.batch < 0 or self.kl_anneal < 0 or self.stretch < 1:
@@ -116,9 +119,10 @@ def train(
     began = time.perf_counter()
     weights = {name: tensor.contiguous() for name, tensor in network.weights.items()}
     network.weights = weights
-    zeros = [torch.zeros_like(weight) for weight in weights.values()]
+    moving = _moving(weights, plan.frozen)
+    zeros = [torch.zeros_like(weight) for weight in moving.values()]
     optimiser = StackedAdamW(
-        weights,
+        moving,
         zeros,
         [zero.clone() for zero in zeros],
         updates=0,
@@ -195,6 +199,24 @@ class _Feed:
         return np.stack(
             [stream(seed, "deep-markov", "order", epoch).permutation(self._rows) for seed in self._seeds]
         )
+
+
+def _moving(weights: Mapping[str, torch.Tensor], frozen: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Return the weights that are not frozen.
+
+    Raises:
+        InputError: a part is unknown, or nothing is left to train.
+    """
+    parts = {name.split(".")[0] for name in weights}
+    for part in frozen:
+        if part not in parts:
+            raise InputError(f"frozen: the model has no part {part!r}; {did_you_mean(part, parts)}")
+    moving = {name: weight for name, weight in weights.items() if name.split(".")[0] not in frozen}
+    if not moving:
+        raise InputError(
+            "frozen: every part is frozen, so there is nothing to train; steps=0 leaves all as it is"
+        )
+    return moving
 
 
 def _what_diverged(step: int, terms: Terms) -> str:

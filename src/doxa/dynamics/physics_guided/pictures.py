@@ -121,7 +121,7 @@ def _recovery(tables: Tables, world: str) -> list[Figure]:
         told = {name: row[name] for name in ("subject", "coordinate", "aligned")}
         score = units(tables, "r2", condition=world, split="test", **told)
         label = f"{row['coordinate']}, {row['aligned']}"
-        lines.append(score.row(label=label, model=row["subject"]))
+        lines.append(score.row(possible=(-float("inf"), 1.0), label=label, model=row["subject"]))
     return [
         intervals(
             f"{world}-recovery",

@@ -20,7 +20,7 @@ from doxa.protocols.affect.estimators import Estimator, VaderVAD
 from doxa.protocols.affect.injectors import Injector, PromptInjector
 from doxa.protocols.affect.mood import MoodOf, Source
 from doxa.protocols.affect.saving import read, write
-from doxa.protocols.affect.steering import SteeringInjector
+from doxa.protocols.affect.steering import Steering, steering_of, steers
 from doxa.protocols.affect.turn import Turn
 from doxa.subjects.base import Conversation, Message, Reply, Sampling, Subject, assistant, system, user
 
@@ -81,7 +81,7 @@ class AffectAgent:
         self.rule = MoodOf(dynamics, estimator or VaderVAD(), signal_source, user_weight)
         micro = isinstance(llm, Subject) and llm.form == "micro"
         self.injector = injector or PromptInjector("micro" if micro else "verbal")
-        if isinstance(self.injector, SteeringInjector) and not isinstance(llm, Subject):
+        if steers(self.injector) and not isinstance(llm, Subject):
             raise CapabilityError("a function has no open weights to steer; tell it in the prompt instead")
         self.sampling = sampling
         self.instruction = instruction
@@ -164,17 +164,17 @@ class AffectAgent:
         """Return a reply to a turn that was heard; a function's answer is a reply too."""
         if not isinstance(self.llm, Subject):
             return Reply(self.llm(heard.prompt, self.sampling))
-        strength = self.steering(heard)
-        if strength is None or not isinstance(self.injector, SteeringInjector):
+        steering = self.steering(heard)
+        if steering is None:
             return self.llm.reply([heard.prompt], sampling=self.sampling)[0]
-        with self.injector.answering(self.llm, strength):
+        with steering.by.answering(self.llm, steering.strength):
             return self.llm.reply([heard.prompt], sampling=self.sampling)[0]
 
-    def steering(self, heard: Pending) -> float | None:
-        """Return how strongly the model's activations are steered at a turn, None where they are not."""
-        if isinstance(self.dynamics, Stateless) or not isinstance(self.injector, SteeringInjector):
+    def steering(self, heard: Pending) -> Steering | None:
+        """Return how the model's activations are steered at a turn, None where they are not."""
+        if isinstance(self.dynamics, Stateless):
             return None
-        return self.injector.strength(heard.mood.state)
+        return steering_of(self.injector, heard.mood.state, heard.mood.turn)
 
     def answered(self, heard: Pending, reply: Reply) -> Turn:
         """Take a reply to a turn that was heard, and return the turn.

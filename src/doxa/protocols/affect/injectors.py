@@ -179,8 +179,12 @@ class FixedState:
     def inject(self, conversation: Conversation, state: Float[np.ndarray, " d"], turn: int) -> Conversation:
         """Return the conversation with the given state of this turn told in it."""
         del state
-        told = np.atleast_2d(self.states)
-        return self.injector.inject(conversation, told[min(turn, len(told)) - 1], turn)
+        return self.injector.inject(conversation, self.state_at(turn), turn)
+
+    def state_at(self, turn: int) -> Float[np.ndarray, " d"]:
+        """Return the given state of a turn, which is counted from 1."""
+        given = np.atleast_2d(self.states)
+        return given[min(turn, len(given)) - 1]
 
     def as_json(self) -> dict[str, Json]:
         """Return the digest of the states and how they are told."""
