@@ -164,6 +164,7 @@ def _ahead(tables: Tables, world: str) -> list[Figure]:
 
 def _shares(tables: Tables, world: str) -> list[Figure]:
     rows = rows_of(tables, "alpha", condition=world)
+    bounds = None if world == "silverbox" else (0.0, 1.0)  # there the share is free
     lines: list[dict[str, Any]] = []
     for model in rows["subject"].unique(maintain_order=True) if rows.height else ():
         own = rows.filter(pl.col("subject") == model)
@@ -171,7 +172,7 @@ def _shares(tables: Tables, world: str) -> list[Figure]:
             continue
         for time in sorted(own["time"].unique().to_list()):
             score = units(tables, "alpha", condition=world, subject=model, time=time)
-            lines.append(score.row(possible=(0.0, 1.0), model=model, time=time))
+            lines.append(score.row(possible=bounds, model=model, time=time))
     if not lines:
         return []
     return [
@@ -185,6 +186,6 @@ def _shares(tables: Tables, world: str) -> list[Figure]:
             group="model",
             x_title="optimiser step",
             value_title="α",
-            domain=(0.0, 1.0),
+            domain=bounds,
         )
     ]
