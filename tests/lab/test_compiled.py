@@ -4,8 +4,11 @@ import os
 import subprocess
 import sys
 
+import numpy as np
+import pytest
+
 from doxa.lab import compiled as home
-from doxa.lab.compiled import compiled, kernels_digest
+from doxa.lab.compiled import compiled, kernels_digest, vectorised
 
 HELPER = """
 from doxa.lab.compiled import compiled
@@ -73,3 +76,21 @@ def test_a_compiler_without_such_a_store_keeps_nothing(monkeypatch):
         return 2 * x
 
     assert compiled(twice)(4) == 8
+
+
+def test_vectorised_kernels_divide_as_numpy_does_and_plain_ones_raise():
+    def shares(x: np.ndarray, out: np.ndarray) -> float:
+        total = 0.0
+        for j in range(len(x)):
+            out[j] = 1.0 / x[j]
+            total += x[j]
+        return total
+
+    def inverse(x: float) -> float:
+        return 1.0 / x
+
+    out = np.empty(3)
+    assert vectorised(shares)(np.array([0.0, 2.0, 4.0]), out) == 6
+    assert out.tolist() == [np.inf, 0.5, 0.25]
+    with pytest.raises(ZeroDivisionError):
+        compiled(inverse)(0.0)

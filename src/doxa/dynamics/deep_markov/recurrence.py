@@ -2,7 +2,8 @@
 
 Everything that can be computed for all steps at once stands outside the loops: projections of inputs and gradients of
 weights. What is left runs in compiled kernels, because a step is so little work that torch would spend its time on
-calls: 60 steps of 50 rows and 32 units, both ways and with gradients, take 27 ms in ``torch.nn.GRU`` and 5 ms here.
+calls: 60 steps of 50 rows and 32 units, both ways and with gradients, take a quarter of the time that
+``torch.nn.GRU`` takes.
 Groups are replicates, directions and streams.
 """
 
