@@ -21,6 +21,13 @@ from doxa.subjects.base import Capability
         ("openai/gpt?revision=2", "https", "https://api.openai.com/v1", {"revision": "2"}, "gpt"),
         ("ollama/gemma:2b", "http", "http://localhost:11434/v1", {}, "gemma:2b"),
         ("openai/gpt", "https", "https://api.openai.com/v1", {}, "gpt"),
+        (
+            "affect:first-order?alpha=0.5#planted:noise?p_yes=1",
+            "affect",
+            "first-order",
+            {"alpha": "0.5"},
+            "planted:noise?p_yes=1",
+        ),
     ],
 )
 def test_parts(address: str, scheme: str, name: str, options: dict[str, str], model: str) -> None:
@@ -32,8 +39,15 @@ def test_parts(address: str, scheme: str, name: str, options: dict[str, str], mo
     [
         ("planed:noise", "did you mean 'planted'"),
         ("opnai/gpt", "did you mean 'openai'"),
-        ("xyz", r"begins with none of hf:, http:, .*planted:.* or openai/, .*; known: hf, "),
+        ("xyz", r"begins with none of affect:, hf:, .*planted:.* or openai/, .*; known: affect, "),
         ("planted:", "says no name"),
+        ("affect:first-order", "name what is put around whom, as in affect:first-order#organism:sound"),
+        ("affect:#planted:noise", "name what is put around whom"),
+        ("affect:first-order#planed:noise", "did you mean 'planted'"),
+        (
+            "affect:first-order?alpha#http://host/v1?key=secret#m",
+            "options are name=value, as in affect:first-order",
+        ),
         ("planted:noise?p_yes", r"options are name=value, as in planted:noise\?option=1"),
         ("planted:noise?p_yes=1&p_yes=0", "gives an option twice"),
         ("http://host/v1", "name the model behind '#'"),

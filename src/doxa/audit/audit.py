@@ -14,7 +14,7 @@ from doxa.audit.study import chosen, judged
 from doxa.errors import InputError
 from doxa.lab.run import Running, RunResult, run_study
 from doxa.lab.store import RunFolder
-from doxa.subjects.addresses import identity, parse_address
+from doxa.subjects.addresses import answering, identity, parse_address
 from doxa.subjects.organisms import member, members
 
 DEFAULT_SUBJECT = "organism:leaning"
@@ -203,9 +203,10 @@ def _cards(result: RunResult) -> dict[str, BeliefCard]:
 
 
 def _own_twin(subject: str) -> str | None:
-    """Return the address of an organism's sound twin; other subjects have none."""
-    parts = parse_address(subject)
+    """Return the address of an organism's sound twin, with what is put around it; other subjects have none."""
+    parts = answering(subject)
     if parts.scheme != "organism":
         return None
-    twin = member(parts.name).twin
-    return f"organism:{twin}"
+    twin = f"organism:{member(parts.name).twin}"
+    around, sharp, _ = subject.rpartition("#")
+    return f"{around}{sharp}{twin}"

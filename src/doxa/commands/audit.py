@@ -9,6 +9,7 @@ import typer
 
 from doxa.commands.expecting import print_expected, refuse_prompts
 from doxa.commands.options import (
+    Affect,
     AsJson,
     DryRun,
     Executor,
@@ -22,6 +23,7 @@ from doxa.commands.options import (
     Seeds,
     Set,
     Workers,
+    in_mood,
     settings_of,
 )
 from doxa.commands.printing import print_json
@@ -43,6 +45,7 @@ def audit(
         Path | None,
         typer.Option("--series", help="Folder of saved checkpoints: which facts flipped, and when."),
     ] = None,
+    affect: Affect = None,
     preset: Preset = "embedded",
     settings: Set = None,
     seed: Seed = None,
@@ -61,7 +64,7 @@ def audit(
 
     With --series, --set takes facts=, form= and band=.
     """
-    from doxa.audit.audit import audit_subject, audit_zoo, audited, zoo_settings
+    from doxa.audit.audit import DEFAULT_SUBJECT, audit_subject, audit_zoo, audited, zoo_settings
     from doxa.lab.progress import default_meter
     from doxa.lab.run import plan
     from doxa.subjects.budget import Budget
@@ -77,6 +80,11 @@ def audit(
         "meter": default_meter(),
         "budget": Budget.of(max_calls, max_tokens),
     }
+    if affect is not None:
+        if zoo or series is not None:
+            raise InputError("--affect puts a mood around one subject; leave out --zoo and --series")
+        subject = in_mood(affect, DEFAULT_SUBJECT if subject is None else subject)
+        twin = None if twin is None else in_mood(affect, twin)
     if zoo and subject is not None:
         raise InputError(f"--zoo audits every organism; leave out {subject!r}")
     if series is not None and (zoo or subject is not None or twin is not None):

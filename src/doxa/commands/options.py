@@ -18,6 +18,10 @@ Set = Annotated[
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the first replicate.")]
 Seeds = Annotated[int | None, typer.Option("--seeds", help="How many replicates.")]
 SubjectAddress = Annotated[str | None, typer.Option("--subject", help="Address of the subject to ask.")]
+Affect = Annotated[
+    str | None,
+    typer.Option("--affect", help="Mood around the subject: second-order?mu=0.9, first-order?alpha=0.5, ..."),
+]
 Executor = Annotated[str, typer.Option("--executor", help="inline, processes or ray.")]
 Workers = Annotated[
     int | None, typer.Option("--workers", help="Cells at once; by default what the cores allow.")
@@ -36,6 +40,28 @@ Prompts = Annotated[
     Path | None,
     typer.Option("--prompts", help="With --dry-run: write all questions to this file (JSON lines)."),
 ]
+
+
+def in_mood(affect: str | None, subject: str | None) -> str | None:
+    """Return the address of a subject with a mood around it; without a mood its own.
+
+    Raises:
+        InputError: there is no such mood, or nobody to have it.
+
+    >>> in_mood("second-order?mu=0.9", "organism:leaning")
+    'affect:second-order?mu=0.9#organism:leaning'
+    """
+    if affect is None:
+        return subject
+    if subject is None:
+        raise InputError(f"--affect {affect}: name who is to have the mood with --subject")
+    if "#" in affect:
+        raise InputError(f"--affect {affect}: must be a rule and its options, as in second-order?mu=0.9")
+    from doxa.subjects.addresses import form
+
+    address = f"affect:{affect}#{subject}"
+    form(address)
+    return address
 
 
 def settings_of(settings: list[str] | None, **shared: Any) -> dict[str, Any]:

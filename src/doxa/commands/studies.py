@@ -9,6 +9,7 @@ import typer
 
 from doxa.commands.expecting import print_expected, refuse_prompts
 from doxa.commands.options import (
+    Affect,
     AsJson,
     DryRun,
     Executor,
@@ -23,6 +24,7 @@ from doxa.commands.options import (
     Set,
     SubjectAddress,
     Workers,
+    in_mood,
     settings_of,
 )
 from doxa.commands.printing import print_json, say, table
@@ -53,6 +55,7 @@ def run(
     seed: Seed = None,
     seeds: Seeds = None,
     subject: SubjectAddress = None,
+    affect: Affect = None,
     out: Out = Path("runs"),
     executor: Executor = "inline",
     workers: Workers = None,
@@ -74,7 +77,7 @@ def run(
     _run_studies(
         chosen,
         preset=preset,
-        overrides=settings_of(settings, seed=seed, seeds=seeds, subject=subject),
+        overrides=settings_of(settings, seed=seed, seeds=seeds, subject=in_mood(affect, subject)),
         out=out,
         executor=executor,
         workers=workers,

@@ -18,9 +18,9 @@ from doxa.lab.store import RunFolder
 
 if TYPE_CHECKING:
     from doxa.lab.run import Plan
-    from doxa.subjects.base import Conversation
+    from doxa.subjects.base import Conversation, Subject
     from doxa.subjects.counting import Spending
-    from doxa.subjects.rehearsal import Expected, Known, RehearsalSubject
+    from doxa.subjects.rehearsal import Expected, Known
 
 
 @dataclass(frozen=True)
@@ -68,16 +68,12 @@ def expect(
     asked = [key for key in keys if todo.cells[key].subjects]
     if not asked:
         return {}
-    from doxa.subjects.addresses import hosted, parse_address, rehearse
-    from doxa.subjects.schemes import subjects
+    from doxa.subjects.addresses import hosted, metered, rehearse
+    from doxa.subjects.rehearsal import rehearsal_of
 
     addresses = {address for key in asked for address in todo.cells[key].subjects}
-    wanted = {
-        address
-        for address in addresses
-        if (hosted(address) if hosted_only else subjects.get(parse_address(address).scheme).metered)
-    }
-    stand_ins: dict[str, RehearsalSubject] = {}
+    wanted = {address for address in addresses if (hosted(address) if hosted_only else metered(address))}
+    stand_ins: dict[str, Subject] = {}
     with _known_replies(out / "replies.sqlite") as known:
         for key in asked:
             cell = todo.cells[key]
@@ -86,12 +82,14 @@ def expect(
             for address in cell.subjects:
                 if address not in stand_ins:
                     stand_ins[address] = rehearse(address, known)
-                    if heed is not None and address in wanted:
-                        stand_ins[address].heed = partial(heed, address)
+                    rehearsal = rehearsal_of(stand_ins[address])
+                    if heed is not None and address in wanted and rehearsal is not None:
+                        rehearsal.heed = partial(heed, address)
             context = Context(todo.study.slug, todo.config, cell, opener=stand_ins.__getitem__)
             with contextlib.suppress(Exception):  # the cell itself will say what is wrong
                 todo.study.code.run(cell, context)
-    return {address: subject.expected for address, subject in stand_ins.items() if address in wanted}
+    counted = {address: rehearsal_of(subject) for address, subject in stand_ins.items() if address in wanted}
+    return {address: rehearsal.expected for address, rehearsal in counted.items() if rehearsal is not None}
 
 
 def prompt_line(address: str, conversation: Conversation, options: Sequence[str]) -> str:

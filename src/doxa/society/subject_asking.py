@@ -15,7 +15,7 @@ from doxa.elicit.asking import read_reply
 from doxa.elicit.reading import Found, Reading, Refusal, Unparsed
 from doxa.society.requests import Opinion, Request, Rewrite, Summarise, strings
 from doxa.subjects.base import Conversation, Reply, Sampling, Subject
-from doxa.subjects.rehearsal import RehearsalSubject
+from doxa.subjects.rehearsal import rehearsal_of
 from doxa.subjects.together import together
 
 Read: TypeAlias = Callable[[Reply], Reading]
@@ -66,7 +66,7 @@ class Asker:
         return found, again
 
     def _reading(self, request: Request, row: int, reply: Reply, read: Read) -> Reading:
-        if isinstance(self.subject, RehearsalSubject):
+        if rehearsal_of(self.subject) is not None:
             # says nothing; the calls are counted as if every reply could be read and no two agents said the same
             said = f"agent {request.agent[row]}, step {request.time}"
             if isinstance(request, Opinion):
@@ -81,7 +81,7 @@ class Asker:
         self, request: Request, name: str, talks: Sequence[Conversation], attempt: int, temperature: float
     ) -> list[Reply]:
         """Return the replies: one call for each population, of several at once where the subject is elsewhere."""
-        if isinstance(self.subject, RehearsalSubject) and attempt:
+        if attempt and rehearsal_of(self.subject) is not None:
             return [Reply("")] * len(talks)
         sampling = Sampling(temperature, self.max_tokens, seed=self.seed, sample=attempt)
         groups: dict[str, list[int]] = {}

@@ -36,7 +36,7 @@ from doxa.protocols.persuasion.pictures import (
 )
 from doxa.protocols.persuasion.published_report import published_findings
 from doxa.streams import stream
-from doxa.subjects.addresses import form, parse_address
+from doxa.subjects.addresses import answering, form
 
 PUBLISHED = Published(
     fractions={
@@ -198,7 +198,7 @@ def check(config: Any) -> None:
     if config.opponents:
         _check_opponents(config)
     for address in (config.subject, config.skeptic, *config.opponents):
-        if address and form(address) == "micro" and parse_address(address).scheme != "planted":
+        if address and form(address) == "micro" and answering(address).scheme != "planted":
             raise InputError(
                 f"{address}: speaks micro-English, and the arguments are plain English; the same script is run by "
                 "small networks with: doxa run persuasive-power --set experiments=dialogue"

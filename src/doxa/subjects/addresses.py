@@ -9,6 +9,7 @@ http://host:8000/v1?scores=true#model   any OpenAI-compatible server; scores= wh
                                         price=3,15 dollars per million tokens of prompts and replies
 inspect:provider/model                  any model that Inspect reaches (extra inspect)
 openai/model, vllm/model, ...           short names for well-known servers
+affect:second-order?mu=0.9#ADDRESS      any of these with a mood (``doxa.protocols.affect``)
 myscheme:name?option=1                  what a plug-in adds to the registry ``doxa.subjects.schemes.subjects``
 """
 
@@ -19,10 +20,10 @@ from typing import cast
 from urllib.parse import parse_qsl
 
 from doxa.errors import InputError, did_you_mean
-from doxa.subjects.base import Subject
+from doxa.subjects.base import Capability, Subject
 from doxa.subjects.budget import BudgetedSubject, Ledger
 from doxa.subjects.rehearsal import Known, RehearsalSubject
-from doxa.subjects.schemes import Address, Form, subjects
+from doxa.subjects.schemes import Address, Form, Price, subjects
 
 SHORT_NAMES = {
     "openai": "https://api.openai.com/v1",
@@ -36,7 +37,7 @@ def parse_address(address: str) -> Address:
     """Take an address apart.
 
     Raises:
-        InputError: unknown scheme, no name, or a server without a model.
+        InputError: unknown scheme, no name, a server without a model, or nothing to put something around.
     """
     short, slash, rest = address.partition("/")
     if slash and short in SHORT_NAMES:
@@ -61,10 +62,35 @@ def parse_address(address: str) -> Address:
         # what stands in a query may be somebody's key, so that no message shows it
         text = f"{url}#{model}"
         return Address(scheme, url, _options(query, text, f"{url}?scores=true#{model}"), model, text)
+    if subjects.get(scheme).wraps:
+        return _wrapping(scheme, rest)
     name, _, query = rest.partition("?")
     if not name:
         raise InputError(f"subject {address!r}: says no name behind '{scheme}:'")
     return Address(scheme, name, _options(query, address, f"{scheme}:{name}?option=1&other=2"), text=address)
+
+
+def _wrapping(scheme: str, rest: str) -> Address:
+    """Return an address whose scheme puts something around the subject behind its first ``#``."""
+    place, _, within = rest.partition("#")
+    name, _, query = place.partition("?")
+    if not name or not within:
+        raise InputError(
+            f"subject '{scheme}:{place}': name what is put around whom, as in {scheme}:{name or 'name'}#organism:sound"
+        )
+    text = f"{scheme}:{place}#{parse_address(within).text}"
+    example = f"{scheme}:{name}?option=1&other=2#organism:sound"
+    return Address(scheme, name, _options(query, text, example), within, text)
+
+
+def answering(address: str) -> Address:
+    """Return the address of who answers, whatever is put around it.
+
+    >>> answering("planted:noise?p_yes=0.3").scheme
+    'planted'
+    """
+    parts = parse_address(address)
+    return answering(parts.model) if subjects.get(parts.scheme).wraps else parts
 
 
 def _options(query: str, shown: str, example: str) -> dict[str, str]:
@@ -91,6 +117,7 @@ def open_subject(
 
     Raises:
         InputError: the address cannot be understood.
+        CapabilityError: what is put around the subject asks for what it cannot do.
         SubjectError: the weights cannot be loaded.
 
     >>> open_subject("planted:noise?p_yes=0.3").form
@@ -98,6 +125,8 @@ def open_subject(
     """
     parts = parse_address(address)
     scheme = subjects.get(parts.scheme)()
+    if scheme.wraps:
+        return scheme.wrap(open_subject(parts.model, replies=replies, run=run, ledger=ledger), parts)
     subject = scheme.open(parts)
     if ledger is not None and scheme.metered:
         subject = cast(Subject, BudgetedSubject(subject, ledger))
@@ -110,10 +139,15 @@ def open_subject(
 
 def hosted(address: str) -> bool:
     """Return whether the subject at an address answers from elsewhere, at somebody's cost."""
-    return subjects.get(parse_address(address).scheme).hosted
+    return subjects.get(answering(address).scheme).hosted
 
 
-def rehearse(address: str, known: Known) -> RehearsalSubject:
+def metered(address: str) -> bool:
+    """Return whether asking the subject at an address costs something."""
+    return subjects.get(answering(address).scheme).metered
+
+
+def rehearse(address: str, known: Known) -> Subject:
     """Return what stands in for the subject at an address while its questions are counted; nothing is loaded.
 
     Args:
@@ -122,6 +156,8 @@ def rehearse(address: str, known: Known) -> RehearsalSubject:
     """
     parts = parse_address(address)
     scheme = subjects.get(parts.scheme)()
+    if scheme.wraps:
+        return scheme.wrap(rehearse(parts.model, known), parts)
     return RehearsalSubject(
         address,
         identity=scheme.identity(parts),
@@ -142,3 +178,15 @@ def form(address: str) -> Form:
     """Return the form of the subject at an address, without loading weights into memory."""
     parts = parse_address(address)
     return subjects.get(parts.scheme)().form(parts)
+
+
+def capabilities(address: str) -> frozenset[Capability]:
+    """Return what the subject at an address could be asked for, without loading weights into memory."""
+    parts = parse_address(address)
+    return subjects.get(parts.scheme)().capabilities(parts)
+
+
+def price(address: str) -> Price | None:
+    """Return what the tokens of the subject at an address cost, None where that is not known."""
+    parts = parse_address(address)
+    return subjects.get(parts.scheme)().price(parts)

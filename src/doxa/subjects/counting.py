@@ -66,8 +66,11 @@ def spending(subject: Subject) -> Spending | None:
     """Return what asking an open subject took so far, None if it is not behind the reply cache."""
     from doxa.subjects.cache import CachedSubject
 
-    if not isinstance(subject, CachedSubject):
-        return None
+    while not isinstance(subject, CachedSubject):
+        within: Subject | None = getattr(subject, "subject", None)
+        if within is None:
+            return None
+        subject = within
     tally = getattr(subject.subject, "tally", None)
     known = Spending(hits=subject.hits, asked=subject.misses, unanswered=subject.faults)
     if tally is None:

@@ -24,4 +24,11 @@ def open_weights(subject: Subject) -> TransformersSubject | None:
 
 def no_weights(subject: Subject) -> str:
     """Return why a subject cannot be looked into."""
+    found: Any = subject
+    while hasattr(found, "subject"):
+        found = found.subject
+        if Capability.WEIGHTS in found.capabilities:
+            return (
+                f"{subject.address} is told more than its conversations say; look into {found.address} itself"
+            )
     return f"{subject.address} has no open weights; organism: and hf: subjects have"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
 
-from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Tool
+from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Subject, Tool
 from doxa.subjects.cache_values import key_of, reply_texts, score_texts
 from doxa.subjects.schemes import Price
 
@@ -109,6 +109,16 @@ class RehearsalSubject:
         self.expected.reply_tokens += len(sizes) * longest
         if self._price is not None:
             self.expected.dollars = self._price.of(self.expected.prompt_tokens, self.expected.reply_tokens)
+
+
+def rehearsal_of(subject: Subject) -> RehearsalSubject | None:
+    """Return what stands in for a subject, whatever is put around it; None of a subject that really answers."""
+    found: Any = subject
+    while not isinstance(found, RehearsalSubject):
+        if not hasattr(found, "subject"):
+            return None
+        found = found.subject
+    return found
 
 
 def _size(conversation: Conversation) -> int:

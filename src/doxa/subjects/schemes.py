@@ -23,7 +23,7 @@ class Address(NamedTuple):
         scheme: what it begins with, a name in ``subjects``.
         name: what is behind it: planted name, organism, folder or hub name, base URL.
         options: what stands behind ``?``.
-        model: what stands behind ``#`` (servers only).
+        model: what stands behind ``#``: a server's model, or the address of a subject that is wrapped.
         text: the address as a whole; of a server without its options, in which a key might stand.
     """
 
@@ -76,10 +76,13 @@ class Scheme:
     Attributes:
         hosted: whether replies come from elsewhere and are therefore kept in the reply cache and not asked twice.
         metered: whether asking costs something, so that budgets count it.
+        wraps: whether the address ends in ``#`` and another subject's address, around which something is put. Who
+            answers is that subject, so that cache, budget and price are its own.
     """
 
     hosted: ClassVar[bool] = False
     metered: ClassVar[bool] = True
+    wraps: ClassVar[bool] = False
 
     def open(self, address: Address) -> Subject:
         """Return the open subject.
@@ -101,6 +104,15 @@ class Scheme:
     def capabilities(self, address: Address) -> frozenset[Capability]:
         """Return what the open subject could be asked for."""
         return self.open(address).capabilities
+
+    def wrap(self, subject: Subject, address: Address) -> Subject:
+        """Return a subject with what this scheme puts around it; only a scheme that wraps is asked to.
+
+        Raises:
+            InputError: the name or an option means nothing here.
+            CapabilityError: the subject cannot do what that takes.
+        """
+        raise NotImplementedError
 
     def price(self, address: Address) -> Price | None:
         """Return what tokens cost, None where that is not known."""

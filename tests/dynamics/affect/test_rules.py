@@ -281,7 +281,14 @@ def test_what_is_wrong_is_named(make, message):
 
 
 def test_a_rule_s_address_gives_the_rule():
-    for rule in (SecondOrder(0.9), SecondOrder(0.5, 0.4, tau_up=3.0), FirstOrder(0.4, 0.1), Stateless()):
+    for rule in (
+        SecondOrder(0.9),
+        SecondOrder(0.5, 0.4, False, tau_up=3.0),
+        FirstOrder(0.4, 0.1, baseline=(0.1, 0.2, -0.3), clip=False),
+        Stateless(),
+    ):
         assert affect_rule(str(rule)) == rule
+    with pytest.raises(InputError, match="must be a number to a dimension"):
+        affect_rule("first-order?baseline=low")
     assert affect_rule("second-order?mu=0.9&anti_windup=false") == SecondOrder(0.9, anti_windup=False)
     assert SecondOrder(0.9).as_json()["mu"] == 0.9

@@ -157,6 +157,10 @@ def test_an_agent_goes_on_in_another_session(tmp_path):
     with pytest.raises(InputError, match="saved under another rule"):
         AffectAgent(Tuned(), SecondOrder(0.8)).load(path)
     held = json.loads(path.read_text())
+    for wrong in ({"state": [2.0, 0.0, 0.0]}, {"state": [float("nan"), 0.0, 0.0]}, {"velocity": [0.0]}):
+        path.write_text(json.dumps({**held, **wrong}))
+        with pytest.raises(StoreError, match=next(iter(wrong))):
+            other.load(path)
     path.write_text(json.dumps({**held, "format": "another"}))
     with pytest.raises(StoreError, match="not a saved agent"):
         other.load(path)

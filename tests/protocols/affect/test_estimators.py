@@ -95,6 +95,8 @@ def test_a_lexicon_is_read_from_a_file(tmp_path, mark):
             lambda: EmbeddingEstimator(len, anchors={"valence": Anchors((), ("a",))}, space=VALENCE),
             "has none",
         ),
+        (lambda: EmbeddingEstimator(letters), "give an encoder of your own a name"),
+        (lambda: EmbeddingEstimator(name="letters"), "and none to the default one"),
     ],
 )
 def test_what_is_wrong_is_named(make, message):

@@ -66,6 +66,12 @@ def test_a_reply_that_speaks_of_its_mood_is_caught():
     assert injector.leaks("I feel STRONGLY NEGATIVE about it.", LOW) == ("strongly negative",)
     assert injector.leaks("My mood is my own, and dominance too.", LOW) == ("dominance", "mood")
     assert injector.leaks("I stirrup the moody horse.", LOW) == ()
+    number = PromptInjector("numeric")
+    assert number.leaks("I am at -0.70 or 10.70, not strongly negative.", np.array([-0.7, 0.4, 0.0])) == (
+        "0.70",
+    )
+    assert number.leaks("I am at 0.7.", np.array([-0.7, 0.4, 0.0])) == ()
+    assert PromptInjector("micro").leaks("i am angry .", np.array([-0.7, 0.4, 0.0])) == ("angry",)
     assert leakage(["my mood", "a chair"], np.array([LOW, LOW]), injector) == 0.5
     assert np.isnan(leakage([], np.zeros((0, 3)), injector))
 

@@ -14,6 +14,7 @@ from doxa.protocols.affect import (
     run_protocol,
 )
 from doxa.subjects.base import Reply
+from doxa.subjects.cache import CachedSubject, Journal
 from tests.protocols.affect.speakers import Says, Tuned
 
 RULES = {
@@ -154,3 +155,21 @@ def test_what_is_wrong_is_named(runs):
         run_protocol({"a": AffectAgent(Tuned(), FirstOrder()), "b": other}, script, [0])
     with pytest.raises(InputError, match="condition 'none'"):
         runs.of("none")
+
+
+def test_a_protocol_that_was_stopped_half_way_goes_on_from_its_cache(tmp_path):
+    class Stops(Tuned):
+        def reply(self, conversations, *, sampling, tools=()):
+            if len(self.calls) == 12:
+                raise KeyboardInterrupt
+            return super().reply(conversations, sampling=sampling, tools=tools)
+
+    script, journal = DialogueScript.load("negotiation"), Journal(tmp_path / "replies.sqlite")
+    whole = run_protocol(AffectAgent(Tuned(), SecondOrder(0.8)), script, [0])
+    with pytest.raises(KeyboardInterrupt):
+        run_protocol(AffectAgent(CachedSubject(Stops(), journal), SecondOrder(0.8)), script, [0])
+    speaker = Tuned()
+    again = run_protocol(AffectAgent(CachedSubject(speaker, journal), SecondOrder(0.8)), script, [0])
+    assert len(speaker.calls) == 13
+    assert [turn.reply for turn in again.runs[0].turns] == [turn.reply for turn in whole.runs[0].turns]
+    assert np.array_equal(again.series("state"), whole.series("state"))

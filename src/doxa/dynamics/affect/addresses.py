@@ -1,4 +1,7 @@
-"""Rules by one line of text: ``stateless``, ``first-order?alpha=0.5``, ``second-order?mu=0.9&gain=0.2``."""
+"""Rules by one line of text: ``stateless``, ``first-order?alpha=0.5``, ``second-order?mu=0.9&gain=0.2``.
+
+Every rule takes ``baseline=0.1,0.2,0`` and ``clip=false`` beside its own options; the space is not an option.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,19 @@ from doxa.lab.options import parse_options, typed_options
 EXAMPLE = "second-order?mu=0.9"
 
 
-def _stateless() -> AffectDynamics:
-    return Stateless()
+def _stateless(baseline: str = "", clip: bool = True) -> AffectDynamics:
+    return Stateless(baseline=_numbers(baseline), clip=clip)
 
 
 def _first_order(
-    alpha: float = 1.0, rho: float = 0.0, tau_up: float | None = None, tau_down: float | None = None
+    alpha: float = 1.0,
+    rho: float = 0.0,
+    tau_up: float | None = None,
+    tau_down: float | None = None,
+    baseline: str = "",
+    clip: bool = True,
 ) -> AffectDynamics:
-    return FirstOrder(alpha, rho, tau_up, tau_down)
+    return FirstOrder(alpha, rho, tau_up, tau_down, baseline=_numbers(baseline), clip=clip)
 
 
 def _second_order(
@@ -29,12 +37,23 @@ def _second_order(
     anti_windup: bool = True,
     tau_up: float | None = None,
     tau_down: float | None = None,
+    baseline: str = "",
+    clip: bool = True,
 ) -> AffectDynamics:
     try:
         given = "normalised" if gain == "normalised" else float(gain)
     except ValueError:
         raise InputError(f"gain={gain!r}: must be 'normalised' or a number > 0") from None
-    return SecondOrder(mu, given, anti_windup, tau_up, tau_down)
+    return SecondOrder(mu, given, anti_windup, tau_up, tau_down, baseline=_numbers(baseline), clip=clip)
+
+
+def _numbers(text: str) -> tuple[float, ...] | None:
+    try:
+        return tuple(float(one) for one in text.split(",")) if text else None
+    except ValueError:
+        raise InputError(
+            f"baseline={text}: must be a number to a dimension, as in baseline=0.1,0.2,0"
+        ) from None
 
 
 RULES: Mapping[str, Callable[..., AffectDynamics]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 from jaxtyping import Complex, Float
@@ -213,7 +213,7 @@ class AffectDynamics:
         """The rule with what is not at its default, as an address gives it."""
         given = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "space"}
         plain = {one.name: one.default for one in fields(self)}
-        options = "&".join(f"{name}={value}" for name, value in given.items() if value != plain[name])
+        options = "&".join(f"{name}={_text(value)}" for name, value in given.items() if value != plain[name])
         return self.kind + (f"?{options}" if options else "")
 
     def as_json(self) -> dict[str, Json]:
@@ -236,6 +236,13 @@ class AffectDynamics:
     def _at_the_end(self, mood: Mood, held: Float[np.ndarray, "*batch d"]) -> Mood:
         """Return a mood whose state was put back to the ends of the scale."""
         return mood._replace(state=held)
+
+
+def _text(value: object) -> str:
+    """Return a setting as an address has it."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, cast(tuple[float, ...], value)))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _checked_length(name: str, value: float) -> float:

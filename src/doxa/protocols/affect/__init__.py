@@ -6,7 +6,7 @@ turn by turn; ``run_protocol`` holds a script with many agents. The rules are in
 
 from __future__ import annotations
 
-from doxa.protocols.affect.agent import AffectAgent, Pending, Speaker, Turn
+from doxa.protocols.affect.agent import AffectAgent, Pending, Speaker
 from doxa.protocols.affect.embedding import ANCHORS, Anchors, EmbeddingEstimator
 from doxa.protocols.affect.estimators import (
     CallableEstimator,
@@ -29,8 +29,10 @@ from doxa.protocols.affect.injectors import (
 from doxa.protocols.affect.mood import MoodOf, Source
 from doxa.protocols.affect.runs import DialogueRun, DialogueRuns
 from doxa.protocols.affect.script import PHASES, DialogueScript, Line, Phase, scripts
+from doxa.protocols.affect.stance import ScoredEstimator
 from doxa.protocols.affect.steering import SteeringInjector, mood_vector
 from doxa.protocols.affect.subject import AffectSubject
+from doxa.protocols.affect.turn import Turn
 
 __all__ = [
     "ANCHORS",
@@ -57,6 +59,7 @@ __all__ = [
     "Pending",
     "Phase",
     "PromptInjector",
+    "ScoredEstimator",
     "Source",
     "Speaker",
     "SteeringInjector",

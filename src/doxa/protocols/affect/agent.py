@@ -6,57 +6,29 @@ state, told once. The state is carried outside the conversation, so that it outl
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
 
-from doxa.canonical import Json
 from doxa.dynamics.affect import AffectDynamics, Mood, Stateless
-from doxa.errors import CapabilityError, InputError, StoreError
-from doxa.lab.files import write_atomic
+from doxa.errors import CapabilityError, InputError
 from doxa.protocols.affect.estimators import Estimator, VaderVAD
 from doxa.protocols.affect.injectors import Injector, PromptInjector
 from doxa.protocols.affect.mood import MoodOf, Source
-from doxa.protocols.affect.steering import SteeringInjector
+from doxa.protocols.affect.saving import read, write
+from doxa.protocols.affect.steering import Steering, steering_of, steers
+from doxa.protocols.affect.turn import Turn
 from doxa.subjects.base import Conversation, Message, Reply, Sampling, Subject, assistant, system, user
 
 Speaker: TypeAlias = Callable[[Conversation, Sampling], str]
 """A function of one's own that answers a conversation."""
 
-FORMAT = "doxa affect agent 1"
-
 SAMPLING = Sampling(temperature=0.7, max_tokens=128)
 """How replies are drawn unless one says otherwise."""
-
-
-@dataclass(frozen=True, eq=False)
-class Turn:
-    """One turn of a dialogue.
-
-    Attributes:
-        number: from 1.
-        user: what the user said.
-        reply: what the agent said, as it came.
-        signal: what moved the mood.
-        state: the mood after it, which the agent was told.
-        expressed: the estimator's reading of the reply, NaN where there is none.
-        prompt: the messages that the agent was shown.
-        missing: why there is no reply, or "".
-    """
-
-    number: int
-    user: str
-    reply: str
-    signal: Float[np.ndarray, " d"]
-    state: Float[np.ndarray, " d"]
-    expressed: Float[np.ndarray, " d"]
-    prompt: Conversation
-    missing: str = ""
 
 
 class Pending(NamedTuple):
@@ -109,7 +81,7 @@ class AffectAgent:
         self.rule = MoodOf(dynamics, estimator or VaderVAD(), signal_source, user_weight)
         micro = isinstance(llm, Subject) and llm.form == "micro"
         self.injector = injector or PromptInjector("micro" if micro else "verbal")
-        if isinstance(self.injector, SteeringInjector) and not isinstance(llm, Subject):
+        if steers(self.injector) and not isinstance(llm, Subject):
             raise CapabilityError("a function has no open weights to steer; tell it in the prompt instead")
         self.sampling = sampling
         self.instruction = instruction
@@ -137,7 +109,7 @@ class AffectAgent:
 
     def fresh(self, seed: int) -> AffectAgent:
         """Return the same agent at the baseline, with another seed for its replies."""
-        return AffectAgent(
+        other = AffectAgent(
             self.llm,
             self.dynamics,
             self.rule.estimator,
@@ -148,6 +120,8 @@ class AffectAgent:
             instruction=self.instruction,
             memory=self.memory,
         )
+        other.rule = self.rule  # with the readings that it has
+        return other
 
     def turn(
         self, user_text: str, *, number: int | None = None, dt: float = 1.0, silence: float = 0.0
@@ -190,27 +164,29 @@ class AffectAgent:
         """Return a reply to a turn that was heard; a function's answer is a reply too."""
         if not isinstance(self.llm, Subject):
             return Reply(self.llm(heard.prompt, self.sampling))
-        strength = self.steering(heard)
-        if strength is None or not isinstance(self.injector, SteeringInjector):
+        steering = self.steering(heard)
+        if steering is None:
             return self.llm.reply([heard.prompt], sampling=self.sampling)[0]
-        with self.injector.answering(self.llm, strength):
+        with steering.by.answering(self.llm, steering.strength):
             return self.llm.reply([heard.prompt], sampling=self.sampling)[0]
 
-    def steering(self, heard: Pending) -> float | None:
-        """Return how strongly the model's activations are steered at a turn, None where they are not."""
-        if isinstance(self.dynamics, Stateless) or not isinstance(self.injector, SteeringInjector):
+    def steering(self, heard: Pending) -> Steering | None:
+        """Return how the model's activations are steered at a turn, None where they are not."""
+        if isinstance(self.dynamics, Stateless):
             return None
-        return self.injector.strength(heard.mood.state)
+        return steering_of(self.injector, heard.mood.state, heard.mood.turn)
 
     def answered(self, heard: Pending, reply: Reply) -> Turn:
-        """Take a reply to a turn that was heard, and return the turn. An empty reply is missing and moves nothing."""
+        """Take a reply to a turn that was heard, and return the turn.
+
+        The reply is read too, as ``expressed``: an estimator that asks a subject is asked once more a turn. An empty
+        reply is missing. Where the reply moves the mood, the next turn hears it as neutral.
+        """
         missing = (reply.fault or "no reason given") if reply.finish == "fault" else ""
         if not missing and not reply.text.strip():
             missing = "empty reply"
         text = "" if missing else reply.text
-        expressed = (
-            np.full(self.dynamics.space.size, np.nan) if missing else self.rule.estimator.estimate([text])[0]
-        )
+        expressed = np.full(self.dynamics.space.size, np.nan) if missing else self.rule.reading(text)
         turn = Turn(
             len(self.turns) + 1,
             heard.user,
@@ -235,20 +211,7 @@ class AffectAgent:
 
     def save(self, path: str | Path) -> Path:
         """Write mood and turns to a file of JSON, one file to a user, to go on in another session."""
-        told: list[Json] = [
-            {"user": one.user, "reply": one.reply, "missing": one.missing, **_numbers(one)}
-            for one in self.turns
-        ]
-        held: dict[str, Json] = {
-            "format": FORMAT,
-            "rule": self.rule.as_json(),
-            "state": _floats(self.mood.state),
-            "velocity": _floats(self.mood.velocity),
-            "turn": self.mood.turn,
-            "turns": told,
-        }
-        write_atomic(Path(path), json.dumps(held, ensure_ascii=False, indent=1).encode())
-        return Path(path)
+        return write(Path(path), self.rule, self.mood, self.turns)
 
     def load(self, path: str | Path) -> None:
         """Go on from where ``save`` was called.
@@ -257,43 +220,4 @@ class AffectAgent:
             StoreError: the file is not there, damaged, or holds something else.
             InputError: it was saved under another rule, estimator or source; a mood means nothing under another one.
         """
-        try:
-            held: dict[str, Any] = json.loads(Path(path).read_text("utf-8"))
-            if held["format"] != FORMAT:
-                raise KeyError("format")
-            rule, mood, turns = (
-                held["rule"],
-                _mood(held),
-                [_turn(*one) for one in enumerate(held["turns"], 1)],
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StoreError(
-                f"{path}: not a saved agent of doxa ({type(error).__name__}: {error})"
-            ) from error
-        if rule != json.loads(json.dumps(self.rule.as_json())):
-            raise InputError(
-                f"{path}: saved under another rule, estimator or source; make the agent with those, or begin anew"
-            )
-        self.turns, self.mood = turns, mood
-
-
-def _floats(values: Float[np.ndarray, " d"]) -> list[Json]:
-    return [float(one) for one in values]
-
-
-def _numbers(turn: Turn) -> dict[str, Json]:
-    expressed: Json = None if turn.missing else _floats(turn.expressed)
-    return {"signal": _floats(turn.signal), "state": _floats(turn.state), "expressed": expressed}
-
-
-def _mood(held: dict[str, Any]) -> Mood:
-    return Mood(np.array(held["state"], float), np.array(held["velocity"], float), int(held["turn"]))
-
-
-def _turn(number: int, held: dict[str, Any]) -> Turn:
-    state = np.array(held["state"], float)
-    expressed = (
-        np.full_like(state, np.nan) if held["expressed"] is None else np.array(held["expressed"], float)
-    )
-    signal = np.array(held["signal"], float)
-    return Turn(number, held["user"], held["reply"], signal, state, expressed, (), held["missing"])
+        self.mood, self.turns = read(Path(path), self.rule)

@@ -66,9 +66,10 @@ class EmbeddingEstimator:
         encode: gives vectors of texts; by default all-MiniLM-L6-v2 (extra ``embed``).
         anchors: by dimension of the space, in its order.
         space: the dimensions and their ends.
+        name: tells an encoder of one's own from others, as the code of a function does not.
 
     Raises:
-        InputError: a dimension has no anchors.
+        InputError: a dimension has no anchors, or an encoder of one's own no name.
         MissingExtraError: the default encoder is not installed.
     """
 
@@ -78,11 +79,15 @@ class EmbeddingEstimator:
         *,
         anchors: Mapping[str, Anchors] = ANCHORS,
         space: MoodSpace = VAD,
-        name: str = "all-MiniLM-L6-v2",
+        name: str = "",
     ) -> None:
         for dimension in space.names:
             if dimension not in anchors or not all(anchors[dimension]):
                 raise InputError(f"anchors: {dimension} has none; give sentences for both of its ends")
+        if (encode is None) == bool(name):
+            raise InputError(
+                f"name={name!r}: give an encoder of your own a name, and none to the default one; caches go by it"
+            )
         if encode is None:
             from doxa.lab.sentence_vectors import MiniLM
 
@@ -90,7 +95,7 @@ class EmbeddingEstimator:
         self.space = space
         self._encode = encode
         self._anchors = anchors
-        self._name = name
+        self._name = name or "all-MiniLM-L6-v2"
 
     def estimate(self, texts: Sequence[str]) -> Float[np.ndarray, "texts d"]:
         """Return where each text lies."""
@@ -99,7 +104,7 @@ class EmbeddingEstimator:
         axes, middle = self._axes
         where = np.clip((self._unit(texts) - middle[:, None]) @ axes[:, :, None], -1.0, 1.0)[..., 0].T
         low = np.array(self.space.low)
-        where = np.where(low < 0.0, where * -low, (where + 1.0) / 2.0) if (low <= 0.0).all() else where
+        where = np.where(low < 0.0, where * -low, (where + 1.0) / 2.0)
         where[[not text.strip() for text in texts]] = 0.0
         return self.space.clipped(where)
 

@@ -13,7 +13,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -86,7 +86,6 @@ def _analyser() -> Any:
     return SentimentIntensityAnalyzer()
 
 
-@lru_cache(maxsize=65_536)
 def _vader(text: str) -> tuple[float, float, float]:
     scores: Mapping[str, float] = _analyser().polarity_scores(text)
     charged = scores["pos"] + scores["neg"]

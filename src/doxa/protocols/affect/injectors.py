@@ -132,9 +132,18 @@ class PromptInjector:
         return placed(conversation, self.text(state), self.position)
 
     def leaks(self, reply: str, state: Float[np.ndarray, " d"]) -> tuple[str, ...]:
-        """Return which words of the state, or names of its dimensions, a reply has in it, whatever their case."""
-        told = (*self.bins, "mood", *self.words(state))
-        found = [word for word in told if re.search(rf"\b{re.escape(word)}\b", reply, re.IGNORECASE)]
+        """Return what a reply gives away: names of dimensions, and words or numbers of the state as it is told.
+
+        Words are found whatever their case, numbers without their sign and only with both of their decimals.
+        """
+        told = [*self.bins, "mood"]
+        if self.style == "micro":
+            told.append(_micro(state).split()[-2])
+        if self.style in ("verbal", "both"):
+            told += self.words(state)
+        if self.style in ("numeric", "both"):
+            told += [f"{abs(value):.2f}" for _, value in self._paired(state)]
+        found = [word for word in told if re.search(rf"(?<![\w.]){re.escape(word)}\b", reply, re.IGNORECASE)]
         return tuple(dict.fromkeys(found))
 
     def as_json(self) -> dict[str, Json]:
@@ -170,8 +179,12 @@ class FixedState:
     def inject(self, conversation: Conversation, state: Float[np.ndarray, " d"], turn: int) -> Conversation:
         """Return the conversation with the given state of this turn told in it."""
         del state
-        told = np.atleast_2d(self.states)
-        return self.injector.inject(conversation, told[min(turn, len(told)) - 1], turn)
+        return self.injector.inject(conversation, self.state_at(turn), turn)
+
+    def state_at(self, turn: int) -> Float[np.ndarray, " d"]:
+        """Return the given state of a turn, which is counted from 1."""
+        given = np.atleast_2d(self.states)
+        return given[min(turn, len(given)) - 1]
 
     def as_json(self) -> dict[str, Json]:
         """Return the digest of the states and how they are told."""

@@ -6,7 +6,8 @@ has one answer, and what is cached stays true.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -20,6 +21,10 @@ from doxa.subjects.base import Conversation
 
 Source: TypeAlias = Literal["user", "reply", "both"]
 """Whose text moves the mood: the user's, the agent's own last reply, or both."""
+
+
+_READINGS = 100_000
+"""Readings that are kept: some tens of megabytes with their texts."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,9 @@ class MoodOf:
     estimator: Estimator
     source: Source = "user"
     user_weight: float = 0.5
+    _known: dict[str, Float[np.ndarray, " d"]] = field(
+        init=False, repr=False, compare=False, default_factory=dict[str, Float[np.ndarray, " d"]]
+    )
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.user_weight <= 1.0:
@@ -66,11 +74,18 @@ class MoodOf:
         signal = np.zeros(self.dynamics.space.size)
         for text, weight in ((said, share), (reply, 1.0 - share)):
             if weight > 0.0 and text.strip():
-                signal = signal + weight * self.estimator.estimate([text])[0]
+                signal = signal + weight * self.reading(text)
         return self.dynamics.space.clipped(signal)
+
+    def reading(self, text: str) -> Float[np.ndarray, " d"]:
+        """Return the estimator's reading of a text; it is read once. An empty text is neutral."""
+        found = self._read([text])
+        return found[text] if found else np.zeros(self.dynamics.space.size)
 
     def along(self, conversation: Conversation) -> list[tuple[Float[np.ndarray, " d"], Mood]]:
         """Return the signal of each turn and the mood after it; system messages and tools move nothing."""
+        heard = {"user": ("user",), "reply": ("assistant",), "both": ("user", "assistant")}[self.source]
+        self._read([message.content for message in conversation if message.role in heard])
         mood, reply = self.dynamics.start(), ""
         found: list[tuple[Float[np.ndarray, " d"], Mood]] = []
         for message in conversation:
@@ -86,6 +101,18 @@ class MoodOf:
         """Return the mood at the end of a conversation."""
         found = self.along(conversation)
         return found[-1][1] if found else self.dynamics.start()
+
+    def _read(self, texts: Sequence[str]) -> dict[str, Float[np.ndarray, " d"]]:
+        """Return the reading of each text; a text is read once, for conversations share most of theirs."""
+        wanted = [text for text in dict.fromkeys(texts) if text.strip()]
+        found = {text: held for text in wanted if (held := self._known.get(text)) is not None}
+        new = [text for text in wanted if text not in found]
+        if new:
+            found.update(zip(new, self.estimator.estimate(new), strict=True))
+            if len(self._known) > _READINGS:
+                self._known.clear()
+            self._known.update(found)
+        return found
 
     def as_json(self) -> dict[str, Json]:
         """Return every setting."""

@@ -14,9 +14,9 @@ from doxa.dynamics.affect import MoodSpace
 from doxa.errors import InputError, did_you_mean
 from doxa.lab.figures import Figure, curves
 from doxa.lab.record import Recorder
-from doxa.protocols.affect.agent import Turn
 from doxa.protocols.affect.injectors import PromptInjector, leakage
 from doxa.protocols.affect.script import DialogueScript
+from doxa.protocols.affect.turn import Turn
 
 Series: TypeAlias = Literal["signal", "state", "expressed"]
 """What moved the mood, the mood, or the estimator's reading of the replies."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from jaxtyping import Float
 from doxa.canonical import Json
 from doxa.errors import CapabilityError, InputError
 from doxa.protocols.affect.embedding import ANCHORS
+from doxa.protocols.affect.injectors import FixedState, Injector
 from doxa.subjects.base import Conversation, Subject, user
 from doxa.subjects.open_weights import no_weights, open_weights
 
@@ -66,6 +67,25 @@ class SteeringInjector:
         """Return the digest of the vector and the scale."""
         said: dict[str, Json] = {"vector": self.vector.digest, "scale": self.scale}
         return {"injector": "steering", **said, "dimension": self.dimension}
+
+
+class Steering(NamedTuple):
+    """What steers a model at a turn, and how strongly."""
+
+    by: SteeringInjector
+    strength: float
+
+
+def steers(injector: Injector | None) -> bool:
+    """Return whether an injector, or the one behind a control, steers activations."""
+    return isinstance(injector.injector if isinstance(injector, FixedState) else injector, SteeringInjector)
+
+
+def steering_of(injector: Injector, state: Float[np.ndarray, " d"], turn: int) -> Steering | None:
+    """Return how an injector steers in a state at a turn, a control by the state it was given; None if it tells."""
+    if isinstance(injector, FixedState):
+        return steering_of(injector.injector, injector.state_at(turn), turn)
+    return Steering(injector, injector.strength(state)) if isinstance(injector, SteeringInjector) else None
 
 
 def mood_vector(

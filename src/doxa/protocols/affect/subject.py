@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar
+from contextlib import nullcontext
+from typing import Literal, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -13,7 +14,7 @@ from doxa.dynamics.affect import Stateless
 from doxa.errors import CapabilityError
 from doxa.protocols.affect.injectors import Injector, PromptInjector
 from doxa.protocols.affect.mood import MoodOf
-from doxa.protocols.affect.steering import SteeringInjector
+from doxa.protocols.affect.steering import Steering, steering_of, steers
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Subject, Tool
 from doxa.subjects.open_weights import no_weights
 
@@ -41,7 +42,7 @@ class AffectSubject:
     def __init__(
         self, subject: Subject, mood: MoodOf, injector: Injector | None = None, *, address: str = ""
     ) -> None:
-        if isinstance(injector, SteeringInjector) and Capability.WEIGHTS not in subject.capabilities:
+        if steers(injector) and Capability.WEIGHTS not in subject.capabilities:
             raise CapabilityError(f"{no_weights(subject)}; tell it in the prompt instead")
         self.subject = subject
         self.mood = mood
@@ -98,7 +99,7 @@ class AffectSubject:
         """Answer each conversation in its mood."""
         told = [self._with_state(conversation) for conversation in conversations]
         return self._asked(
-            [state for _, state in told],
+            [steering for _, steering in told],
             [conversation for conversation, _ in told],
             lambda some: self.subject.reply(some, sampling=sampling, tools=tools),
         )
@@ -110,26 +111,26 @@ class AffectSubject:
             query._replace(conversation=conversation)
             for query, (conversation, _) in zip(queries, told, strict=True)
         ]
-        return self._asked([state for _, state in told], shown, self.subject.score)
+        return self._asked([steering for _, steering in told], shown, self.subject.score)
 
-    def _with_state(self, conversation: Conversation) -> tuple[Conversation, Float[np.ndarray, " d"]]:
+    def _with_state(self, conversation: Conversation) -> tuple[Conversation, Steering | None]:
         mood = self.mood.at(conversation)
         if isinstance(self.mood.dynamics, Stateless):
-            return conversation, np.zeros_like(mood.state)
-        return self.injector.inject(conversation, mood.state, mood.turn), mood.state
+            return conversation, None
+        shown = self.injector.inject(conversation, mood.state, mood.turn)
+        return shown, steering_of(self.injector, mood.state, mood.turn)
 
     def _asked(
-        self, states: Sequence[Any], questions: Sequence[S], ask: Callable[[list[S]], list[T]]
+        self, steered: Sequence[Steering | None], questions: Sequence[S], ask: Callable[[list[S]], list[T]]
     ) -> list[T]:
-        """Return the answers; with a steering injector, questions of one strength are asked together."""
-        if not isinstance(self.injector, SteeringInjector):
-            return ask(list(questions))
-        groups: dict[float, list[int]] = {}
-        for place, state in enumerate(states):
-            groups.setdefault(self.injector.strength(state), []).append(place)
+        """Return the answers; questions that are steered alike are asked together."""
+        groups: dict[float | None, list[int]] = {}
+        for place, one in enumerate(steered):
+            groups.setdefault(None if one is None else one.strength, []).append(place)
         found: dict[int, T] = {}
-        for strength, places in groups.items():
-            with self.injector.answering(self.subject, strength):
+        for places in groups.values():
+            one = steered[places[0]]
+            with nullcontext() if one is None else one.by.answering(self.subject, one.strength):
                 found.update(zip(places, ask([questions[place] for place in places]), strict=True))
         return [found[place] for place in range(len(questions))]
 

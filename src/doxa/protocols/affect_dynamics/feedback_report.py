@@ -75,7 +75,8 @@ def _critical(tables: Tables, loop: dict[float, Units]) -> Finding:
         {seed: _from(gains, table, seed) or never for seed in loop[gains[0]].values}
         for table in (loop, foretold)
     )
-    off = {seed: seen[seed] - expected[seed] for seed in seen}
+    # where neither locks in on the grid, nothing is foretold
+    off = {seed: seen[seed] - expected[seed] for seed in seen if min(seen[seed], expected[seed]) < never}
     told = ", ".join("never" if gain == never else f"{gain:g}" for gain in seen.values())
     return Units(off).finding(
         "critical-gain",

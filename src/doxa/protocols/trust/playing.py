@@ -16,7 +16,7 @@ from doxa.protocols.trust.parsing import parse_amount, unanswered
 from doxa.protocols.trust.text import BEFORE, NOBODY, Style, conditioning_text, play_prompt, profile_text
 from doxa.streams import stream
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Subject, require
-from doxa.subjects.rehearsal import RehearsalSubject
+from doxa.subjects.rehearsal import rehearsal_of
 from doxa.subjects.together import samples
 from doxa.worlds.money_game import MoneyGame
 from doxa.worlds.personas import TEST_ATTRIBUTES
@@ -224,7 +224,7 @@ def _replied(
 
 
 def _read(model: Subject, reply: Reply, game: MoneyGame, retries: int = 0) -> Choice:
-    if isinstance(model, RehearsalSubject):  # says nothing; games are counted as if every move could be read
+    if rehearsal_of(model) is not None:  # says nothing; games are counted as if every move could be read
         return Choice(game.endowment // 2, None, reply.text, "", retries)
     why = unanswered(reply)
     amount = parse_amount(reply.text, game)

@@ -1,0 +1,1 @@
+"""Learning where part of the dynamics is known: problems, their training and what comes of it (study ``pgdmm``)."""
