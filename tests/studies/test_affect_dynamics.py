@@ -261,10 +261,25 @@ def test_a_planted_subject_does_not_follow_what_it_cannot_read(tmp_path):
 
 
 def test_a_dry_run_counts_the_questions(tmp_path):
-    todo = plan("affect-dynamics", overrides={"subject": "http://localhost:1/v1#m"})
-    expected = expect_missing(todo, tmp_path)["http://localhost:1/v1#m"]
-    # nine dialogues of 25 turns each; without the state told, a dialogue is the stateless one
-    assert expected.calls == 5 * 7 * 25
+    address = "http://localhost:1/v1#m"
+
+    def calls(**settings):
+        todo = plan("affect-dynamics", overrides={"subject": address, "seeds": 2, "memory": 0, **settings})
+        return expect_missing(todo, tmp_path).subjects[address].calls
+
+    # at the first turns all who are told the state are told the same, which is one question
+    assert 2 * (4 * 25 - 25) < calls(controls="false") <= 2 * 4 * 25
+    # where the state is not told the questions are the stateless ones; the other controls add theirs
+    assert calls(controls="false") < calls() <= 2 * 7 * 25
+
+
+@pytest.mark.filterwarnings("ignore::doxa.protocols.affect.EstimatorWarning")  # it does not speak English
+def test_an_organism_is_told_in_its_own_english(tmp_path):
+    settings = {"controls": "false", "seeds": 2, "memory": 0, "max_tokens": 6}
+    found = run_study("affect-dynamics", overrides={"subject": "organism:leaning", **settings}, out=tmp_path)
+    told = found.tables.transcripts["extra"].str.json_path_match("$.told")
+    assert "you feel very angry ." in told.to_list()
+    assert {one.id for one in found.findings if not one.control} == SHARED
 
 
 @pytest.mark.parametrize(

@@ -256,7 +256,8 @@ def feedback_figures(tables: Tables) -> list[Figure]:
             for gain in sorted(set(rows["gain"])):
                 one = units(tables, "branch", kind=kind, start=start, gain=gain)
                 if one.values:
-                    lines.append(one.row(possible=(-1.0, 1.0), gain=gain, branch=f"{kind}, {start} start"))
+                    row = one.row(possible=(-1.0, 1.0), gain=gain, branch=f"{kind}, {start} start")
+                    lines.append(row if kind == "loop" else row | {"low": None, "high": None})
     curve = rows_of(tables, "response")
     shown = [
         units(tables, "response", valence=value).row(possible=(-1.0, 1.0), valence=value)
@@ -266,8 +267,8 @@ def feedback_figures(tables: Tables) -> list[Figure]:
         curves(
             "bifurcation",
             "From some gain on, a mood that hears itself locks in",
-            "Valence at the end of talks that began high or low, by the gain of the loop; bands are 95 % intervals "
-            "over models. Foretold: fixed points of the open response curve.",
+            "Valence at the end of talks that began high or low, by the gain of the loop; bands of the loop are "
+            "95 % intervals over models. Foretold: fixed points of the open response curve.",
             lines,
             x="gain",
             low="low",
