@@ -47,7 +47,7 @@ PARTS: dict[Part, tuple[str, tuple[str, ...]]] = {
     presets={
         "quick": {
             "seeds": 2,
-            "steps": 350,
+            "steps": 300,
             "batch": 32,
             "dialogues": 1,
             "gains": (0.2, 0.6, 1.4),
