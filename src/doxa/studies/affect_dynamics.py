@@ -47,12 +47,12 @@ PARTS: dict[Part, tuple[str, tuple[str, ...]]] = {
     presets={
         "quick": {
             "seeds": 2,
-            "steps": 350,
+            "steps": 300,
             "batch": 32,
             "dialogues": 1,
-            "gains": (0.2, 0.6, 1.4),
+            "gains": (0.2, 1.4),
             "replicates": 2,
-            "loop_turns": 24,
+            "loop_turns": 18,
             "replies": 8,
             "sweep_mus": (0.0, 0.5, 0.8, 0.95),
             "alphas": (0.1, 0.3, 1.0),

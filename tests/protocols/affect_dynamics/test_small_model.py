@@ -19,6 +19,7 @@ from doxa.protocols.affect_dynamics.tone_subject import (
     study_world,
     tokenizer,
     tone_subject,
+    write_tone_model,
 )
 from doxa.subjects.addresses import open_subject
 from doxa.subjects.base import Sampling, system, user
@@ -27,6 +28,8 @@ from doxa.worlds.tone_learners import train_tone_models
 
 WORLD = study_world()
 TOKENIZER = tokenizer(WORLD)
+pytestmark = pytest.mark.filterwarnings("ignore::doxa.protocols.affect.EstimatorWarning")
+"""A reply of interjections does not look English."""
 SMALL = {"steps": 420, "batch": 24}
 
 
@@ -81,7 +84,7 @@ def test_the_note_steers_and_its_removal_ends_that(subject):
 
 
 def test_a_folder_opens_as_any_model_and_answers_the_same(models, subject, tmp_path):
-    folder = save_tone_model(tmp_path / "tone", WORLD, seed=0, **SMALL)
+    folder = write_tone_model(models, tmp_path / "tone")
     opened = open_subject(f"hf:{folder}")
     talk = [(system(told(-0.8)), user("tell me more about the sea ."))]
     said = [one.reply(talk, sampling=Sampling(1.0, 48, seed=3))[0] for one in (subject, opened)]

@@ -109,13 +109,22 @@ def save_tone_model(
     Raises:
         StoreError: the folder cannot be written.
     """
+    models = train_tone_models(world or study_world(), [seed], steps=steps, batch=batch, progress=progress)
+    return write_tone_model(models, folder)
+
+
+def write_tone_model(models: ToneModels, folder: str | Path, replicate: int = 0) -> Path:
+    """Write a trained network with its tokenizer as a folder.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
     from doxa.subjects.transformers_loading import quiet
 
-    models = train_tone_models(world or study_world(), [seed], steps=steps, batch=batch, progress=progress)
     path = Path(folder)
     try:
         with quiet():
-            _exported(models, 0).save_pretrained(path)
+            _exported(models, replicate).save_pretrained(path)
             tokenizer(models.world).save_pretrained(str(path))
     except OSError as error:
         raise StoreError(f"{path}: cannot be written ({error}); choose another folder") from error
