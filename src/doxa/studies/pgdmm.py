@@ -30,6 +30,7 @@ Part: TypeAlias = Literal["embedded", "csv"]
 SLUG = "pgdmm"
 EXPERIMENTS = ("pendulum", "linear", "crack", "silverbox", "belief")
 NETWORKS = ("rnn", "hidden", "guide", "rate", "anneal", "kl_start")
+TRAINING = ("cut", *NETWORKS)
 WORLDS = {
     "pendulum": ("pendulum_steps", "sequences", "watched"),
     "linear": ("linear_steps", "sequences"),
@@ -42,7 +43,7 @@ OWN = ("csv", "prior", "dt", "horizon", "own_steps", *NETWORKS)
 PARTS: dict[Part, tuple[str, tuple[str, ...]]] = {
     "embedded": (
         "the embedded experiments, without a file",
-        ("seeds", "parts", *NETWORKS, *dict.fromkeys(name for names in WORLDS.values() for name in names)),
+        ("seeds", "parts", *TRAINING, *dict.fromkeys(name for names in WORLDS.values() for name in names)),
     ),
     "csv": ("series of one's own", ("seeds", *OWN)),
 }
@@ -75,6 +76,7 @@ BATCH = 50
             "guide": "paper",
             "rate": 1e-3,
             "anneal": 0.0,
+            "cut": 0.0,
             "silverbox_batch": 600,
             "silverbox_steps": 200000,
             "silverbox_tested": 400,
@@ -109,15 +111,19 @@ class Config:
         paper=0.0,
     )  # fmt: skip
     kl_start: float = setting(0.2, "its first value", minimum=0, maximum=1, paper=0.2)
-    pendulum_steps: int = setting(500, "optimiser steps on the pendulum", unit="steps", minimum=1)
-    linear_steps: int = setting(300, "on the linear world", unit="steps", minimum=1)
-    crack_steps: int = setting(400, "on cracks", unit="steps", minimum=1)
-    silverbox_steps: int = setting(250, "on the Silverbox record", unit="steps", minimum=1, paper=200000)
+    cut: float = setting(
+        0.5, "share of the sequences that are trained on without their ends, so that beginnings are known too",
+        minimum=0, maximum=1, paper=0.0,
+    )  # fmt: skip
+    pendulum_steps: int = setting(1500, "optimiser steps on the pendulum", unit="steps", minimum=1)
+    linear_steps: int = setting(1500, "on the linear world", unit="steps", minimum=1)
+    crack_steps: int = setting(1200, "on cracks", unit="steps", minimum=1)
+    silverbox_steps: int = setting(600, "on the Silverbox record", unit="steps", minimum=1, paper=200000)
     silverbox_batch: int = setting(60, "sequences of one step there", minimum=1, paper=600)
     silverbox_tested: int = setting(
         60, "sequences of each span on which it is scored, evenly over the span", minimum=2, paper=400
     )
-    belief_steps: int = setting(500, "on agents", unit="steps", minimum=1)
+    belief_steps: int = setting(1500, "on agents", unit="steps", minimum=1)
     power: float = setting(0.6, "power to which agents take likelihoods; 1 is Bayes", minimum=0)
     anchor: float = setting(
         0.05, "share of the way back to the first belief at each step", minimum=0, maximum=0.99
@@ -148,7 +154,7 @@ def cells(config: Config) -> Iterable[Cell]:
             continue
         for world in config.parts:
             params: dict[str, Json] = {"record": record} if world == "silverbox" else {}
-            yield Cell(world, seed, (*WORLDS[world], *NETWORKS), params)
+            yield Cell(world, seed, (*WORLDS[world], *TRAINING), params)
 
 
 def _own_content(config: Config) -> dict[str, Json]:
@@ -188,15 +194,15 @@ def run(cell: Cell, ctx: Context) -> Tables:
         from doxa.dynamics.physics_guided.embedded import record_world
 
         batch = config.silverbox_batch if world == "silverbox" else BATCH
-        plan = _plan(config, getattr(config, f"{world}_steps"), batch)
+        plan = _plan(config, getattr(config, f"{world}_steps"), batch, config.cut)
         record_world(recorder, world, _worlds(config, world), plan, progress)
     return recorder.tables()
 
 
-def _plan(config: Any, steps: int, batch: int) -> Plan:
+def _plan(config: Any, steps: int, batch: int, cut: float = 0.0) -> Plan:
     from doxa.dynamics.physics_guided.training import Plan
 
-    return Plan(steps, batch, **{name: getattr(config, name) for name in NETWORKS})
+    return Plan(steps, batch, cut=cut, **{name: getattr(config, name) for name in NETWORKS})
 
 
 def _worlds(config: Any, world: str) -> Worlds:

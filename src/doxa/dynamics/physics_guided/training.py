@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from doxa.dynamics.deep_markov.model import DeepMarkovModel
 from doxa.dynamics.deep_markov.models import DMM, PgDMM
@@ -19,6 +19,7 @@ from doxa.dynamics.deep_markov.weights import Guide, NetworkShape
 from doxa.dynamics.physics_guided.problems import Problem, Series
 from doxa.dynamics.physics_guided.variants import TRAINED
 from doxa.errors import InputError
+from doxa.streams import stream
 
 Progress: TypeAlias = Callable[[float, str], None]
 
@@ -36,6 +37,8 @@ class Plan:
         guide: "paper", or "direct" with linear paths that reach beyond the training range.
         rnn: width of the recurrent guide.
         hidden: width of transition and emission networks.
+        cut: share of the sequences that lose their ends in training. A guide reads ahead; only one that has seen
+            sequences end anywhere tells a next step well.
     """
 
     steps: int
@@ -46,6 +49,7 @@ class Plan:
     guide: Guide
     rnn: int
     hidden: int
+    cut: float = 0.0
 
     @property
     def fit(self) -> FitPlan:
@@ -130,7 +134,7 @@ def train_models(
             models[name].read(
                 problems[name].train.observed,
                 inputs_of(problems[name].train),
-                lengths=problems[name].train_lengths,
+                lengths=_lengths(problems[name], plan.cut, seed),
             )
             for name in names
         ]
@@ -139,6 +143,30 @@ def train_models(
         )
         trained |= {name: (models[name], one) for name, one in zip(names, results, strict=True)}
     return {name: trained[name] for name in models}
+
+
+def _lengths(problem: Problem, cut: float, seed: int) -> Int[np.ndarray, " N"] | None:
+    """Return how many steps of each sequence are trained on."""
+    if cut == 0.0:
+        return problem.train_lengths
+    rows, steps, _ = problem.train.observed.shape
+    whole = np.full(rows, steps) if problem.train_lengths is None else problem.train_lengths
+    return cut_lengths(whole, cut, seed)
+
+
+def cut_lengths(whole: Int[np.ndarray, " N"], share: float, seed: int) -> Int[np.ndarray, " N"]:
+    """Return lengths of which a share is cut to anything from 2 steps to the whole, the same for all models.
+
+    Args:
+        whole: steps of each sequence, at least 2.
+        share: of the sequences that are cut, rounded to a whole number of them.
+        seed: of which ones and where.
+    """
+    rng = stream(seed, "physics guided", "cut")
+    chosen = rng.permutation(len(whole))[: round(share * len(whole))]
+    lengths = whole.copy()
+    lengths[chosen] = rng.integers(2, whole[chosen] + 1)
+    return lengths
 
 
 def _reporter(
