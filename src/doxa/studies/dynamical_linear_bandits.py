@@ -53,8 +53,8 @@ AGENTS = (
         "quick": {
             "seeds": 2,
             "agents": ("DynLin-UCB", "LinUCB", "clairvoyant"),
-            "radius_horizon": 100_000,
-            "crowd_horizon": 30_000,
+            "radius_horizon": 50_000,
+            "crowd_horizon": 20_000,
             "crowd_rounds": 400,
         },
         "paper": {"seeds": 50},

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from doxa.errors import InputError
 from doxa.society.opinion_bandits.crowds import ConfidentCrowd, DeGrootCrowd
 from doxa.society.opinion_bandits.experiment import crowd, pilot_radius
+from doxa.worlds.linear_bandits.experiments import DYNAMIC, STATIC, make_agents
+from doxa.worlds.linear_bandits.simulation import play
 
 ONE = ((1.0, 0.0), (0.0, 1.0), (0.5, 0.5))
 
@@ -24,6 +26,29 @@ def test_people_of_degroot_are_a_linear_bandit(seed):
         assert step(u) == pytest.approx(paid.expected, abs=1e-6)
     assert np.all(bandit.A >= 0.0)
     assert bandit.A.sum(axis=1) == pytest.approx(0.6, abs=1e-6)
+
+
+def test_agents_meet_the_same_people_in_the_room_and_in_matrices():
+    people = crowd(0.001)
+    bandit = people.bandit()
+    for agent in make_agents(bandit, 300, (DYNAMIC, STATIC)):
+        room = play(people.start(4), agent, 300)
+        agent.reset()
+        matrices = play(people.matrices(4), agent, 300)
+        assert room.arms.tolist() == matrices.arms.tolist()
+        assert room.rewards == pytest.approx(matrices.rewards, abs=1e-6)
+    assert set(room.arms.tolist()) > {0}
+
+
+def test_weights_are_read_row_by_row():
+    people = crowd(0.0)
+    bandit, graph = people.bandit(), people.graph
+    for i in (0, 7, people.people - 1):
+        row = slice(graph.offsets[i], graph.offsets[i + 1])
+        whole = np.zeros(people.people + 4)
+        whole[graph.targets[row]] = graph.weights[row] / graph.weights[row].sum(dtype=float)
+        assert bandit.A[i] == pytest.approx(whole[:-4])
+        assert bandit.B[i] == pytest.approx(whole[-4:-1])
 
 
 def test_a_message_alone_by_hand():

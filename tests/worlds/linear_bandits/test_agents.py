@@ -293,6 +293,18 @@ def test_a_state_can_be_kept_and_gone_on_from():
         UCB1(MIXES).load_state_dict(UCB1(np.eye(3)).state_dict())
 
 
+def test_a_reward_needs_a_choice():
+    for agent in everyone():
+        state, _ = agent.step(agent.init())
+        agent.step(state, 0.5)
+        with pytest.raises(InputError, match="nothing was chosen"):
+            agent.step(agent.init(), 0.5)
+        agent.act()
+        agent.update(0.5)
+        with pytest.raises(InputError, match="nothing was chosen"):
+            agent.step(agent.state, 0.5)
+
+
 def test_a_step_leaves_the_state_as_it_was():
     agent = LinUCB(MIXES, 0.1, 50)
     before, _ = agent.step(agent.init())

@@ -88,12 +88,11 @@ class DeGrootCrowd:
 
         Where there is noise, a bandit's shakes each opinion too, and not the measurement alone as ``start`` does.
         """
-        n, d = self.people, len(self.pull)
-        weights = np.zeros((n, n + d + 1))
-        for i in range(n):
-            row = slice(self.graph.offsets[i], self.graph.offsets[i + 1])
-            weights[i, self.graph.targets[row]] = self.graph.weights[row]  # type: ignore[index]
-        weights /= weights.sum(axis=1, keepdims=True)
+        n, d, graph = self.people, len(self.pull), self.graph
+        nodes = n + d + 1
+        weights = np.zeros((nodes, nodes))
+        weights[np.repeat(np.arange(nodes), np.diff(graph.offsets)), graph.targets] = graph.weights
+        weights = weights[:n] / weights[:n].sum(axis=1, keepdims=True)
         return DynamicalLinearBandit(
             weights[:, :n],
             weights[:, n : n + d],
@@ -119,6 +118,19 @@ class DeGrootCrowd:
             state = _said(state, n, np.asarray(u, dtype=np.float32))
             state, _ = model.step(rng, state, Turn())
             return measured + self.noise * float(rng.standard_normal())
+
+        return step
+
+    def matrices(self, seed: int, trial: int = 0) -> Step:
+        """Return ``bandit`` as a function that plays a mix, with the noise of ``start``: that of the measurement."""
+        bandit = self.bandit()
+        rng = stream(seed, "crowd", "measurement", trial)
+        state = bandit.init()
+
+        def step(u: Float[np.ndarray, " messages"]) -> float:
+            nonlocal state
+            state, paid = bandit.step(state, u)
+            return paid.expected + self.noise * float(rng.standard_normal())
 
         return step
 

@@ -30,6 +30,8 @@ APPLAUSE = (0.0, 0.25, 0.05)
 PEERS = 0.5
 COMPARED = 300
 """Rounds in which the population of the society room is held against its matrices."""
+ROOM = 3000
+"""Most rounds in which agents persuade that population itself; never more than a twentieth of those in matrices."""
 PILOT = 400
 """Most rounds for which a message is held before; never more than a quarter of the rounds that follow."""
 WIDTH = 0.1
@@ -37,6 +39,8 @@ WIDTH = 0.1
 TOLD = Bounds(theta=0.0, omega=0.16, B=1.0)
 MEASURED = 0.02
 """σ that agents are told of people of bounded confidence."""
+RANDOM = "at random"
+"""Who draws a message evenly each round: what is reached without learning."""
 LONGEST = 0.95
 """Largest radius that a pilot gives."""
 
@@ -61,6 +65,7 @@ def pilot_radius(ratings: Float[np.ndarray, " rounds"]) -> float:
 def record_crowd(recorder: Recorder, seed: int, horizon: int, progress: Progress) -> None:
     """Hold the society room's population against its matrices, and let agents persuade it."""
     _record_linearity(recorder, seed)
+    _record_room(recorder, seed, min(ROOM, max(horizon // 20, 1)))
     for done, noise in enumerate(NOISES):
         progress((done + 0.2) / len(NOISES), f"noise {noise:g}")
         bandit = crowd(noise).bandit()
@@ -78,6 +83,26 @@ def _record_linearity(recorder: Recorder, seed: int) -> None:
         state, paid = bandit.step(state, u)
         worst = max(worst, abs(step(u) - paid.expected))
     recorder.measure("linearity", worst, subject="DeGroot", unit="agreement")
+
+
+def _record_room(recorder: Recorder, seed: int, rounds: int) -> None:
+    """Let agents play the society room's population, its matrices, and matrices in which opinions are shaken too."""
+    people, names = crowd(NOISES[0]), (DYNAMIC, STATIC)
+    bandit = people.bandit()
+    shaken = simulate(bandit, make_agents(bandit, rounds, names), rounds, seed=seed, keep_rounds=False)
+    for agent in make_agents(bandit, rounds, names):
+        told: dict[str, Any] = {"subject": agent.name, "system": "room"}
+        in_room = play(people.start(seed), agent, rounds).arms
+        agent.reset()
+        in_matrices = play(people.matrices(seed), agent, rounds).arms
+        differ = float(np.mean(in_room != in_matrices))
+        recorder.measure("room differ", differ, unit="fraction", **told)
+        lost = bandit.optimal_value - bandit.values
+        for kind, regret in (
+            ("room", float(lost[in_room].sum())),
+            ("shaken", float(shaken.final(agent.name)[0])),
+        ):
+            recorder.measure("room regret", regret, unit="reward", kind=kind, **told)
 
 
 def record_confident(recorder: Recorder, seed: int, rounds: int, progress: Progress) -> None:
@@ -99,17 +124,33 @@ def record_confident(recorder: Recorder, seed: int, rounds: int, progress: Progr
         step = people.start(seed, 1_000_000)
         radius = pilot_radius(np.array([step(people.actions[0]) for _ in range(pilot)])[pilot // 4 :])
         recorder.measure("pilot radius", radius, subject="pilot", kind=kind)
-        for agent in persuaders(people.actions, radius, rounds):
+        paid = {RANDOM: _at_random(people, seed, rounds)}
+        for place, agent in enumerate(persuaders(people.actions, radius, rounds)):
             agent.reset(seed)
-            seen = play(people.start(seed), agent, rounds)
-            last = seen.rewards[-(rounds // 4) :]
-            about: dict[str, Any] = {"subject": agent.name, "kind": kind}
-            recorder.measure("agreement", float(last.mean()), unit="agreement", best=max(held), **about)
-            for part, chunk in enumerate(np.array_split(seen.rewards, 20)):
-                at = (part + 0.5) * rounds / 20
-                recorder.measure(
-                    "course", float(chunk.mean()), unit="agreement", axis="round", time=at, **about
-                )
+            # where nobody stays, choices make no difference to the same luck: each agent has its own
+            trial = place if kind == "nobody stays" else 0
+            paid[agent.name] = play(people.start(seed, trial), agent, rounds).rewards
+        for name, rewards in paid.items():
+            _record_course(recorder, rewards, max(held), subject=name, kind=kind)
+
+
+def _at_random(people: ConfidentCrowd, seed: int, rounds: int) -> Float[np.ndarray, " rounds"]:
+    """Return what messages drawn evenly and anew each round are paid."""
+    drawn = stream(seed, "crowd", "at random").integers(0, len(people.positions), rounds)
+    step = people.start(seed)
+    return np.array([step(people.actions[message]) for message in drawn])
+
+
+def _record_course(
+    recorder: Recorder, rewards: Float[np.ndarray, " rounds"], best: float, **about: Any
+) -> None:
+    """Record agreement in the last quarter of the rounds, and in each twentieth."""
+    rounds = rewards.size
+    last = float(rewards[-(rounds // 4) :].mean())
+    recorder.measure("agreement", last, unit="agreement", best=best, **about)
+    for part, chunk in enumerate(np.array_split(rewards, 20)):
+        at = (part + 0.5) * rounds / 20
+        recorder.measure("course", float(chunk.mean()), unit="agreement", axis="round", time=at, **about)
 
 
 def persuaders(actions: Float[np.ndarray, "arms d"], radius: float, rounds: int) -> list[Agent]:

@@ -10,7 +10,7 @@ from doxa.lab.figures import Figure, curves
 from doxa.lab.measured import number, rows_of, units
 from doxa.lab.record import Finding, Tables
 from doxa.lab.units import Units
-from doxa.society.opinion_bandits.experiment import NOISES
+from doxa.society.opinion_bandits.experiment import NOISES, RANDOM
 from doxa.worlds.linear_bandits.experiments import DYNAMIC, STATIC
 from doxa.worlds.linear_bandits.report import LINEAR, final
 
@@ -18,6 +18,9 @@ EXACT = 1e-5
 """How far the room's 32-bit opinions may be from the matrices."""
 REACHED = 0.9
 SAME = 0.01
+"""Agreement, and share of choices, up to which two runs count as the same."""
+CLOSE = 0.1
+"""How far a ratio of regrets in the room and in shaken matrices may be from 1."""
 
 
 def crowd_findings(tables: Tables) -> list[Finding]:
@@ -42,6 +45,7 @@ def _linear(tables: Tables) -> list[Finding]:
             unit="agreement",
             n=rows.height,
         ),
+        *_room(tables),
         units(tables, "slope", subject=DYNAMIC, system="crowd", sigma=quiet).finding(
             "crowd-slope",
             f"σ = {quiet:g}: DynLin-UCB's regret in persuading them grows sublinearly",
@@ -67,6 +71,39 @@ def _linear(tables: Tables) -> list[Finding]:
     ]
 
 
+def _room(tables: Tables) -> list[Finding]:
+    """Judge whether agents that play the society room's population do as they do in its matrices."""
+    rows = rows_of(tables, "room differ")
+
+    def regret(name: str, kind: str) -> Units:
+        return units(tables, "room regret", subject=name, kind=kind)
+
+    return [
+        number(
+            "room-choices",
+            "agents choose alike among the room's people and in their matrices (share of rounds that differ, largest)",
+            float(rows["value"].max()) if rows.height else None,  # type: ignore[arg-type]
+            below=SAME,
+            unit="fraction",
+            control=True,
+            n=rows["seed"].n_unique() if rows.height else 0,
+        ),
+        *(
+            regret(name, "room")
+            .over(regret(name, "shaken"))
+            .finding(
+                f"room-regret-{name.lower()}",
+                f"regret of {name} among the room's people is that in matrices whose opinions are shaken too (ratio)",
+                unit="ratio",
+                above=1.0 - CLOSE,
+                below=1.0 + CLOSE,
+                control=True,
+            )
+            for name in (DYNAMIC, STATIC)
+        ),
+    ]
+
+
 def _confident(tables: Tables) -> list[Finding]:
     def agreement(name: str, kind: str) -> Units:
         return units(tables, "agreement", subject=name, kind=kind)
@@ -75,14 +112,19 @@ def _confident(tables: Tables) -> list[Finding]:
     best = Units(
         dict(zip(rows["seed"].to_list(), rows["best"].to_list(), strict=True)) if rows.height else {}
     )
+    own, chance = agreement(DYNAMIC, "as given"), agreement(RANDOM, "as given")
     found = [
-        agreement(DYNAMIC, "as given")
-        .over(best)
+        own.minus(chance)
+        .over(best.minus(chance))
         .finding(
             "confident-reach",
-            "bounded confidence, no linear system: DynLin-UCB still comes to 0.9 of the best constant message",
+            f"bounded confidence, no linear system: DynLin-UCB still closes {REACHED:g} of the gap between messages at "
+            "random and the best one held",
             unit="fraction",
             above=REACHED,
+            note=f"agreement {own.mean:.3f}, at random {chance.mean:.3f}, best {best.mean:.3f}"
+            if own.values
+            else "",
         )
     ]
     for kind, slug in (("as given", ""), ("reversed", "-reversed")):
@@ -101,9 +143,10 @@ def _confident(tables: Tables) -> list[Finding]:
         *found,
         nothing.within(
             "confident-nobody-stays",
-            "where nobody stays, nothing can be gained: both come to the same agreement",
+            "where nobody stays, nothing can be gained: DynLin-UCB and LinUCB come to the same agreement",
             SAME,
             unit="agreement",
+            note="each meets people of its own",
         ),
     ]
 

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from doxa.errors import InputError
 from doxa.streams import stream
 from doxa.worlds.linear_bandits.actions import checked_actions
-from doxa.worlds.linear_bandits.world_kernels import Place, Tape, WorldArrays
+from doxa.worlds.linear_bandits.world_kernels import ARM, PLAYED, WAITING, Place, Tape, WorldArrays
 
 
 class Choice(NamedTuple):
@@ -64,7 +64,6 @@ class Agent(ABC):
         self.name = name
         self._held: Any = None
         self._luck = self.stream(0)
-        self._waiting = False
         self.reset(0)
 
     @abstractmethod
@@ -82,11 +81,13 @@ class Agent(ABC):
 
     def choose_in(self, state: Any, luck: float) -> int:
         """Return the arm of this round, writing what was decided into the state."""
+        state.clock[WAITING] = 1
         return int(self.kernels.choose(state, self.set_to, luck))
 
     def learn_in(self, state: Any, reward: float) -> None:
         """Write into the state what the round's reward taught."""
         self.kernels.learn(state, self.set_to, reward)
+        state.clock[WAITING] = 0
 
     def run_in(
         self,
@@ -118,12 +119,17 @@ class Agent(ABC):
             luck: a uniform number in [0, 1), for agents that draw.
 
         Raises:
-            InputError: the reward is no finite number.
+            InputError: the reward is no finite number, or nothing was chosen in the state.
         """
         after = copy_of(state)
-        played = int(after.clock[0])
         if reward is not None:
-            self.learn_in(after, _finite(reward, played))
+            paid = _finite(reward, int(after.clock[PLAYED]))
+            if not after.clock[WAITING]:
+                raise InputError(
+                    f"{self.name}: reward={reward} for a state in which nothing was chosen; give the reward with the "
+                    "state that step() returned beside the choice"
+                )
+            self.learn_in(after, paid)
         arm = self.choose_in(after, luck)
         return after, Choice(arm, self.actions[arm])
 
@@ -133,20 +139,19 @@ class Agent(ABC):
 
     def reset(self, seed: int = 0) -> None:
         """Forget all; the agent's own draws begin anew from a seed."""
-        self._held, self._luck, self._waiting = self.init(), self.stream(seed), False
+        self._held, self._luck = self.init(), self.stream(seed)
 
     def act(self) -> Float[np.ndarray, " d"]:
         """Return the action of this round; asked again before an update, it is the same."""
-        if not self._waiting:
+        if not self._held.clock[WAITING]:
             luck = float(self._luck.random()) if self.chance else 0.0
             self.choose_in(self._held, luck)
-            self._waiting = True
         return self.actions[self.arm]
 
     @property
     def arm(self) -> int:
         """Number of the action last chosen."""
-        return int(self._held.clock[_arm_place(self._held)])
+        return int(self._held.clock[ARM])
 
     def update(self, reward: float) -> None:
         """Take the reward of the action that ``act`` gave.
@@ -154,10 +159,9 @@ class Agent(ABC):
         Raises:
             InputError: the reward is no finite number, or ``act`` was not called.
         """
-        if not self._waiting:
+        if not self._held.clock[WAITING]:
             raise InputError(f"{self.name}: update() without act(); ask for the action of the round first")
-        self.learn_in(self._held, _finite(reward, int(self._held.clock[0])))
-        self._waiting = False
+        self.learn_in(self._held, _finite(reward, int(self._held.clock[PLAYED])))
 
     @property
     def state(self) -> Any:
@@ -167,7 +171,7 @@ class Agent(ABC):
     def state_dict(self) -> dict[str, Any]:
         """Return all that ``load_state_dict`` needs to go on from here, as arrays and plain values."""
         held = {name: np.array(value) for name, value in self._held._asdict().items()}
-        return {"state": held, "luck": self._luck.bit_generator.state, "waiting": self._waiting}
+        return {"state": held, "luck": self._luck.bit_generator.state}
 
     def load_state_dict(self, kept: Mapping[str, Any]) -> None:
         """Go on from what ``state_dict`` returned.
@@ -187,16 +191,11 @@ class Agent(ABC):
             **{name: np.array(held[name], dtype=value.dtype) for name, value in fresh._asdict().items()}
         )
         self._luck.bit_generator.state = kept["luck"]
-        self._waiting = bool(kept["waiting"])
 
 
 def copy_of(state: Any) -> Any:
     """Return a state with arrays of its own."""
     return type(state)(*(np.array(value) for value in state))
-
-
-def _arm_place(state: Any) -> int:
-    return 3 if state.clock.size == 5 else 2
 
 
 def _finite(reward: float, played: int) -> float:

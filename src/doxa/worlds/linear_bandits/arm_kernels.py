@@ -8,10 +8,17 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from doxa.lab.compiled import compiled
-from doxa.worlds.linear_bandits.world_kernels import Place, Tape, WorldArrays, at_checkpoint, keep, pull
-
-PLAYED, LEFT, ARM = range(3)
-"""Places of the clock: rounds played, rounds left of a batch, and the arm being played."""
+from doxa.worlds.linear_bandits.world_kernels import (
+    ARM,
+    LEFT,
+    PLAYED,
+    Place,
+    Tape,
+    WorldArrays,
+    at_checkpoint,
+    keep,
+    pull,
+)
 
 
 class Exp3State(NamedTuple):
@@ -21,13 +28,13 @@ class Exp3State(NamedTuple):
         log_weights: logarithm of each arm's weight; weights themselves would overflow.
         probabilities: of the next draw.
         total: sum of the rewards of this batch.
-        clock: rounds played, rounds left of the batch, the arm.
+        clock: rounds played, rounds left of the batch, the arm, whether its reward is waited for.
     """
 
     log_weights: Float[np.ndarray, " arms"]
     probabilities: Float[np.ndarray, " arms"]
     total: Float[np.ndarray, " 1"]
-    clock: Int[np.ndarray, " 3"]
+    clock: Int[np.ndarray, " 4"]
 
 
 class Exp3Settings(NamedTuple):
@@ -109,14 +116,14 @@ class AR2State(NamedTuple):
         seen: round in which it was paid, -1 before.
         triggered: round in which an arm was marked for a new look, -1 where it is not.
         board: what each arm is expected to pay now.
-        clock: rounds played, rounds of this epoch, the arm.
+        clock: rounds played, rounds of this epoch, the arm, whether its reward is waited for.
     """
 
     last: Float[np.ndarray, " arms"]
     seen: Int[np.ndarray, " arms"]
     triggered: Int[np.ndarray, " arms"]
     board: Float[np.ndarray, " arms"]
-    clock: Int[np.ndarray, " 3"]
+    clock: Int[np.ndarray, " 4"]
 
 
 class AR2Settings(NamedTuple):
@@ -202,12 +209,12 @@ class CountState(NamedTuple):
     Attributes:
         counts: pulls.
         means: mean reward, 0 before the first.
-        clock: rounds played, none, the arm.
+        clock: rounds played, none, the arm, whether its reward is waited for.
     """
 
     counts: Int[np.ndarray, " arms"]
     means: Float[np.ndarray, " arms"]
-    clock: Int[np.ndarray, " 3"]
+    clock: Int[np.ndarray, " 4"]
 
 
 class CountSettings(NamedTuple):

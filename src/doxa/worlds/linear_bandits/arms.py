@@ -60,7 +60,7 @@ class Exp3(Agent):
     def init(self) -> Exp3State:
         """Return the state before the first round."""
         n = len(self.actions)
-        return Exp3State(np.zeros(n), np.full(n, 1.0 / n), np.zeros(1), np.zeros(3, np.int64))
+        return Exp3State(np.zeros(n), np.full(n, 1.0 / n), np.zeros(1), np.zeros(4, np.int64))
 
     def settings(self) -> Exp3Settings:
         """Return what the kernels are set to."""
@@ -124,7 +124,7 @@ class AR2(Agent):
         """Return the state before the first round."""
         arms = len(self.actions)
         nothing = np.full(arms, -1, dtype=np.int64)
-        return AR2State(np.zeros(arms), nothing, nothing.copy(), np.zeros(arms), np.zeros(3, np.int64))
+        return AR2State(np.zeros(arms), nothing, nothing.copy(), np.zeros(arms), np.zeros(4, np.int64))
 
     def settings(self) -> AR2Settings:
         """Return what the kernels are set to."""
@@ -145,7 +145,7 @@ class Counting(Agent):
     def init(self) -> CountState:
         """Return the state before the first round."""
         arms = len(self.actions)
-        clock = np.array([0, 0, self._first()], dtype=np.int64)
+        clock = np.array([0, 0, self._first(), 0], dtype=np.int64)
         return CountState(np.zeros(arms, np.int64), np.zeros(arms), clock)
 
     def _first(self) -> int:

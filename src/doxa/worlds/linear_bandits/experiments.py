@@ -28,8 +28,11 @@ BUDGET = 1.5
 SETTLED = (0.5625, 0.5, 0.1 + 0.01 / 0.9)
 """h of the synthetic system; ``remembering`` keeps it whatever the radius."""
 DYNAMIC = "DynLin-UCB"
+UNIT_RIDGE = "DynLin-UCB, λ = 1"
 STATIC = "LinUCB"
-AGENTS = (DYNAMIC, "DynLin-UCB, λ = 1", STATIC, "D-LinUCB", "EXP3", "B-EXP3", "AR2", "UCB1", "clairvoyant")
+QUIET = 0.001
+"""σ at which agents are compared where nothing is remembered: that at which LinUCB is locked where much is."""
+AGENTS = (DYNAMIC, UNIT_RIDGE, STATIC, "D-LinUCB", "EXP3", "B-EXP3", "AR2", "UCB1", "clairvoyant")
 ALIKE = 100_000
 """Most rounds in which two agents that should be the same are compared one by one."""
 NEAR = 0.01
@@ -85,7 +88,7 @@ def make_agents(
     common: dict[str, Any] = {"sigma": sigma, "horizon": horizon, "bounds": bounds}
     kinds: dict[str, Callable[[], Agent]] = {
         DYNAMIC: lambda: DynLinUCB(u, radius, **common),
-        "DynLin-UCB, λ = 1": lambda: DynLinUCB(u, radius, lam=1.0, name="DynLin-UCB, λ = 1", **common),
+        UNIT_RIDGE: lambda: DynLinUCB(u, radius, lam=1.0, name=UNIT_RIDGE, **common),
         STATIC: lambda: LinUCB(u, rho_bar=radius, **common),
         "D-LinUCB": lambda: DiscountedLinUCB(u, rho_bar=radius, **common),
         "EXP3": lambda: Exp3(u, horizon, bounds, rho_bar=radius),
@@ -198,6 +201,8 @@ def _record_controls(recorder: Recorder, seed: int, sigma: float, horizon: int) 
     played = simulate(plain, pair, min(horizon, ALIKE), seed=seed, keep_rounds=True).actions
     differ = float("nan") if played is None else float((played[0] != played[1]).mean())
     recorder.measure("differ", differ, subject=DYNAMIC, unit="fraction", sigma=sigma)
+    if sigma != QUIET:
+        return
     static = without_memory(sigma)
     agents = make_agents(static, horizon, (DYNAMIC, STATIC), told=remembering(sigma=sigma))
     found = simulate(static, agents, horizon, seed=seed, keep_rounds=False)
@@ -259,7 +264,7 @@ def record_real(
 
 @dataclass(frozen=True)
 class Record:
-    """How long a record is that a system is identified from, and what noise is on it."""
+    """How long a record is that a system is identified from, and σ of the system that made it."""
 
     days: int
     sigma: float
@@ -275,21 +280,21 @@ LAGS = 12
 
 def record_identification(recorder: Recorder, seed: int) -> None:
     """Identify the synthetic system, and one without memory, from random spending, by Ho and Kalman."""
-    for kind, bandit in (("synthetic", remembering()), ("no memory", without_memory(0.01))):
-        true = _markov(bandit)
+    for kind in ("synthetic", "no memory"):
         for name, kept in IDENTIFIED.items():
+            bandit = remembering(sigma=kept.sigma) if kind == "synthetic" else without_memory(kept.sigma)
             rng = stream(seed, "linear-bandit", "identification", kind, name)
             u = rng.random((kept.days, 3))
             y, state = np.zeros(kept.days), bandit.init()
-            quiet = kept.sigma == 0.0
             for t in range(kept.days):
-                luck = None if quiet else rng.standard_normal(len(bandit.A) + 1)
-                state, paid = bandit.step(state, u[t], luck)
+                state, paid = bandit.step(state, u[t], rng.standard_normal(len(bandit.A) + 1))
                 y[t] = paid.reward
             found = ho_kalman(u, y, order=2, lags=LAGS)
             markov = found.markov[:, 0]
             about: dict[str, Any] = {"subject": kind, "record": name}
-            recorder.measure("markov error", float(np.abs(markov - true).max()), unit="reward", **about)
+            recorder.measure(
+                "markov error", float(np.abs(markov - _markov(bandit)).max()), unit="reward", **about
+            )
             h = markov.sum(axis=0)
             recorder.measure("h error", float(np.abs(h - bandit.h).max()), unit="reward", **about)
             recorder.measure("memory", float(np.abs(markov[1:]).max()), unit="reward", **about)

@@ -101,7 +101,7 @@ class Regressing(Agent):
             np.zeros(d),
             np.zeros(arms),
             np.sum(self.actions**2, axis=1) / self.lam,
-            np.zeros(5, dtype=np.int64),
+            np.zeros(6, dtype=np.int64),
         )
 
     def width(self, played: int) -> float:

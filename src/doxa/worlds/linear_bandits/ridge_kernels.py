@@ -16,10 +16,21 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from doxa.lab.compiled import compiled
-from doxa.worlds.linear_bandits.world_kernels import Place, Tape, WorldArrays, at_checkpoint, keep, pull
+from doxa.worlds.linear_bandits.world_kernels import (
+    ARM,
+    LEFT,
+    PLAYED,
+    WAITING,
+    Place,
+    Tape,
+    WorldArrays,
+    at_checkpoint,
+    keep,
+    pull,
+)
 
-PLAYED, EPOCH, LEFT, ARM, HOLD = range(5)
-"""Places of the clock: rounds played, epochs begun, rounds left in this one, its action, and H_m."""
+EPOCH, HOLD = WAITING + 1, WAITING + 2
+"""Places of the clock after those of every agent: epochs begun, and H_m."""
 SLACK = 1e-12
 """Room in ρ̄^-k <= m, because the power of a float can come out a little too large."""
 
@@ -35,7 +46,7 @@ class RidgeState(NamedTuple):
         estimate: ĥ = V⁻¹ b.
         scores: ⟨ĥ, u⟩ of each action.
         widths: uᵀV⁻¹u of each action, or uᵀV⁻¹ṼV⁻¹u with a discount.
-        clock: rounds played, epochs begun, rounds left in this one, its action, H_m.
+        clock: rounds played, rounds left in this epoch, its action, whether a reward is waited for, epochs begun, H_m.
     """
 
     gram: Float[np.ndarray, "d d"]
@@ -45,7 +56,7 @@ class RidgeState(NamedTuple):
     estimate: Float[np.ndarray, " d"]
     scores: Float[np.ndarray, " arms"]
     widths: Float[np.ndarray, " arms"]
-    clock: Int[np.ndarray, " 5"]
+    clock: Int[np.ndarray, " 6"]
 
 
 class RidgeSettings(NamedTuple):

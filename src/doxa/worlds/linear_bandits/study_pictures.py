@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from doxa.canonical import Json
 from doxa.lab.figures import Figure, curves, intervals
+from doxa.lab.figures.channels import Part, group_channels, layer, quantity
+from doxa.lab.figures.figure import THEME
+from doxa.lab.figures.rows import lines_of
 from doxa.lab.measured import rows_of
 from doxa.lab.record import Tables
 from doxa.worlds.linear_bandits.actions import budgeted_actions
@@ -16,6 +20,7 @@ from doxa.worlds.linear_bandits.pictures import growth_figure, label_of
 from doxa.worlds.linear_bandits.report import final
 
 BANDS = "Mean over seeds; the band is one standard error."
+PANEL_PX = 270
 LEAST = -2.0
 """log10 below which a final regret is drawn at the edge."""
 
@@ -24,6 +29,7 @@ def world_figures(tables: Tables) -> list[Figure]:
     """Draw what was run."""
     return [
         *_regrets(tables, "synthetic"),
+        *_two_regimes(tables),
         *_side_by_side(tables),
         *_errors(tables),
         *_shares(tables),
@@ -90,6 +96,56 @@ def _bands(rows: pl.DataFrame, group: str) -> list[dict[str, Any]]:
         }
         for row in means.iter_rows(named=True)
     ]
+
+
+def _two_regimes(tables: Tables) -> list[Figure]:
+    """Draw regret over rounds at the least and the greatest noise, a panel each, with the same axes."""
+    rows = rows_of(tables, "regret", system="synthetic", kind="pseudo")
+    levels = rows["sigma"].unique().sort().to_list() if rows.height else []
+    if len(levels) < 2:
+        return []
+    lines: list[dict[str, Any]] = []
+    for sigma in (levels[0], levels[-1]):
+        for row in _bands(rows.filter(pl.col("sigma") == sigma), "subject"):
+            if row["low"] > 0.0 and row["round"] >= 10:
+                logs = {end: float(np.log10(row[end])) for end in ("value", "low", "high")}
+                lines.append({**row, **logs, "noise": f"σ = {sigma:g}"})
+    if not lines:
+        return []
+    title = "Both noise regimes side by side"
+    slopes = " ".join(
+        f"σ = {sigma:g}: {_slopes(tables, 'synthetic', sigma)}" for sigma in (levels[0], levels[-1])
+    )
+    caption = f"log₁₀ of mean regret over rounds on a logarithm, the same axes in both. {BANDS} {slopes}"
+    drawn = lines_of(lines, "noise", "agent", "round", "value", "low", "high")
+    across: Part = {
+        **quantity("round", "round"),
+        "scale": {"type": "log", "nice": False},
+        "axis": {"grid": False, "format": "~s"},  # whole numbers would touch in panels as narrow as these
+    }
+    up = quantity("value", "log₁₀ regret")
+    layers: list[Json] = [
+        layer(
+            "area",
+            {
+                "x": across,
+                "y": {**up, "field": "low"},
+                "y2": {"field": "high"},
+                **group_channels(drawn, "agent", mark="area"),
+            },
+            opacity=0.16,
+        ),
+        layer("line", {"x": across, "y": up, **group_channels(drawn, "agent", mark="line")}),
+    ]
+    spec: dict[str, Json] = {
+        "description": f"{title}. {caption}",
+        "data": {"values": drawn},
+        "facet": {"field": "noise", "type": "nominal", "title": None, "sort": None},
+        "columns": 2,
+        "spec": {"width": PANEL_PX, "height": 260, "layer": layers},
+        "config": THEME,
+    }
+    return [Figure("two-regimes", title, caption, spec)]
 
 
 def _side_by_side(tables: Tables) -> list[Figure]:

@@ -58,6 +58,9 @@ class Payment(NamedTuple):
 class DynamicalLinearBandit:
     """A dynamical linear bandit; its arrays cannot be written to.
 
+    It holds no state. ``bandit.live(seed)`` does, with its noise: ``live.step(u)`` plays a round and returns y alone,
+    while ``bandit.step(state, u, noise)`` takes a state and returns the next one.
+
     Args:
         A: how the state moves by itself, (n, n), spectral radius below 1.
         B: how actions move it, (n, d).

@@ -9,6 +9,10 @@ from jaxtyping import Float, Int
 
 from doxa.lab.compiled import compiled
 
+PLAYED, LEFT, ARM, WAITING = range(4)
+"""First places of every agent's clock: rounds played, rounds left in which the action is held, the action, and 1 while
+a round's action is chosen and its reward is not known."""
+
 
 class WorldArrays(NamedTuple):
     """A system as one agent's actions meet it.
@@ -127,8 +131,12 @@ def at_checkpoint(tape: Tape) -> bool:
 def keep(tape: Tape, board: Float[np.ndarray, " arms"], estimate: Float[np.ndarray, " d"]) -> None:
     """Keep the totals of a checkpoint, and what the agent holds."""
     passed = tape.cursor[1]
-    tape.regret[passed] = tape.totals
-    tape.counts[passed] = tape.pulls
-    tape.board[passed] = board
-    tape.estimate[passed] = estimate
+    # loops, because the compiler takes seconds for assigning a whole row
+    for i in range(tape.totals.size):
+        tape.regret[passed, i] = tape.totals[i]
+    for i in range(tape.pulls.size):
+        tape.counts[passed, i] = tape.pulls[i]
+        tape.board[passed, i] = board[i]
+    for i in range(estimate.size):
+        tape.estimate[passed, i] = estimate[i]
     tape.cursor[1] = passed + 1
