@@ -20,6 +20,9 @@ from doxa.worlds.linear_bandits.pictures import growth_figure, label_of
 from doxa.worlds.linear_bandits.report import final
 
 BANDS = "Mean over seeds; the band is one standard error."
+DRAWN = (DYNAMIC, STATIC, "D-LinUCB", "UCB1", "B-EXP3", "EXP3")
+"""Agents that curves show, as many as can be told apart; the dot plot and the table have them all."""
+REST = "Further agents stand in the dot plot and in the table."
 PANEL_PX = 270
 LEAST = -2.0
 """log10 below which a final regret is drawn at the edge."""
@@ -39,7 +42,7 @@ def world_figures(tables: Tables) -> list[Figure]:
 
 
 def _regrets(tables: Tables, system: str) -> list[Figure]:
-    rows = rows_of(tables, "regret", system=system, kind="pseudo")
+    rows = _shown(rows_of(tables, "regret", system=system, kind="pseudo"))
     drawn: list[Figure] = []
     for sigma in rows["sigma"].unique().sort().to_list() if rows.height else []:
         own = rows.filter(pl.col("sigma") == sigma)
@@ -49,7 +52,7 @@ def _regrets(tables: Tables, system: str) -> list[Figure]:
             curves(
                 f"regret-{name}",
                 f"Cumulative pseudo-regret, {system} system, σ = {sigma:g}",
-                f"Σ(J* - ⟨h, u⟩) by agent. {BANDS}",
+                f"Σ(J* - ⟨h, u⟩) by agent. {BANDS} {REST}",
                 lines,
                 x="round",
                 low="low",
@@ -68,6 +71,12 @@ def _regrets(tables: Tables, system: str) -> list[Figure]:
             )
         )
     return drawn
+
+
+def _shown(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of agents that curves show; the expert, where there is one, in the place of EXP3."""
+    expert = rows.height > 0 and "expert" in rows["subject"].unique().to_list()
+    return rows.filter(pl.col("subject").is_in([*DRAWN[:-1], "expert" if expert else DRAWN[-1]]))
 
 
 def _slopes(tables: Tables, system: str, sigma: float) -> str:
@@ -100,7 +109,7 @@ def _bands(rows: pl.DataFrame, group: str) -> list[dict[str, Any]]:
 
 def _two_regimes(tables: Tables) -> list[Figure]:
     """Draw regret over rounds at the least and the greatest noise, a panel each, with the same axes."""
-    rows = rows_of(tables, "regret", system="synthetic", kind="pseudo")
+    rows = _shown(rows_of(tables, "regret", system="synthetic", kind="pseudo"))
     levels = rows["sigma"].unique().sort().to_list() if rows.height else []
     if len(levels) < 2:
         return []
