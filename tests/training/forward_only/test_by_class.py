@@ -22,3 +22,7 @@ def test_classes_sum_to_the_run_and_each_is_its_own_samples():
 def test_a_class_for_each_sample():
     with pytest.raises(InputError, match="give one class each"):
         entropy_by_class(SKANetwork((4,), 6), inputs(), np.zeros(3, dtype=int), 0.1, 4)
+    with pytest.raises(InputError, match=r"must be \[samples, 5\]"):
+        entropy_by_class(SKANetwork((4,), 5), inputs(), np.zeros(20, dtype=int), 0.1, 4)
+    with pytest.raises(InputError, match="steps=1"):
+        entropy_by_class(SKANetwork((4,), 6), inputs(), np.zeros(20, dtype=int), 0.1, 1)

@@ -31,8 +31,12 @@ def entropy_by_class(
         Bits, NaN at step 0.
 
     Raises:
-        InputError: one class each is not given, or as ``SKANetwork.step``.
+        InputError: one class each is not given, fewer than two steps, or as ``SKANetwork.step``.
     """
+    if inputs.ndim != 2 or inputs.shape[1] != network.input_dim:
+        raise InputError(f"inputs of shape {tuple(inputs.shape)}: must be [samples, {network.input_dim}]")
+    if steps < 2:
+        raise InputError(f"steps={steps}: must be >= 2, for the first pass has nothing before it")
     if classes.shape != (len(inputs),):
         raise InputError(f"classes of shape {classes.shape} for {len(inputs)} samples: give one class each")
     known, place = np.unique(classes, return_inverse=True)
