@@ -117,13 +117,13 @@ class Config:
     )  # fmt: skip
     pendulum_steps: int = setting(1500, "optimiser steps on the pendulum", unit="steps", minimum=1)
     linear_steps: int = setting(1500, "on the linear world", unit="steps", minimum=1)
-    crack_steps: int = setting(1200, "on cracks", unit="steps", minimum=1)
+    crack_steps: int = setting(600, "on cracks", unit="steps", minimum=1)
     silverbox_steps: int = setting(600, "on the Silverbox record", unit="steps", minimum=1, paper=200000)
     silverbox_batch: int = setting(60, "sequences of one step there", minimum=1, paper=600)
     silverbox_tested: int = setting(
         60, "sequences of each span on which it is scored, evenly over the span", minimum=2, paper=400
     )
-    belief_steps: int = setting(1500, "on agents", unit="steps", minimum=1)
+    belief_steps: int = setting(750, "on agents", unit="steps", minimum=1)
     power: float = setting(0.6, "power to which agents take likelihoods; 1 is Bayes", minimum=0)
     anchor: float = setting(
         0.05, "share of the way back to the first belief at each step", minimum=0, maximum=0.99
