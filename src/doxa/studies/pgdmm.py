@@ -59,13 +59,13 @@ BATCH = 50
     presets={
         "quick": {
             "seeds": 2,
-            "sequences": 40,
-            "pendulum_steps": 60,
-            "linear_steps": 40,
-            "crack_steps": 40,
-            "silverbox_steps": 30,
-            "silverbox_tested": 10,
-            "belief_steps": 60,
+            "sequences": 24,
+            "pendulum_steps": 30,
+            "linear_steps": 20,
+            "crack_steps": 20,
+            "silverbox_steps": 15,
+            "silverbox_tested": 6,
+            "belief_steps": 30,
         },
         "paper": {
             "seed": 10000,
