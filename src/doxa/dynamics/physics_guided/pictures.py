@@ -21,6 +21,8 @@ TITLES = {
 }
 BREAK = 4
 """Empty steps between a sequence trained on and one tested on."""
+LOWEST = -1.0
+"""Lowest R² that is drawn: latents in units of their own reach far below it."""
 SPLITS = ("train", "test")
 
 
@@ -121,13 +123,17 @@ def _recovery(tables: Tables, world: str) -> list[Figure]:
         told = {name: row[name] for name in ("subject", "coordinate", "aligned")}
         score = units(tables, "r2", condition=world, split="test", **told)
         label = f"{row['coordinate']}, {row['aligned']}"
-        lines.append(score.row(possible=(-float("inf"), 1.0), label=label, model=row["subject"]))
+        drawn = score.row(possible=(-float("inf"), 1.0), label=label, model=row["subject"])
+        drawn |= {
+            name: max(drawn[name], LOWEST) for name in ("value", "low", "high") if drawn[name] is not None
+        }
+        lines.append(drawn)
     return [
         intervals(
             f"{world}-recovery",
             f"{TITLES[world]}: how well latents are the hidden coordinates",
             "R² on sequences that were not trained on: of the latent as it is, and after an affine fit to the truth. "
-            "Means over replicates with 95 % intervals.",
+            f"Means over replicates with 95 % intervals; what lies below {LOWEST:.0f} is drawn there.",
             lines,
             group="model",
             value_title="R²",
