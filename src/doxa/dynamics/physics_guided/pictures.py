@@ -6,7 +6,15 @@ from typing import Any
 
 import polars as pl
 
-from doxa.dynamics.physics_guided.variants import BAYESIAN_AGENTS, GUIDED, KALMAN, NETWORK, OPEN_LOOP, PHYSICS
+from doxa.dynamics.physics_guided.variants import (
+    BAYESIAN_AGENTS,
+    GUIDED,
+    KALMAN,
+    NETWORK,
+    OPEN_LOOP,
+    PHYSICS,
+    SIMPLE_PHYSICS,
+)
 from doxa.lab.figures import Figure, curves, intervals, scatter
 from doxa.lab.measured import rows_of, units
 from doxa.lab.record import Tables
@@ -174,7 +182,7 @@ def _shares(tables: Tables, world: str) -> list[Figure]:
     lines: list[dict[str, Any]] = []
     for model in rows["subject"].unique(maintain_order=True) if rows.height else ():
         own = rows.filter(pl.col("subject") == model)
-        if model in (NETWORK, PHYSICS):
+        if model in (NETWORK, PHYSICS, SIMPLE_PHYSICS):
             continue
         for time in sorted(own["time"].unique().to_list()):
             score = units(tables, "alpha", condition=world, subject=model, time=time)
