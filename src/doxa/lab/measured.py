@@ -14,8 +14,10 @@ from doxa.lab.units import Units
 def rows_of(tables: Tables, measure: str, **where: Any) -> pl.DataFrame:
     """Return the rows of a measure with what stands in ``extra`` as columns, where these have given values."""
     rows = tables.measures.filter(pl.col("measure") == measure)
-    extras = [json.loads(text) for text in rows["extra"]]
-    for name in dict.fromkeys(key for extra in extras for key in extra):
+    texts = rows["extra"].to_list()
+    decoded = {text: json.loads(text) for text in dict.fromkeys(texts)}  # many rows say the same
+    extras = [decoded[text] for text in texts]
+    for name in dict.fromkeys(key for extra in decoded.values() for key in extra):
         rows = rows.with_columns(pl.Series(name, [extra.get(name) for extra in extras], strict=False))
     for name, value in where.items():
         if name not in rows.columns:

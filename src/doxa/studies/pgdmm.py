@@ -59,13 +59,13 @@ BATCH = 50
     presets={
         "quick": {
             "seeds": 2,
-            "sequences": 40,
-            "pendulum_steps": 60,
-            "linear_steps": 40,
-            "crack_steps": 40,
-            "silverbox_steps": 30,
-            "silverbox_tested": 10,
-            "belief_steps": 60,
+            "sequences": 24,
+            "pendulum_steps": 30,
+            "linear_steps": 20,
+            "crack_steps": 20,
+            "silverbox_steps": 15,
+            "silverbox_tested": 6,
+            "belief_steps": 30,
         },
         "paper": {
             "seed": 10000,
@@ -117,13 +117,13 @@ class Config:
     )  # fmt: skip
     pendulum_steps: int = setting(1500, "optimiser steps on the pendulum", unit="steps", minimum=1)
     linear_steps: int = setting(1500, "on the linear world", unit="steps", minimum=1)
-    crack_steps: int = setting(1200, "on cracks", unit="steps", minimum=1)
+    crack_steps: int = setting(600, "on cracks", unit="steps", minimum=1)
     silverbox_steps: int = setting(600, "on the Silverbox record", unit="steps", minimum=1, paper=200000)
     silverbox_batch: int = setting(60, "sequences of one step there", minimum=1, paper=600)
     silverbox_tested: int = setting(
         60, "sequences of each span on which it is scored, evenly over the span", minimum=2, paper=400
     )
-    belief_steps: int = setting(1500, "on agents", unit="steps", minimum=1)
+    belief_steps: int = setting(750, "on agents", unit="steps", minimum=1)
     power: float = setting(0.6, "power to which agents take likelihoods; 1 is Bayes", minimum=0)
     anchor: float = setting(
         0.05, "share of the way back to the first belief at each step", minimum=0, maximum=0.99

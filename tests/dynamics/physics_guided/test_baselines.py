@@ -36,7 +36,7 @@ def test_the_system_has_the_moments_of_the_world():
 @pytest.fixture(scope="module")
 def kalman():
     recorder = Recorder("linear", 0)
-    record_kalman(recorder, linear_problem(0, Size(200, 50, 60)))
+    record_kalman(recorder, linear_problem(0, Size(100, 200, 60)))
     return recorder.tables()
 
 

@@ -6,7 +6,15 @@ from typing import Any
 
 import polars as pl
 
-from doxa.dynamics.physics_guided.variants import BAYESIAN_AGENTS, GUIDED, KALMAN, NETWORK, OPEN_LOOP, PHYSICS
+from doxa.dynamics.physics_guided.variants import (
+    BAYESIAN_AGENTS,
+    GUIDED,
+    KALMAN,
+    NETWORK,
+    OPEN_LOOP,
+    PHYSICS,
+    SIMPLE_PHYSICS,
+)
 from doxa.lab.figures import Figure, curves, intervals, scatter
 from doxa.lab.measured import rows_of, units
 from doxa.lab.record import Tables
@@ -21,6 +29,8 @@ TITLES = {
 }
 BREAK = 4
 """Empty steps between a sequence trained on and one tested on."""
+LOWEST = -1.0
+"""Lowest R² that is drawn: latents in units of their own reach far below it."""
 SPLITS = ("train", "test")
 
 
@@ -121,13 +131,17 @@ def _recovery(tables: Tables, world: str) -> list[Figure]:
         told = {name: row[name] for name in ("subject", "coordinate", "aligned")}
         score = units(tables, "r2", condition=world, split="test", **told)
         label = f"{row['coordinate']}, {row['aligned']}"
-        lines.append(score.row(possible=(-float("inf"), 1.0), label=label, model=row["subject"]))
+        drawn = score.row(possible=(-float("inf"), 1.0), label=label, model=row["subject"])
+        drawn |= {
+            name: max(drawn[name], LOWEST) for name in ("value", "low", "high") if drawn[name] is not None
+        }
+        lines.append(drawn)
     return [
         intervals(
             f"{world}-recovery",
             f"{TITLES[world]}: how well latents are the hidden coordinates",
             "R² on sequences that were not trained on: of the latent as it is, and after an affine fit to the truth. "
-            "Means over replicates with 95 % intervals.",
+            f"Means over replicates with 95 % intervals; what lies below {LOWEST:.0f} is drawn there.",
             lines,
             group="model",
             value_title="R²",
@@ -168,7 +182,7 @@ def _shares(tables: Tables, world: str) -> list[Figure]:
     lines: list[dict[str, Any]] = []
     for model in rows["subject"].unique(maintain_order=True) if rows.height else ():
         own = rows.filter(pl.col("subject") == model)
-        if model in (NETWORK, PHYSICS):
+        if model in (NETWORK, PHYSICS, SIMPLE_PHYSICS):
             continue
         for time in sorted(own["time"].unique().to_list()):
             score = units(tables, "alpha", condition=world, subject=model, time=time)
