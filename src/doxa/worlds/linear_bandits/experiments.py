@@ -136,7 +136,6 @@ def record_result(
         recorder.measure("slope", slope, missing="regret is 0 in the window", **told)
         _record_estimates(recorder, found, place, bandit, shown, told)
         _record_shares(recorder, found, place, bandit, shown, told)
-    recorder.measure("wall time", float(found.wall_time[0]), subject="all", unit="s", **about)
 
 
 def _record_estimates(
