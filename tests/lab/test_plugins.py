@@ -31,8 +31,8 @@ ADDED = {"subjects": "parrot", "elicitors": "in-all-honesty", "dynamics": "leaky
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder of installed packages that is forgotten after the test, with what its packages register."""
-    doxa.subject("planted:bayesian")  # what is built in registers once, and not into what is forgotten
     for registry in REGISTRIES:
+        registry.load_all()  # what is installed registers once, and not into what is forgotten
         monkeypatch.setattr(registry, "_known", dict(registry._known))
         monkeypatch.setattr(registry, "_tried", set())
         monkeypatch.setattr(registry, "_complete", False)
