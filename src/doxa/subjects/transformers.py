@@ -75,6 +75,12 @@ class TransformersSubject:
         self._writer = Writer(model, self._renderer, 4 * size, exact)
 
     @classmethod
+    def fixed(cls, model: Any, tokenizer: Any, address: str) -> TransformersSubject:
+        """Wrap a model that is not to be changed any more: its digest is taken once, here."""
+        content = content_digest(model, tokenizer)
+        return cls(model, tokenizer, address=address, content=lambda: content)
+
+    @classmethod
     def open(
         cls,
         path_or_name: str,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from doxa.errors import StoreError
+from doxa.nets.words import word_tokenizer
 from doxa.protocols.affect.injectors import PromptInjector
 from doxa.worlds.tone_learners import ToneModels, train_tone_models
 from doxa.worlds.tone_world import BEGIN, END, PAD, SPECIAL, ToneWorld
@@ -56,35 +57,26 @@ def study_world(*, earlier: int = 0, remarks: Sequence[tuple[str, int]] = ()) ->
 
 def tokenizer(world: ToneWorld) -> PreTrainedTokenizerFast:
     """Return the tokenizer: the world's words and tags are tokens, anything else in a text is not seen."""
-    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
+    from tokenizers import normalizers
 
-    core = Tokenizer(models.WordLevel({word: token for token, word in enumerate(world.words)}, unk_token=PAD))
-    core.normalizer = normalizers.Lowercase()  # pyright: ignore[reportAttributeAccessIssue]
-    core.pre_tokenizer = pre_tokenizers.Split(  # pyright: ignore[reportAttributeAccessIssue]
-        Regex(world.pattern), "removed", invert=True
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        pad_token=PAD,
-        bos_token=BEGIN,
-        eos_token=END,
-        extra_special_tokens=[token for token in SPECIAL if token not in (PAD, BEGIN, END)],
-        chat_template=CHAT_TEMPLATE,
-        clean_up_tokenization_spaces=False,
-        padding_side="left",
+    return word_tokenizer(
+        world.words,
+        pad=PAD,
+        begin=BEGIN,
+        end=END,
+        special=[token for token in SPECIAL if token not in (PAD, BEGIN, END)],
+        pattern=world.pattern,
+        normalizer=normalizers.Lowercase(),
+        template=CHAT_TEMPLATE,
     )
 
 
 def tone_subject(models: ToneModels, replicate: int = 0) -> TransformersSubject:
     """Return a trained network as a subject."""
     from doxa.subjects.transformers import TransformersSubject
-    from doxa.subjects.transformers_loading import content_digest
 
-    model, words = _exported(models, replicate), tokenizer(models.world)
-    content = content_digest(model, words)
     name = f"hf:(tone model, seed {models.seeds[replicate]})"
-    return TransformersSubject(model, words, address=name, content=lambda: content)
+    return TransformersSubject.fixed(_exported(models, replicate), tokenizer(models.world), name)
 
 
 def save_tone_model(

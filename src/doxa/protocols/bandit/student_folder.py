@@ -13,9 +13,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import Regex, decoders, normalizers
 from transformers import PreTrainedTokenizerFast
 
+from doxa.nets.words import word_tokenizer
 from doxa.protocols.bandit.text import LABELS, WORDINGS
 from doxa.subjects.transformers_loading import quiet
 from doxa.worlds import bandit_tokens as layout_of
@@ -51,26 +52,16 @@ def save_student(
 
 def tokenizer(layout: BanditTokens) -> PreTrainedTokenizerFast:
     """Return the tokenizer: replacements turn the summary into marks, everything else is dropped."""
-    core = Tokenizer(
-        models.WordLevel({_mark(token): token for token in range(layout.vocabulary)}, unk_token=PADDING)
-    )
-    core.normalizer = normalizers.Sequence(  # pyright: ignore[reportAttributeAccessIssue]
-        [normalizers.Replace(Regex(pattern), mark) for pattern, mark in _replacements(layout)]
-    )
-    core.pre_tokenizer = pre_tokenizers.Split(  # pyright: ignore[reportAttributeAccessIssue]
-        Regex(r"<[a-z]+\d*>"), "removed", invert=True
-    )
     said = {layout_of.ARM_A: f" {LABELS[0]}", layout_of.ARM_B: f" {LABELS[1]}"}
     arms = [(_mark(token), text) for tokens, text in said.items() for token in tokens]
-    core.decoder = decoders.Sequence(  # pyright: ignore[reportAttributeAccessIssue]
-        [*(decoders.Replace(mark, text) for mark, text in arms), decoders.Fuse()]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        pad_token=PADDING,
-        chat_template=CHAT_TEMPLATE,
-        clean_up_tokenization_spaces=False,
-        padding_side="left",
+    changes = [normalizers.Replace(Regex(pattern), mark) for pattern, mark in _replacements(layout)]
+    return word_tokenizer(
+        [_mark(token) for token in range(layout.vocabulary)],
+        pad=PADDING,
+        pattern=r"<[a-z]+\d*>",
+        normalizer=normalizers.Sequence(changes),
+        decoder=decoders.Sequence([*(decoders.Replace(mark, text) for mark, text in arms), decoders.Fuse()]),
+        template=CHAT_TEMPLATE,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from doxa.nets.words import word_tokenizer
 from doxa.protocols.persuasion.dimensions import Wording
 from doxa.worlds import persuasion_world as world_of
 from doxa.worlds.persuasion_world import PersuasionWorld
@@ -34,21 +35,8 @@ def wording(world: PersuasionWorld) -> Wording:
 
 def tokenizer(world: PersuasionWorld) -> PreTrainedTokenizerFast:
     """Return the tokenizer: words between white space are tokens, a word of another language is padding."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    core = Tokenizer(
-        models.WordLevel({word: token for token, word in enumerate(world.vocabulary)}, unk_token=world_of.PAD)
-    )
-    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()  # pyright: ignore[reportAttributeAccessIssue]
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        pad_token=world_of.PAD,
-        bos_token=world_of.BEGIN,
-        eos_token=world_of.END,
-        chat_template=CHAT_TEMPLATE,
-        clean_up_tokenization_spaces=False,
-        padding_side="left",
+    return word_tokenizer(
+        world.vocabulary, pad=world_of.PAD, begin=world_of.BEGIN, end=world_of.END, template=CHAT_TEMPLATE
     )
 
 
@@ -61,8 +49,5 @@ def small_subject(model: Any, world: PersuasionWorld, name: str) -> Transformers
         name: tells it from others in the record.
     """
     from doxa.subjects.transformers import TransformersSubject
-    from doxa.subjects.transformers_loading import content_digest
 
-    words = tokenizer(world)
-    content = content_digest(model, words)
-    return TransformersSubject(model, words, address=f"hf:({name})", content=lambda: content)
+    return TransformersSubject.fixed(model, tokenizer(world), f"hf:({name})")

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from doxa.errors import StoreError
+from doxa.nets.words import word_tokenizer
 from doxa.protocols.poisoning.groups import Groups
 from doxa.subjects.transformers_loading import quiet
 from doxa.worlds.fact_pairs import save_fact_pairs
@@ -31,9 +31,7 @@ def checkpoint_folder(folder: Path, step: int) -> Path:
 def world_tokenizer(world: FactWorld) -> PreTrainedTokenizerFast:
     """Return the tokenizer of a fact world's texts: words between spaces, one token each."""
     words = world.words()
-    core = Tokenizer(models.WordLevel({word: place for place, word in enumerate(words)}, unk_token=words[0]))
-    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()  # pyright: ignore[reportAttributeAccessIssue]
-    return PreTrainedTokenizerFast(tokenizer_object=core, clean_up_tokenization_spaces=False)
+    return word_tokenizer(words, pad=words[0])
 
 
 def save_checkpoint(folder: Path, step: int, model: Any, tokenizer: Any) -> Path:

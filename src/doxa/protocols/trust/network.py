@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import decoders
 from transformers import PreTrainedTokenizerFast
 
 from doxa.nets.transformer import StackedTransformer
+from doxa.nets.words import word_tokenizer
 from doxa.protocols.trust.text import GIVE, phrase
 from doxa.subjects.transformers import TransformersSubject
 from doxa.worlds import trust_registers as marks
@@ -112,19 +113,14 @@ def _subject(
 
 def tokenizer(phrases: Mapping[int, str]) -> PreTrainedTokenizerFast:
     """Return the tokenizer of a vocabulary of phrases; in a prompt only phrases count, longest first."""
-    core = Tokenizer(models.WordLevel({text: token for token, text in phrases.items()}, unk_token=PADDING))
     known = sorted({_pattern(text) for text in phrases.values()}, key=lambda one: (-len(one), one))
-    core.pre_tokenizer = pre_tokenizers.Split(  # pyright: ignore[reportAttributeAccessIssue]
-        Regex("|".join(known)), "removed", invert=True
-    )
-    core.decoder = decoders.Fuse()  # pyright: ignore[reportAttributeAccessIssue]
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        pad_token=PADDING,
-        eos_token=ENDING,
-        chat_template=CHAT_TEMPLATE,
-        clean_up_tokenization_spaces=False,
-        padding_side="left",
+    return word_tokenizer(
+        {text: token for token, text in phrases.items()},
+        pad=PADDING,
+        end=ENDING,
+        pattern="|".join(known),
+        decoder=decoders.Fuse(),
+        template=CHAT_TEMPLATE,
     )
 
 
