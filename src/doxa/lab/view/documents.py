@@ -70,7 +70,9 @@ def _document(
         f'<header><nav class="top" aria-label="Pages">{_list(top)}'
         '<button type="button" id="help" aria-keyshortcuts="?">Keys</button></nav>'
         f"{heading}</header>\n"
-        f'<div class="columns">{panels}<main id="content" tabindex="-1">{inside}</main></div>\n'
+        f'<div class="{"columns" if beside else "whole"}">{panels}<main id="content" tabindex="-1">{inside}</main></div>\n'
+        "<noscript><p>These pages are drawn by scripts of this server; allow them, or open a run's report.html."
+        "</p></noscript>\n"
         "</body>\n</html>\n"
     )
 

@@ -45,7 +45,7 @@ const SHAPES = new Set("circle g line path polygon polyline rect svg text title 
 const ATTRIBUTES = new Set(("aria-busy aria-controls aria-current aria-describedby aria-expanded aria-hidden aria-keyshortcuts " +
   "aria-label aria-labelledby aria-live aria-modal aria-pressed aria-rowcount aria-rowindex aria-selected aria-sort aria-valuemax " +
   "aria-valuemin aria-valuenow aria-valuetext autocomplete checked class cols colspan cx cy d dir disabled download dx dy for " +
-  "headers height hidden href id lang list max maxlength method min name open opacity placeholder points r role rows rx scope " +
+  "headers height hidden href id lang list max maxlength method min name open opacity placeholder points r rel role rows rx scope " +
   "selected spellcheck step tabindex text-anchor title transform type value viewBox width wrap x x1 x2 y y1 y2").split(" "));
 
 /**
