@@ -107,7 +107,8 @@ def _document(
         f'<header><nav class="top" aria-label="Pages">{_list(top)}'
         '<button type="button" id="help" aria-keyshortcuts="?">Keys</button></nav>'
         f"{heading}{said}</header>\n"
-        f'<div class="{"columns" if beside else "whole"}">{panels}<main id="content" tabindex="-1">{inside}</main></div>\n'
+        f'<div class="{"columns" if beside else "whole"}">{panels}'
+        f'<main id="content" tabindex="-1">{inside}</main></div>\n'
         "<noscript><p>These pages are drawn by their own scripts; allow them, or open a run's report.html."
         "</p></noscript>\n"
         f"{held}</body>\n</html>\n"
