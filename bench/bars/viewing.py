@@ -124,7 +124,7 @@ def text_of(driver: Any) -> str:
 
 
 def visit(driver: Any, address: str, typed: str, most: int = 40) -> str:
-    """Open a page, open, choose and press up to ``most`` things on it, turn its pages; return all text that was seen."""
+    """Open a page, press up to ``most`` things on it and turn its pages; return all text that was seen."""
     open_page(driver, address)
     driver.execute_script(_OPEN)
     seen = [text_of(driver)]
