@@ -27,6 +27,8 @@ def pick(
         [option, option] if isinstance(option, str) else [str(option[0]), str(option[1])]
         for option in options
     ]
+    if every:
+        pairs = [pair for pair in pairs if pair[0] != ""]
     more = len(pairs) > CHOICES
     shown: list[Json] = [*([["", every]] if every else []), *pairs[:CHOICES]]
     return {"name": name, "label": label, "options": shown, "value": value, "more": more}
