@@ -5,6 +5,8 @@ const CHUNK = 50;
 const NEAR = "1500px";
 const GUESS_PX = 90;
 const MOST_BESIDE = 3;
+/** Chunks that stay in the page though they are out of sight. */
+const KEPT = 8;
 
 function messageOf(ui, load, id, message, pin) {
   const said = ui.el("div", { class: message.text ? "said" : "said quiet" }, message.text || "(empty)");
@@ -123,12 +125,15 @@ export async function conversation(root, load, ui, query) {
   }
 
   const byNode = new Map(chunks.map((chunk) => [chunk.node, chunk]));
+  let gone = [];
   const seen = new IntersectionObserver((entries) => {
     for (const entry of entries) {
       const chunk = byNode.get(entry.target);
+      gone = gone.filter((one) => one !== chunk);
       if (entry.isIntersecting) fillChunk(chunk);
-      else empty(chunk);
+      else if (chunk.state === "full") gone.push(chunk);
     }
+    while (gone.length > KEPT) empty(gone.shift());
   }, { rootMargin: NEAR });
 
   async function goTo(ordinal) {
