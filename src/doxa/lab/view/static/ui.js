@@ -1,5 +1,7 @@
 // What all panels draw with. Foreign text reaches the page as text nodes only; nothing here parses HTML.
 
+import * as site from "./site.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 // what a reader would not see, as lab/report/markup.py lists it: spelt out instead
@@ -176,22 +178,15 @@ export function input(label, { value = "", type = "text", options = null, onchan
 /** Fields in a row. */
 export function fields(...inside) { return el("div", { class: "fields", role: "group", "aria-label": "Filters" }, inside); }
 
-/** Where things are: the same for the server and for an export. */
-export const address = {
-  /** Of a panel of a run. */
-  panel(run, panel, query = {}) { return `/run/${encodeURIComponent(run)}/${encodeURIComponent(panel)}${search(query)}`; },
-  /** Of a page about the whole store. */
-  page(name, query = {}) { return `${name === "runs" ? "/" : "/" + name}${search(query)}`; },
-};
+/** Where pages are; whether this is a copy without a server. */
+export const address = site.address;
+export const copy = site.copy;
 
 /** A query as it stands behind an address; what is empty is left out. */
-export function search(query) {
-  const kept = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
-  return kept.length ? "?" + new URLSearchParams(kept) : "";
-}
+export function search(query) { return site.search(query); }
 
 /** The page's own query, as an object. */
-export function query() { return Object.fromEntries(new URLSearchParams(location.search)); }
+export function query() { return site.query(); }
 
 const watchers = [];
 
@@ -203,8 +198,7 @@ export async function watch(render) {
 
 /** Change the page's query: names with "" are removed. It is kept in the address; "replace" makes no step back. */
 export async function go(changes, { replace = false } = {}) {
-  const next = search({ ...query(), ...changes });
-  history[replace ? "replaceState" : "pushState"](null, "", location.pathname + next);
+  history[replace ? "replaceState" : "pushState"](null, "", site.address.here({ ...query(), ...changes }));
   for (const render of watchers) await render(query());
 }
 
@@ -224,8 +218,7 @@ let drawing = null;
 function vega() {
   drawing ??= new Promise((resolve, reject) => {
     if (window.vegaEmbed) { resolve(); return; }
-    const script = document.createElement("script");
-    script.src = "/static/vega.js";
+    const script = site.library();
     script.addEventListener("load", () => resolve());
     script.addEventListener("error", () => reject(new Error("the script that draws figures could not be loaded")));
     document.head.append(script);
