@@ -29,7 +29,7 @@ from doxa.lab.view.security import Door, Guard
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-AT_ONCE = 2
+AT_ONCE = 4
 """How many requests are read from the store at the same time, so that memory is bounded."""
 
 _KINDS = {"js": "text/javascript", "css": "text/css"}

@@ -90,6 +90,7 @@ def _document(
     heading = (
         f'<p class="kicker">{_text(run)}</p><h1>{_text(title)}</h1>' if run else f"<h1>{_text(title)}</h1>"
     )
+    columns = "columns" if beside else "whole"
     panels = f'<nav class="panels" aria-label="Panels of this run">{_list(beside)}</nav>' if beside else ""
     whole = " · ".join(part for part in (title, run, "doxa") if part)
     said = f'<p class="said">{_text(site.said)}</p>' if site.said else ""
@@ -107,7 +108,7 @@ def _document(
         f'<header><nav class="top" aria-label="Pages">{_list(top)}'
         '<button type="button" id="help" aria-keyshortcuts="?">Keys</button></nav>'
         f"{heading}{said}</header>\n"
-        f'<div class="{"columns" if beside else "whole"}">{panels}'
+        f'<div class="{columns}">{panels}'
         f'<main id="content" tabindex="-1">{inside}</main></div>\n'
         "<noscript><p>These pages are drawn by their own scripts; allow them, or open a run's report.html."
         "</p></noscript>\n"

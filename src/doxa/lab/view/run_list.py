@@ -102,7 +102,14 @@ class Runs:
         return Runs(self.root, found, label)
 
     def names(self) -> list[str]:
-        """Return the runs' names, sorted."""
+        """Return the runs' names, sorted; a name that is no UTF-8 has no address and is left out."""
+        return [name for name in self._folders() if is_utf8(name)]
+
+    def unnamed(self) -> int:
+        """Return how many runs are left out because their folders' names are no UTF-8."""
+        return sum(not is_utf8(name) for name in self._folders())
+
+    def _folders(self) -> list[str]:
         found = sorted(path.parent.name for path in self.root.glob("[!.]*/manifest.json"))
         return found if self.only is None else [name for name in found if name in self.only]
 
@@ -157,6 +164,11 @@ class Runs:
             gone = self._open.pop(name, None)
         if gone is not None:
             gone.close()
+
+
+def is_utf8(name: str) -> bool:
+    """Return whether a name can be written in an address."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def at_work(path: Path) -> bool:
