@@ -29,6 +29,7 @@ BARS: dict[int, str] = {
     13: "traces",
     17: "canaries",
     18: "viewer",
+    19: "size",
     20: "offline",
 }
 """Number of each bar and the file in ``bars/`` that holds it."""
