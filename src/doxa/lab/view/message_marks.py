@@ -22,7 +22,9 @@ def marked(row: Mapping[str, Any], roles: Sequence[str]) -> dict[str, Json]:
     fields = fields_of(row["extra"])
     alone, hearers = _hearing(fields, row["role"], roles)
     off = "kept" in fields and fields["kept"] is None and not fields.get("fault")
-    private = alone or fields.get("private") is True or bool({row["role"], _text(fields.get("kind"))} & {*_PRIVATE})
+    private = (
+        alone or fields.get("private") is True or bool({row["role"], _text(fields.get("kind"))} & {*_PRIVATE})
+    )
     marks = [
         "asked off the path" if off else "",
         "private: nobody else heard it" if alone else "private" if private else "",
@@ -30,11 +32,16 @@ def marked(row: Mapping[str, Any], roles: Sequence[str]) -> dict[str, Json]:
         f"no answer: {_text(fields['fault'])}" if fields.get("fault") else "",
         f"missing: {_text(fields['missing'])}" if fields.get("missing") else "",
         f"ended by {row['finish']}" if row["finish"] not in ("", "stop") else "",
-        f"{len(fields['rejected'])} replies before it could not be read" if _some(fields.get("rejected")) else "",
+        f"{len(fields['rejected'])} replies before it could not be read"
+        if _some(fields.get("rejected"))
+        else "",
     ]
     heard = fields.get("heard")
     other = heard if isinstance(heard, str) and heard and heard[:LETTERS] != row["text"] else ""
-    shown = {name: row[name] for name in ("place", "turn", "role", "subject", "text", "letters", "tokens", "finish")}
+    shown = {
+        name: row[name]
+        for name in ("place", "turn", "role", "subject", "text", "letters", "tokens", "finish")
+    }
     return {
         **shown,
         "off": off,

@@ -70,7 +70,8 @@ def _talk(run: RunData, name: str) -> Talk:
     if not (place.isascii() and place.isdecimal() and len(place) <= 15):
         raise InputError(f"talk={name!r}: there is no such conversation; open it from the list")
     rows = run.sql(
-        "SELECT condition, seed, conversation FROM transcripts WHERE cell = ? AND place = ?", (cell, int(place))
+        "SELECT condition, seed, conversation FROM transcripts WHERE cell = ? AND place = ?",
+        (cell, int(place)),
     )
     if not rows:
         raise InputError(f"talk={name!r}: there is no such conversation; open it from the list")
@@ -106,7 +107,10 @@ def talks(run: RunData, picks: Mapping[str, str], search: str, offset: int, limi
             values.append(picks[column])
     hit, hits = "false", list[Any]()
     if search:
-        hit, hits = "(contains(lower(text), lower(?)) OR contains(lower(conversation), lower(?)))", [search] * 2
+        hit, hits = (
+            "(contains(lower(text), lower(?)) OR contains(lower(conversation), lower(?)))",
+            [search] * 2,
+        )
         having.append("found > 0")
     rows = run.sql(
         f"""
@@ -122,7 +126,10 @@ def talks(run: RunData, picks: Mapping[str, str], search: str, offset: int, limi
     shown: list[Json] = [
         {
             "id": f"{row['cell']}.{row['first']}",
-            **{name: row[name] for name in ("condition", "seed", "messages", "letters", "tokens", "found", "opening")},
+            **{
+                name: row[name]
+                for name in ("condition", "seed", "messages", "letters", "tokens", "found", "opening")
+            },
             "name": row["conversation"],
             "subjects": list(dict.fromkeys((row["subject"], row["other_subject"]))),
             "finishes": list(dict.fromkeys((row["finish"], row["other_finish"]))),

@@ -73,7 +73,9 @@ def _exported(run: RunData) -> Iterable[dict[str, str]]:
     for one in listed:
         name, many = str(one["id"]), cast(int, one["messages"])
         yield {"talk": name}
-        yield from ({"talk": name, "offset": str(start), "limit": "50"} for start in range(0, min(many, 500), 50))
+        yield from (
+            {"talk": name, "offset": str(start), "limit": "50"} for start in range(0, min(many, 500), 50)
+        )
 
 
 PANEL = Panel("transcripts", "Transcripts", _data, _applies, _exported, place=40)
