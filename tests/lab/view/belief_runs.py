@@ -33,15 +33,25 @@ def belief_tables(condition: str, seed: int, *, turns: int = TURNS, text: str = 
                 )
         for layer in range(LAYERS):
             recorder.measure(
-                "margin", float(rng.normal(layer)), subject="s", unit="nats", axis="turn", time=turn, layer=layer
+                "margin",
+                float(rng.normal(layer)),
+                subject="s",
+                unit="nats",
+                axis="turn",
+                time=turn,
+                layer=layer,
             )
-            recorder.measure(f"lens/{layer}", float(rng.normal()), subject="s", axis="turn", time=turn, kind=text)
+            recorder.measure(
+                f"lens/{layer}", float(rng.normal()), subject="s", axis="turn", time=turn, kind=text
+            )
     for layer in range(LAYERS):
         recorder.measure("cka", float(rng.random()), subject="s", axis="layer", time=layer)
     return recorder.tables()
 
 
-def write_beliefs(root: Path, name: str = "beliefs-1", *, turns: int = TURNS, seeds: int = SEEDS) -> RunFolder:
+def write_beliefs(
+    root: Path, name: str = "beliefs-1", *, turns: int = TURNS, seeds: int = SEEDS
+) -> RunFolder:
     """Write a run of two conditions by some seeds."""
     cells = {
         f"{condition}{seed}": belief_tables(condition, seed, turns=turns)

@@ -11,7 +11,16 @@ from doxa.belief.inference import mean_t_interval
 from doxa.errors import InputError
 from doxa.lab.record import Recorder, completed
 from doxa.lab.view.run_data import RunData
-from doxa.lab.view.series import Question, averaged, counted, equal_to, extra_field, interval, remembered, whole
+from doxa.lab.view.series import (
+    Question,
+    averaged,
+    counted,
+    equal_to,
+    extra_field,
+    interval,
+    remembered,
+    whole,
+)
 from tests.lab.view.belief_runs import SEEDS, write_beliefs
 from tests.lab.view.sample_runs import write_run
 
@@ -27,7 +36,9 @@ def whole_table(run: RunData, table: str) -> pl.DataFrame:
 
 @pytest.mark.parametrize("value", ["log_odds", "credence"])
 def test_means_and_intervals_are_those_of_polars(run, value):
-    question = Question("beliefs", value, {"facet": "condition", "readout": "readout"}, equal_to("beliefs", {}))
+    question = Question(
+        "beliefs", value, {"facet": "condition", "readout": "readout"}, equal_to("beliefs", {})
+    )
     found = averaged(run, question)
     beliefs = completed(whole_table(run, "beliefs"))
     assert (found.seeds, found.moments) == (SEEDS, None)
@@ -49,7 +60,9 @@ def test_means_and_intervals_are_those_of_polars(run, value):
             assert (row["low"], row["high"]) == pytest.approx((wanted.low, wanted.high))
         else:
             assert (row["low"], row["high"]) == (None, None)
-    single = beliefs.filter(pl.col(value).is_finite()).group_by(*keys, "seed").agg(pl.col(value).mean()).to_dicts()
+    single = (
+        beliefs.filter(pl.col(value).is_finite()).group_by(*keys, "seed").agg(pl.col(value).mean()).to_dicts()
+    )
     held = {(row["facet"], row["readout"], row["time"], row["seed"]): row["mean"] for row in found.singles}
     assert {key: mean for key, mean in held.items() if mean is not None} == pytest.approx(
         {tuple(row[name] for name in (*keys, "seed")): row[value] for row in single}
@@ -70,13 +83,17 @@ def test_a_long_run_sends_some_thousands_of_points_and_loses_no_row(tmp_path):
     assert times == sorted(times)
     few = averaged(run, Question("measures", "value", {"line": "measure"}, equal_to("measures", {}), most=7))
     assert len(few.means) == 7
-    assert [row["middle"] for row in few.means] == pytest.approx([19_999 / 7 * (place + 0.5) for place in range(7)])
+    assert [row["middle"] for row in few.means] == pytest.approx(
+        [19_999 / 7 * (place + 0.5) for place in range(7)]
+    )
 
 
 @settings(max_examples=12, deadline=None)
 @given(
     values=st.lists(
-        st.one_of(st.none(), st.floats(-1e6, 1e6), st.sampled_from([math.inf, -math.inf])), min_size=1, max_size=30
+        st.one_of(st.none(), st.floats(-1e6, 1e6), st.sampled_from([math.inf, -math.inf])),
+        min_size=1,
+        max_size=30,
     )
 )
 def test_every_row_is_counted_once(tmp_path_factory, values):
@@ -110,7 +127,9 @@ def test_an_interval_by_hand():
 
 
 def test_nothing_is_a_series_without_points(run):
-    question = Question("beliefs", "credence", {"r": "readout"}, equal_to("beliefs", {"condition": "none such"}))
+    question = Question(
+        "beliefs", "credence", {"r": "readout"}, equal_to("beliefs", {"condition": "none such"})
+    )
     assert averaged(run, question).means == []
 
 
@@ -147,7 +166,9 @@ def test_a_broken_extra_field_is_no_error(tmp_path):
     recorder = Recorder("c", 0)
     recorder.measure("x", 1.0, subject="s", layer=2)
     tables = recorder.tables()
-    broken = tables._replace(measures=pl.concat([tables.measures, tables.measures.with_columns(extra=pl.lit("{oh"))]))
+    broken = tables._replace(
+        measures=pl.concat([tables.measures, tables.measures.with_columns(extra=pl.lit("{oh"))])
+    )
     run = RunData(write_run(tmp_path, cells={"k": broken}).path)
     rows = run.sql(f"SELECT {extra_field('layer', number=True)} AS layer FROM measures ORDER BY layer")  # noqa: S608
     assert [row["layer"] for row in rows] == [2.0, None]
