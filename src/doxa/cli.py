@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from doxa.commands import audit, benchmarks, data, organisms, runs, studies
+from doxa.commands import audit, benchmarks, data, organisms, runs, studies, view
 from doxa.commands.printing import say
 from doxa.errors import DoxaError, InputError
 from doxa.secret import guard_output
@@ -29,6 +29,7 @@ GROUPS = {
         "simulate": studies.simulate,
         "audit": audit.audit,
         "show": runs.show,
+        "view": view.view,
         "bench": benchmarks.bench,
         "import": runs.import_log,
     },

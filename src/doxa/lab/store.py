@@ -84,7 +84,7 @@ class RunFolder:
         Raises:
             StoreError: a file is missing, damaged or of another version; the message says what to do.
         """
-        body = self._body(key)
+        body = self.cell_facts(key)
         return Tables(*(self._table(key, name, body) for name in Tables._fields)).check()
 
     def read_table(self, key: str, name: str) -> pl.DataFrame:
@@ -93,9 +93,14 @@ class RunFolder:
         Raises:
             StoreError: as ``read``.
         """
-        return self._table(key, name, self._body(key))
+        return self._table(key, name, self.cell_facts(key))
 
-    def _body(self, key: str) -> dict[str, Any]:
+    def cell_facts(self, key: str) -> dict[str, Any]:
+        """Return what a finished cell says of itself: condition, seed, params, digests and rows of its tables.
+
+        Raises:
+            StoreError: its file is missing, damaged or of another version.
+        """
         path = self.cells / key / "cell.json"
         body = _unsealed(path)
         if body.get("schema") != SCHEMA or body.get("key") != key:

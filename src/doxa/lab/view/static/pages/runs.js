@@ -1,0 +1,55 @@
+// The list of runs: search, sort, open.
+
+const COLUMNS = [
+  { name: "name", title: "Run" }, { name: "study", title: "Study" }, { name: "preset", title: "Preset" },
+  { name: "state", title: "State" }, { name: "claims", title: "Claims" }, { name: "started", title: "Started" },
+  { name: "cells", title: "Cells", kind: "number" },
+];
+
+function verdicts(ui, counted) {
+  return ["holds", "fails", "unresolved"].filter((verdict) => counted[verdict])
+    .map((verdict) => [ui.badge(verdict, `${counted[verdict]} ${verdict}`), " "]);
+}
+
+const KEY = {
+  claims: (run) => (run.claims.holds ?? 0) * 1e6 - (run.claims.fails ?? 0) * 1e3 - (run.claims.unresolved ?? 0),
+  cells: (run) => run.done,
+};
+
+function sorted(runs, by, down) {
+  const key = KEY[by] ?? ((run) => String(run[by]));
+  const order = (a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0);
+  return [...runs].sort((a, b) => (down ? order(b, a) : order(a, b)));
+}
+
+function matches(run, words) {
+  const all = [run.name, run.study, run.preset, run.state, run.started, ...Object.keys(run.claims)].join(" ").toLowerCase();
+  return words.every((word) => all.includes(word));
+}
+
+export async function show(root, load, ui) {
+  const { folder, runs } = await load();
+  const list = ui.el("div", {});
+  const search = ui.input("Search", { type: "search", value: ui.query().search ?? "", name: "search",
+    placeholder: "study, preset, date, verdict, state",
+    oninput: ui.settled((text) => ui.go({ search: text }, { replace: true })) });
+  root.append(ui.el("p", { class: "intro" }, `${ui.count(runs.length)} runs in ${folder}`), ui.fields(search), list);
+
+  await ui.watch(({ search: text = "", sort = "started", order = "down" }) => {
+    const found = sorted(runs.filter((run) => matches(run, text.toLowerCase().split(/\s+/).filter(Boolean))), sort, order === "down");
+    const columns = COLUMNS.map((column) => ({
+      ...column,
+      sort: column.name === sort ? (order === "down" ? "descending" : "ascending") : null,
+      onSort: () => ui.go({ sort: column.name, order: column.name === sort && order === "down" ? "up" : "down" }),
+      cell: {
+        name: (run) => ui.el("a", { href: ui.address.panel(run.name, "overview") }, run.name),
+        state: (run) => [ui.badge(run.state), run.error ? ui.el("span", { class: "small" }, run.error) : null],
+        claims: (run) => verdicts(ui, run.claims),
+        started: (run) => run.started.replace("T", " ").replace("Z", ""),
+        cells: (run) => (run.done === run.cells ? ui.count(run.cells) : `${ui.count(run.done)} of ${ui.count(run.cells)}`),
+      }[column.name],
+    }));
+    ui.fill(list, found.length ? ui.table(columns, found, { name: "Runs" })
+      : ui.note(runs.length ? "No run matches." : "There are no runs here yet: doxa run context-drift --preset quick makes one."));
+  });
+}
