@@ -10,6 +10,7 @@ import os
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from doxa.lab.context import Context, Progress, threads
 from doxa.lab.declaration import Cell, find_study
 from doxa.lab.live import cell_at_work
 from doxa.lab.store import RunFolder
+from doxa.lab.terminal import tell_warning
 from doxa.secret import guard_output, scrub
 
 if TYPE_CHECKING:
@@ -163,6 +165,7 @@ _TRIES = 3
 def _begin_worker() -> None:
     """Print no secret, and end when the parent dies: a killed run must not leave workers that wait for ever."""
     guard_output()
+    warnings.showwarning = tell_warning
     parent = multiprocessing.parent_process()
     if parent is None:
         return

@@ -21,14 +21,15 @@ from doxa.lab.view.answers import answer
 from doxa.lab.view.documents import error_document, page_document, panel_address, panel_document
 from doxa.lab.view.library import Library
 from doxa.lab.view.pages import Page, pages
-from doxa.lab.view.panels import panel, panels
+from doxa.lab.view.panels import Panel, panel, panels
+from doxa.lab.view.run_data import RunData
 from doxa.lab.view.run_list import Runs
 from doxa.lab.view.security import Door, Guard
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-AT_ONCE = 2
+AT_ONCE = 4
 """How many requests are read from the store at the same time, so that memory is bounded."""
 
 _KINDS = {"js": "text/javascript", "css": "text/css"}
@@ -72,7 +73,7 @@ class Application:
         run = _found(lambda: self._runs.run(request.path_params["run"]))
         wanted = _found(lambda: panel(request.path_params["panel"]))
         with self._reading:
-            offered = [one for one in panels() if one is wanted or _applies(lambda one=one: one.applies(run))]
+            offered = [one for one in panels() if one is wanted or applying(one, run)]
         return HTMLResponse(panel_document(run.name, wanted, offered))
 
     def panel_data(self, request: Request) -> Response:
@@ -153,10 +154,10 @@ def _found(look: Callable[[], Any]) -> Any:
         raise HTTPException(404, str(error)) from error
 
 
-def _applies(asks: Callable[[], bool]) -> bool:
+def applying(panel: Panel, run: RunData) -> bool:
     """Return whether a panel applies; one that cannot tell because of damage is offered, and says what is wrong."""
     try:
-        return asks()
+        return panel.applies(run)
     except DoxaError:
         return True
 

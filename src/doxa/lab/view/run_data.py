@@ -30,6 +30,11 @@ THREADS = 2
 
 Stamp = tuple[int, int]
 
+_QUERYING = threading.RLock()
+"""One query at a time in all runs, so that no more than ``MEMORY`` is in use."""
+
+_SQL = {"String": "VARCHAR", "Int64": "BIGINT", "Float64": "DOUBLE"}
+
 _COLUMNS = {
     "beliefs": """* REPLACE (
         coalesce(log_odds, CASE WHEN credence <= 0 THEN '-inf'::DOUBLE WHEN credence >= 1 THEN 'inf'::DOUBLE
@@ -73,7 +78,6 @@ class RunData:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.folder = RunFolder(path)
-        self._lock = threading.RLock()
         self._cells: dict[str, tuple[Stamp, Cell]] = {}
         self._checked: dict[Path, Stamp] = {}
         self._damaged: dict[str, tuple[Stamp, str]] = {}
@@ -234,7 +238,7 @@ class RunData:
         """
         import duckdb
 
-        with self._lock:
+        with _QUERYING:
             connection = self._connected()
             try:
                 statements = connection.extract_statements(query)
@@ -255,7 +259,7 @@ class RunData:
 
     def close(self) -> None:
         """Free what is held for queries; the next one opens it anew."""
-        with self._lock:
+        with _QUERYING:
             if self._connection is not None:
                 self._connection.close()
             self._connection, self._views = None, None
@@ -343,7 +347,6 @@ class RunData:
                 "autoinstall_known_extensions=false",
                 "autoload_known_extensions=false",
                 "temp_directory=''",
-                "preserve_insertion_order=true",
                 f"allowed_directories=['{allowed}/']",
                 "enable_external_access=false",
                 "lock_configuration=true",
@@ -353,21 +356,15 @@ class RunData:
         cells = self.cells()
         good = [cell.key for cell in cells if all(self._table(name, cell) for name in SCHEMAS)]
         if self._views != good:
-            for name, schema in SCHEMAS.items():
-                self._connection.execute(
-                    f"CREATE OR REPLACE VIEW {name} AS {self._select(name, schema, good)}"
-                )
+            for name in SCHEMAS:
+                view = self._select(name, good)
+                self._connection.execute(f"CREATE OR REPLACE VIEW {name} AS {view}")
             self._views = good
         return self._connection
 
-    def _select(self, table: str, schema: Mapping[str, pl.DataType], keys: Sequence[str]) -> str:
+    def _select(self, table: str, keys: Sequence[str]) -> str:
         if not keys:
-            kinds: dict[pl.DataType, str] = {
-                pl.String(): "VARCHAR",
-                pl.Int64(): "BIGINT",
-                pl.Float64(): "DOUBLE",
-            }
-            columns = ", ".join(f"NULL::{kinds[kind]} AS {name}" for name, kind in schema.items())
+            columns = ", ".join(f"NULL::{_SQL[str(kind)]} AS {name}" for name, kind in SCHEMAS[table].items())
             return f"SELECT {columns}, NULL::VARCHAR AS cell WHERE false"
         root = str(self.folder.cells.resolve()).replace("'", "''")
         files = ", ".join(f"'{root}/{key}/{table}.parquet'" for key in keys)

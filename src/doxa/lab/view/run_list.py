@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from doxa.errors import InputError, StoreError
-from doxa.lab.store import RunFolder
+from doxa.lab.store import RunFolder, find_run
 from doxa.lab.view.run_data import RunData
 
 HELD = 3
@@ -59,10 +59,12 @@ class Runs:
     Args:
         root: folder that holds the runs.
         only: names of the runs to show; None shows all.
+        label: what readers are told the folder is; its path by default.
     """
 
-    def __init__(self, root: Path, only: Sequence[str] | None = None) -> None:
+    def __init__(self, root: Path, only: Sequence[str] | None = None, label: str | None = None) -> None:
         self.root = root
+        self.label = str(root) if label is None else label
         self.only = only
         self._lock = threading.Lock()
         self._open: OrderedDict[str, RunData] = OrderedDict()
@@ -84,8 +86,30 @@ class Runs:
             )
         return cls(folder)
 
+    def chosen(self, references: Sequence[str], label: str | None = None) -> Runs:
+        """Return some of the runs, each named or named by the start of its name; all if there are no references.
+
+        Raises:
+            InputError: there is no such run, or there are several.
+        """
+        if not references:
+            return Runs(self.root, self.only, label)
+        known = set(self.names())
+        found = [find_run(reference, self.root).path.name for reference in references]
+        other = next((name for name in found if name not in known), None)
+        if other is not None:
+            raise InputError(f"run {other!r}: is not one of those in {self.root}")
+        return Runs(self.root, found, label)
+
     def names(self) -> list[str]:
-        """Return the runs' names, sorted."""
+        """Return the runs' names, sorted; a name that is no UTF-8 has no address and is left out."""
+        return [name for name in self._folders() if is_utf8(name)]
+
+    def unnamed(self) -> int:
+        """Return how many runs are left out because their folders' names are no UTF-8."""
+        return sum(not is_utf8(name) for name in self._folders())
+
+    def _folders(self) -> list[str]:
         found = sorted(path.parent.name for path in self.root.glob("[!.]*/manifest.json"))
         return found if self.only is None else [name for name in found if name in self.only]
 
@@ -140,6 +164,11 @@ class Runs:
             gone = self._open.pop(name, None)
         if gone is not None:
             gone.close()
+
+
+def is_utf8(name: str) -> bool:
+    """Return whether a name can be written in an address."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def at_work(path: Path) -> bool:

@@ -13,7 +13,7 @@ from doxa.lab.view.run_list import Runs
 
 def _data(runs: Runs, _query: Query) -> Json:
     entries = [cast(Json, dataclasses.asdict(entry)) for entry in runs.entries()]
-    return {"folder": str(runs.root), "runs": entries}
+    return {"folder": runs.label, "runs": entries, "unnamed": runs.unnamed()}
 
 
 PAGE = Page("runs", "Runs", "/", _data, place=0)

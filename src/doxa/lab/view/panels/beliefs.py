@@ -30,6 +30,15 @@ def whole_number(query: Query, name: str, default: int, most: int | None = None)
     return int(text)
 
 
+def clipped(text: str, most: int) -> str:
+    """Return the beginning of a text, and how much of it is left out.
+
+    >>> clipped("abcdef", 4)
+    'abcd … (2 more characters)'
+    """
+    return text if len(text) <= most else f"{text[:most]} … ({len(text) - most:,} more characters)"
+
+
 def _data(run: RunData, query: Query) -> Json:
     if "values" in query:
         name = query["values"]
@@ -42,7 +51,8 @@ def _data(run: RunData, query: Query) -> Json:
         return {"total": run.total("beliefs", where)}
     offset, limit = whole_number(query, "offset", 0), whole_number(query, "limit", 100, MOST)
     page = run.rows("beliefs", offset, limit, where)
-    return {"rows": cast(Json, page.rows), "offset": offset, "total": page.total}
+    rows = [{**row, "extra": clipped(row["extra"], 1000)} for row in page.rows]
+    return {"rows": cast(Json, rows), "offset": offset, "total": page.total}
 
 
 def _applies(run: RunData) -> bool:

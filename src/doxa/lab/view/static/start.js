@@ -1,17 +1,9 @@
 // Fills the page: finds its script, gives it its data, and listens to the keys.
+import { drawing, load } from "./site.js";
 import * as ui from "./ui.js";
 
-const { kind, name, run } = document.body.dataset;
+const { run } = document.body.dataset;
 const root = document.getElementById("content");
-
-/** What the panel's Python side answers to a query. */
-export async function load(query = {}) {
-  const place = kind === "panels" ? `/api/run/${encodeURIComponent(run)}/${name}` : `/api/${name}`;
-  const response = await fetch(place + ui.search(query), { headers: { accept: "application/json" } });
-  const body = await response.json().catch(() => ({ error: `the server answered ${response.status}` }));
-  if (!response.ok) throw new Error(body.error ?? `the server answered ${response.status}`);
-  return body;
-}
 
 const KEYS = [["j, k", "next row, row before"], ["Enter", "open the row"], ["←, →", "page before, next page"],
   ["/", "search"], ["g", "list of runs"], ["?", "these keys"]];
@@ -52,7 +44,7 @@ document.getElementById("help")?.addEventListener("click", help);
 
 try {
   ui.fill(root, ui.note("Reading …"));
-  const panel = await import(`./${kind}/${name}.js`);
+  const panel = await drawing();
   root.replaceChildren();
   await panel.show(root, load, { ...ui, run, help });
   document.documentElement.dataset.shown = "true";

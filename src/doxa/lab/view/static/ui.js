@@ -1,5 +1,7 @@
 // What all panels draw with. Foreign text reaches the page as text nodes only; nothing here parses HTML.
 
+import * as site from "./site.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 // what a reader would not see, as lab/report/markup.py lists it: spelt out instead
@@ -176,22 +178,15 @@ export function input(label, { value = "", type = "text", options = null, onchan
 /** Fields in a row. */
 export function fields(...inside) { return el("div", { class: "fields", role: "group", "aria-label": "Filters" }, inside); }
 
-/** Where things are: the same for the server and for an export. */
-export const address = {
-  /** Of a panel of a run. */
-  panel(run, panel, query = {}) { return `/run/${encodeURIComponent(run)}/${encodeURIComponent(panel)}${search(query)}`; },
-  /** Of a page about the whole store. */
-  page(name, query = {}) { return `${name === "runs" ? "/" : "/" + name}${search(query)}`; },
-};
+/** Where pages are; whether this is a copy without a server. */
+export const address = site.address;
+export const copy = site.copy;
 
 /** A query as it stands behind an address; what is empty is left out. */
-export function search(query) {
-  const kept = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
-  return kept.length ? "?" + new URLSearchParams(kept) : "";
-}
+export function search(query) { return site.search(query); }
 
 /** The page's own query, as an object. */
-export function query() { return Object.fromEntries(new URLSearchParams(location.search)); }
+export function query() { return site.query(); }
 
 const watchers = [];
 
@@ -203,8 +198,7 @@ export async function watch(render) {
 
 /** Change the page's query: names with "" are removed. It is kept in the address; "replace" makes no step back. */
 export async function go(changes, { replace = false } = {}) {
-  const next = search({ ...query(), ...changes });
-  history[replace ? "replaceState" : "pushState"](null, "", location.pathname + next);
+  history[replace ? "replaceState" : "pushState"](null, "", site.address.here({ ...query(), ...changes }));
   for (const render of watchers) await render(query());
 }
 
@@ -224,8 +218,7 @@ let drawing = null;
 function vega() {
   drawing ??= new Promise((resolve, reject) => {
     if (window.vegaEmbed) { resolve(); return; }
-    const script = document.createElement("script");
-    script.src = "/static/vega.js";
+    const script = site.library();
     script.addEventListener("load", () => resolve());
     script.addEventListener("error", () => reject(new Error("the script that draws figures could not be loaded")));
     document.head.append(script);
@@ -251,27 +244,71 @@ const refuse = () => Promise.reject(new Error("a figure loads nothing from outsi
 const loader = { load: refuse, sanitize: refuse, http: refuse, file: refuse };
 
 /**
- * Draw a Vega-Lite specification into a place; returns its view. It gets the house's theme unless it has its own,
- * a tooltip, zoom of its continuous axes by wheel and drag (double click resets), and offers to be saved.
+ * Draw a Vega-Lite specification into a place; returns its view. It gets the house's theme unless it has its own, a
+ * tooltip, buttons that turn zooming on and save it, and, with "pick", boxes that choose which groups are shown.
  */
-export async function chart(root, spec, { name = "figure", title = "Figure", zoom = true, saves = true } = {}) {
+export async function chart(root, spec, { name = "figure", title = "Figure", zoom = true, saves = true, pick = false } = {}) {
   const place = el("div", { class: "plot", role: "region", "aria-label": title });
   const under = el("div", { class: "under" });
-  fill(root, place, under);
-  try {
+  const state = { zoomed: false, left: new Set(), view: null };
+  const whole = { ...spec };
+
+  async function draw() {
     await vega();
-    const whole = { config: window.doxaTheme, ...spec };
+    whole.config ??= window.doxaTheme;
+    const shown = state.left.size ? without(whole, grouped(whole), state.left) : whole;
     const options = { mode: "vega-lite", renderer: "svg", ast: true, actions: false, defaultStyle: false, tooltip: point, loader, logLevel: 1 };
-    const drawn = await embed(place, zoom ? zoomable(whole) : whole, whole, options);
-    if (saves) offer(under, drawn.view, name);
+    state.view?.finalize();
+    const drawn = await embed(place, state.zoomed ? zoomable(shown) : shown, shown, options);
+    state.view = drawn.view;
     play(place);
+  }
+
+  fill(root, pick ? picks(whole, state.left, draw) : null, place, under);
+  try {
+    await draw();
+    const offers = el("div", { class: "offers" });
+    if (zoom && zoomable(whole) !== whole) {
+      const button = el("button", { type: "button", "aria-pressed": "false", onclick: async () => {
+        state.zoomed = !state.zoomed;
+        button.setAttribute("aria-pressed", String(state.zoomed));
+        await draw();
+      } }, "Zoom");
+      offers.append(button, el("span", { class: "hint" }, "wheel zooms, drag moves, double click resets"));
+    }
+    if (saves) offers.append(...saving(state, name));
+    under.append(offers);
     root.dataset.drawn = "true";
-    return drawn.view;
+    return state.view;
   } catch (error) {
     fill(place, failure(new Error("This figure could not be drawn: " + error.message)));
     root.dataset.drawn = "failed";
     return null;
   }
+}
+
+/** The column whose groups are told apart by colour, if there is one. */
+function grouped(spec) {
+  const found = [spec, ...(spec.layer ?? [])].map((part) => part.encoding?.color).find((color) => color?.field && color.type === "nominal");
+  return found?.field ?? null;
+}
+
+/** The specification without the rows of some groups. */
+function without(spec, field, left) {
+  return { ...spec, data: { ...spec.data, values: spec.data.values.filter((row) => !left.has(String(row[field]))) } };
+}
+
+/** Boxes, one a group; colours stay, because a house figure names the domain of its colours. */
+function picks(spec, left, redraw) {
+  const field = grouped(spec);
+  const values = Array.isArray(spec.data?.values) ? spec.data.values : [];
+  const groups = field ? [...new Set(values.map((row) => row[field]).filter((value) => value !== null && value !== undefined).map(String))] : [];
+  if (groups.length < 2 || groups.length > 24) return null;
+  return el("fieldset", { class: "picks" }, el("legend", {}, `Shown (${field})`), groups.map((group) => {
+    const box = el("input", { type: "checkbox", onchange: () => { left[box.checked ? "delete" : "add"](group); redraw(); } });
+    box.checked = true;
+    return el("label", {}, box, " ", group);
+  }));
 }
 
 // a figure whose scales cannot be zoomed is drawn as it is
@@ -303,11 +340,12 @@ function zoomable(spec) {
 
 function save(name, link) { const made = el("a", { href: link, download: name }); made.click(); }
 
-function offer(under, view, name) {
+function saving(state, name) {
   const button = (kind, act) => el("button", { type: "button", onclick: act }, "Save " + kind);
-  under.append(el("div", { class: "offers" },
-    button("SVG", async () => save(name + ".svg", URL.createObjectURL(new Blob([await view.toSVG()], { type: "image/svg+xml" })))),
-    button("PNG", async () => save(name + ".png", await view.toImageURL("png", 3)))));
+  return [
+    button("SVG", async () => save(name + ".svg", URL.createObjectURL(new Blob([await state.view.toSVG()], { type: "image/svg+xml" })))),
+    button("PNG", async () => save(name + ".png", await state.view.toImageURL("png", 3))),
+  ];
 }
 
 // A figure whose slider sets its moment gets a button that moves it, once from the beginning to the end.

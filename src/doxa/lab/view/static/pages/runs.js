@@ -28,12 +28,13 @@ function matches(run, words) {
 }
 
 export async function show(root, load, ui) {
-  const { folder, runs } = await load();
+  const { folder, runs, unnamed } = await load();
   const list = ui.el("div", {});
   const search = ui.input("Search", { type: "search", value: ui.query().search ?? "", name: "search",
     placeholder: "study, preset, date, verdict, state",
     oninput: ui.settled((text) => ui.go({ search: text }, { replace: true })) });
-  root.append(ui.el("p", { class: "intro" }, `${ui.count(runs.length)} runs in ${folder}`), ui.fields(search), list);
+  const odd = unnamed ? `; ${ui.count(unnamed)} more have names that are no UTF-8: rename their folders` : "";
+  root.append(ui.el("p", { class: "intro" }, `${ui.count(runs.length)} runs in ${folder}${odd}`), ui.fields(search), list);
 
   await ui.watch(({ search: text = "", sort = "started", order = "down" }) => {
     const found = sorted(runs.filter((run) => matches(run, text.toLowerCase().split(/\s+/).filter(Boolean))), sort, order === "down");

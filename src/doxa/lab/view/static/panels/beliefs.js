@@ -39,6 +39,7 @@ export async function show(root, load, ui) {
     }
   });
 
+  if (ui.copy) return;
   const fields = await Promise.all(FILTERS.map(async (name) => {
     const { values, more } = await load({ values: name });
     const value = ui.query()[name] ?? "";

@@ -31,7 +31,7 @@ async function draw(figure, name, load, ui) {
     const { title, caption, spec } = await load({ figure: name });
     const place = ui.el("div", {});
     ui.fill(figure, ui.el("figcaption", {}, ui.el("h2", {}, title), caption ? ui.el("p", {}, caption) : null), place);
-    await ui.chart(place, spec, { name, title });
+    await ui.chart(place, spec, { name, title, pick: true });
     const table = dataTable(ui, spec, title);
     if (table) place.querySelector(".under").prepend(table);
   } catch (error) {
