@@ -1,0 +1,2 @@
+// Any measure over its axis.
+export { picked as show } from "../picked.js";

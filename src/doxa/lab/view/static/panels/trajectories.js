@@ -1,0 +1,2 @@
+// Belief trajectories by readout.
+export { picked as show } from "../picked.js";
