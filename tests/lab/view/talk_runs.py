@@ -36,7 +36,14 @@ def _say(
     if turn == 0:
         extra["talk"] = {"branch": branch, "scene": "scene 1", "script": "test"}
     recorder.utterance(
-        subject="organism:leaning", conversation=name, turn=turn, role=role, text=text, tokens=3, finish="stop", **extra
+        subject="organism:leaning",
+        conversation=name,
+        turn=turn,
+        role=role,
+        text=text,
+        tokens=3,
+        finish="stop",
+        **extra,
     )
 
 
@@ -47,5 +54,7 @@ def long_tables(turns: int, *, letters: int = 10, huge: int = 0) -> Tables:
         text = f"message {turn} " + "word " * (turn % letters)
         if turn == 7 and huge:
             text = "begin " + "x" * (huge - 10) + " end"
-        recorder.utterance(subject="s", conversation="endless", turn=turn, role=("user", "assistant")[turn % 2], text=text)
+        recorder.utterance(
+            subject="s", conversation="endless", turn=turn, role=("user", "assistant")[turn % 2], text=text
+        )
     return recorder.tables()
