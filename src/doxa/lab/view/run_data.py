@@ -209,6 +209,17 @@ class RunData:
             if not _excluded(cell, where or {})
         )
 
+    def files(self, table: str, seed: int | None = None) -> list[Path]:
+        """Return a table's files, in the order of the cells; those of damaged cells and without rows are left out.
+
+        Args:
+            table: ``beliefs``, ``measures`` or ``transcripts``.
+            seed: only of cells with this seed.
+        """
+        wanted = [cell for cell in self.cells() if cell.rows[_known(table)] and seed in (None, cell.seed)]
+        found = [self._table(table, cell) for cell in wanted]
+        return [path for path in found if path is not None]
+
     def values(self, table: str, column: str, most: int = 200) -> list[Any]:
         """Return up to ``most`` different values of a column, sorted; one more tells that there are further ones."""
         if column not in SCHEMAS[_known(table)]:

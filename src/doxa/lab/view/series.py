@@ -64,7 +64,7 @@ class Question:
         single: whether single seeds are wanted beside the means.
         recorded: whether a number that stands alone keeps the interval that was recorded with it, ``low`` and ``high``
             in its extra fields.
-        points: how many points may come back.
+        most: into how many stretches time is divided at most, for whatever number of lines.
     """
 
     table: Table
@@ -74,7 +74,7 @@ class Question:
     time: str = "time"
     single: bool = True
     recorded: bool = False
-    points: int = POINTS
+    most: int = POINTS
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def _averaged(run: RunData, question: Question) -> Series:
     )
     seeds: list[int] = sorted({seed for line in lines for seed in line["seeds"]})
     shown = seeds[:SEEDS] if question.single and len(seeds) > 1 else []
-    most = max(FEWEST_MOMENTS, question.points // (len(lines) * (1 + len(shown))))
+    most = min(question.most, max(FEWEST_MOMENTS, POINTS // (len(lines) * (1 + len(shown)))))
     moments = None if extent["times"] <= most else most
     start, width = extent["first"], (extent["last"] - extent["first"]) / most
     stretch = "t" if moments is None else f"least(floor((t - ?) / ?), {most - 1})"

@@ -118,7 +118,8 @@ def about(series: Series, over: list[str], left: int, apart: str) -> list[str]:
         return ["Nothing matches these picks."]
     seeds = series.seeds
     said = [
-        f"Means over {seeds:,} seeds with 95 % intervals (Student's t); faint lines are single seeds."
+        f"Means over {seeds:,} seeds with 95 % intervals (Student's t)"
+        f"{'; faint lines are single seeds.' if series.singles else '.'}"
         if seeds > 1
         else "One seed: a mean has no interval."
     ]

@@ -34,7 +34,7 @@ function numbers(ui, picture) {
 
 /** Show a panel whose data has picks, pictures and sentences about them. */
 export async function picked(root, load, ui) {
-  const fields = ui.el("div", { class: "picks" });
+  const fields = ui.el("div", { class: "choices" });
   const said = ui.el("div", { role: "status", class: "about" });
   const place = ui.el("div", { class: "pictures" });
   root.append(fields, said, place);

@@ -1,2 +1,4 @@
 // Belief trajectories by readout.
-export { picked as show } from "../picked.js";
+import { picked } from "../picked.js";
+
+export async function show(root, load, ui) { await picked(root, load, ui); }
