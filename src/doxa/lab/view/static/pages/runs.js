@@ -20,8 +20,10 @@ function sorted(runs, by, down) {
 }
 
 function matches(run, words) {
-  const all = [run.name, run.study, run.preset, run.state, run.started, ...Object.keys(run.claims)].join(" ").toLowerCase();
-  return words.every((word) => all.includes(word));
+  const counted = (label, verdicts) => Object.entries(verdicts).map(([verdict, many]) => `${many} ${label}${verdict}`);
+  const all = [run.name, run.study, run.preset, run.state, run.started, ...counted("", run.claims), ...counted("control ", run.controls)];
+  const text = all.join(" ").toLowerCase();
+  return words.every((word) => text.includes(word));
 }
 
 export async function show(root, load, ui) {
@@ -31,7 +33,7 @@ export async function show(root, load, ui) {
     placeholder: "study, preset, date, verdict, state",
     oninput: ui.settled((text) => ui.go({ search: text, offset: "" }, { replace: true })) });
   const odd = unnamed ? `; ${ui.count(unnamed)} more have names that are no UTF-8: rename their folders` : "";
-  root.append(ui.el("p", { class: "intro" }, `${ui.count(runs.length)} runs in ${folder}${odd}`), ui.fields(search), list);
+  root.append(ui.el("p", { class: "intro" }, `${ui.count(runs.length)} ${runs.length === 1 ? "run" : "runs"} in ${folder}${odd}`), ui.fields(search), list);
 
   await ui.watch(({ search: text = "", sort = "started", order = "down", offset: from = "" }) => {
     const found = sorted(runs.filter((run) => matches(run, text.toLowerCase().split(/\s+/).filter(Boolean))), sort, order === "down");
