@@ -9,9 +9,9 @@ from typing import Any
 
 import typer
 
-from doxa.commands import audit, benchmarks, data, organisms, runs, studies
-from doxa.commands.printing import say
+from doxa.commands import audit, benchmarks, data, organisms, runs, studies, view
 from doxa.errors import DoxaError, InputError
+from doxa.lab.terminal import tell, tell_traceback, tell_warning
 from doxa.secret import guard_output
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ GROUPS = {
         "simulate": studies.simulate,
         "audit": audit.audit,
         "show": runs.show,
+        "view": view.view,
         "bench": benchmarks.bench,
         "import": runs.import_log,
     },
@@ -56,7 +57,7 @@ def main() -> None:
             output.reconfigure(errors="replace")  # a terminal without Unicode must not end a run
     guard_output()
     warnings.simplefilter("default", category=UserWarning)
-    warnings.showwarning = _warn
+    warnings.showwarning, sys.excepthook = tell_warning, tell_traceback
     try:
         app(standalone_mode=False)
     except InputError as error:
@@ -70,17 +71,14 @@ def main() -> None:
     except Exception as error:
         if not hasattr(error, "exit_code"):
             raise
-        show: Any = error
-        show.show(file=sys.stderr)
-        sys.exit(show.exit_code)
-
-
-def _warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    say(f"warning: {message}" if issubclass(category, UserWarning) else f"{category.__name__}: {message}")
+        wrong: Any = error
+        wrong.show(file=(told := io.StringIO()))
+        tell(told.getvalue().rstrip("\n"))
+        sys.exit(wrong.exit_code)
 
 
 def _end(error: object, status: int) -> None:
     from doxa.secret import scrub
 
-    say(scrub(f"doxa: {error}"))
+    tell(scrub(f"doxa: {error}"))
     sys.exit(status)

@@ -15,11 +15,15 @@ def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON value on one line of stdout."""
+    """Print one JSON value on one line of stdout; what a terminal would obey or not show is escaped."""
     unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    sys.stdout.write(json.dumps(value, ensure_ascii=not unicode, allow_nan=False) + "\n")
+    text = json.dumps(value, ensure_ascii=not unicode, allow_nan=False)
+    shown = "".join(mark if mark.isprintable() else json.dumps(mark)[1:-1] for mark in text)
+    sys.stdout.write(shown + "\n")
 
 
 def say(text: str) -> None:
-    """Print a line for people."""
-    sys.stderr.write(text + "\n")
+    """Print a line for people; nothing in it can steer the terminal."""
+    from doxa.lab.terminal import tell
+
+    tell(text)

@@ -10,16 +10,20 @@ import os
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from doxa.canonical import Json
 from doxa.errors import BudgetError, DoxaError, InputError, MissingExtraError, did_you_mean
 from doxa.lab.context import Context, Progress, threads
 from doxa.lab.declaration import Cell, find_study
+from doxa.lab.live import cell_at_work
 from doxa.lab.store import RunFolder
+from doxa.lab.terminal import tell_warning
 from doxa.secret import guard_output, scrub
 
 if TYPE_CHECKING:
@@ -74,18 +78,20 @@ def execute(task: Task, progress: Progress | None = None) -> Outcome:
             if folder.has(task.key):
                 parts.clear()
                 return Outcome(task.key, "kept")
-            study = find_study(task.study)
-            context = Context(
-                study.slug,
-                study.config(**task.config),
-                task.cell,
-                run=task.run,
-                progress=progress,
-                ledger=_ledger(task),
-                parts=parts,
-            )
-            with threads(task.cell.threads):
-                tables = study.code.run(task.cell, context)
+            about: dict[str, Json] = {"condition": task.cell.condition, "seed": task.cell.seed}
+            with cell_at_work(task.run, task.key, about, progress) as told:
+                study = find_study(task.study)
+                context = Context(
+                    study.slug,
+                    study.config(**task.config),
+                    task.cell,
+                    run=task.run,
+                    progress=told,
+                    ledger=_ledger(task),
+                    parts=parts,
+                )
+                with threads(task.cell.threads):
+                    tables = study.code.run(task.cell, context)
             folder.write(task.key, task.meta, tables)
             parts.clear()
         status = "done"
@@ -159,6 +165,7 @@ _TRIES = 3
 def _begin_worker() -> None:
     """Print no secret, and end when the parent dies: a killed run must not leave workers that wait for ever."""
     guard_output()
+    warnings.showwarning = tell_warning
     parent = multiprocessing.parent_process()
     if parent is None:
         return

@@ -13,8 +13,13 @@ from pathlib import Path
 from doxa.errors import StoreError
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, synced: bool = True) -> None:
     """Write a file so that a reader sees the old content or the new, never a part.
+
+    Args:
+        path: the file.
+        data: its new content.
+        synced: wait until the disk has it; a file that nobody needs after a power cut does not.
 
     Raises:
         StoreError: the disk is full, the folder is read-only or the device failed; the old file is untouched.
@@ -22,9 +27,13 @@ def write_atomic(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_synced(temporary, data)
+        if synced:
+            _write_synced(temporary, data)
+        else:
+            temporary.write_bytes(data)
         temporary.replace(path)
-        _sync_folder(path.parent)
+        if synced:
+            _sync_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -117,6 +126,26 @@ def together(path: Path, alone: Callable[[], None]) -> Generator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def is_held(path: Path) -> bool:
+    """Return whether a process holds a lock, alone or together; the lock's file is neither made nor changed.
+
+    Where the file system has no such locks nobody holds one.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return False
 
 
 def _write_synced(path: Path, data: bytes) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
+from doxa.lab.terminal import plain, tell
+
 
 @runtime_checkable
 class Meter(Protocol):
@@ -61,13 +63,13 @@ class LineMeter:
 
     def note(self, text: str) -> None:
         """Print the text."""
-        _say(text)
+        tell(text)
 
     @contextlib.contextmanager
     def cells(self, title: str, *, total: int, done: int) -> Generator[None]:
         """Print how many cells there are and how many of them were kept."""
         self._total, self._done = total, done
-        _say(f"{title}: {total} cells, {done} kept from before")
+        tell(f"{title}: {total} cells, {done} kept from before")
         yield
 
     def inside(self, key: str, share: float, note: str) -> None:
@@ -79,7 +81,7 @@ class LineMeter:
         now = time.monotonic()
         if status in ("failed", "stopped") or self._done == self._total or now - self._last >= 2.0:
             self._last = now
-            _say(f"  {self._done}/{self._total}  {label}  {status}{': ' + error if error else ''}")
+            tell(f"  {self._done}/{self._total}  {label}  {status}{': ' + error if error else ''}")
 
 
 class BarMeter:
@@ -87,7 +89,7 @@ class BarMeter:
 
     def note(self, text: str) -> None:
         """Print the text above where the bar will be."""
-        _say(text)
+        tell(text)
 
     @contextlib.contextmanager
     def cells(self, title: str, *, total: int, done: int) -> Generator[None]:
@@ -106,26 +108,21 @@ class BarMeter:
         )
         with bar:
             self._bar, self._done = bar, done
-            self._task = bar.add_task(title, total=total, completed=done, note="")
+            self._task = bar.add_task(plain(title), total=total, completed=done, note="")
             yield
 
     def inside(self, key: str, share: float, note: str) -> None:  # noqa: ARG002 - one cell at a time
         """Move the bar by the part of the cell that is done."""
-        self._bar.update(self._task, completed=self._done + share, note=note)
+        self._bar.update(self._task, completed=self._done + share, note=plain(note))
 
     def finished(self, label: str, status: str, error: str) -> None:
         """Move the bar by one cell."""
         self._done += 1
-        self._bar.update(self._task, completed=self._done, note=label)
+        self._bar.update(self._task, completed=self._done, note=plain(label))
         if status in ("failed", "stopped"):
-            self._bar.console.print(f"{label} {status}: {error}", markup=False, highlight=False)
+            self._bar.console.print(plain(f"{label} {status}: {error}"), markup=False, highlight=False)
 
 
 def default_meter() -> Meter:
     """Return a bar on a terminal, lines elsewhere."""
     return BarMeter() if sys.stderr.isatty() else LineMeter()
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()

@@ -19,6 +19,7 @@ from doxa.lab.declaration import Cell, Study, code_files, find_study
 from doxa.lab.executors import Outcome, Task, run_tasks
 from doxa.lab.figures import Figure
 from doxa.lab.files import sha256, write_atomic
+from doxa.lab.live import LiveMeter
 from doxa.lab.progress import Meter, SilentMeter
 from doxa.lab.provenance import machine, shell_command, versions
 from doxa.lab.record import Finding, Tables
@@ -169,8 +170,8 @@ def run_study(
     folder = RunFolder(Path(out) / todo.name)
     if fresh and folder.path.exists():
         folder.path.rename(_free_name(folder.path))
-    with folder.at_work():
-        return _finish(folder, todo, started, executor, workers, fresh, meter or SilentMeter(), budget)
+    with folder.at_work(), LiveMeter(folder.path, meter or SilentMeter()) as told:
+        return _finish(folder, todo, started, executor, workers, fresh, told, budget)
 
 
 def _finish(
@@ -198,7 +199,10 @@ def _finish(
             outcomes.append(outcome)
             add_spending(folder, outcome.spending)
             cell = todo.cells[outcome.key]
-            meter.finished(f"{cell.condition} seed {cell.seed}", outcome.status, outcome.error)
+            label = f"{cell.condition} seed {cell.seed}"
+            if outcome.status == "failed":
+                _keep_trace(folder, outcome, label)
+            meter.finished(label, outcome.status, outcome.error)
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if failed:
         raise _failure(folder, todo, failed)
@@ -386,9 +390,13 @@ def _task(folder: RunFolder, todo: Plan, key: str, budget: Budget | None, ledger
     return Task(folder.path, todo.reference, config, cell, key, meta, budget, ledger)
 
 
+def _keep_trace(folder: RunFolder, outcome: Outcome, label: str) -> None:
+    """Keep why a cell failed: a line that names it, then the traceback, or the error where there is none."""
+    text = f"{label}\n{outcome.trace or outcome.error}"
+    write_atomic(folder.path / "errors" / f"{outcome.key}.txt", text.encode("utf-8", "replace"))
+
+
 def _failure(folder: RunFolder, todo: Plan, failed: Sequence[Outcome]) -> CellsFailedError:
-    for outcome in failed:
-        write_atomic(folder.path / "errors" / f"{outcome.key}.txt", outcome.trace.encode("utf-8", "replace"))
     first = todo.cells[failed[0].key]
     return CellsFailedError(
         f"{len(failed)} of {len(todo.cells)} cells failed, first '{first.condition}' seed {first.seed}: "

@@ -4,6 +4,7 @@
                    cells/<key>/*.parquet, cell.json
                    parts/<key>/*.json            of a cell that is not finished
                    findings.json, figures/*.json, report.html
+                   live.json, live/<key>.json    while it is in flight, errors/<key>.txt of cells that failed
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ import polars as pl
 from doxa.belief.log_odds import credence_of, log_odds_of
 from doxa.canonical import Json, canonical_json, digest
 from doxa.errors import InputError, StoreError
-from doxa.lab.files import exclusive, sha256, sweep_temporary, together, write_atomic, write_folder
+from doxa.lab.files import exclusive, is_held, sha256, sweep_temporary, together, write_atomic, write_folder
+from doxa.lab.live import sweep_live
 from doxa.lab.parts import Parts
 from doxa.lab.record import Tables, completed
 from doxa.secret import MASK, scrub_json, spellings
@@ -82,7 +84,7 @@ class RunFolder:
         Raises:
             StoreError: a file is missing, damaged or of another version; the message says what to do.
         """
-        body = self._body(key)
+        body = self.cell_facts(key)
         return Tables(*(self._table(key, name, body) for name in Tables._fields)).check()
 
     def read_table(self, key: str, name: str) -> pl.DataFrame:
@@ -91,9 +93,14 @@ class RunFolder:
         Raises:
             StoreError: as ``read``.
         """
-        return self._table(key, name, self._body(key))
+        return self._table(key, name, self.cell_facts(key))
 
-    def _body(self, key: str) -> dict[str, Any]:
+    def cell_facts(self, key: str) -> dict[str, Any]:
+        """Return what a finished cell says of itself: condition, seed, params, digests and rows of its tables.
+
+        Raises:
+            StoreError: its file is missing, damaged or of another version.
+        """
         path = self.cells / key / "cell.json"
         body = _unsealed(path)
         if body.get("schema") != SCHEMA or body.get("key") != key:
@@ -141,7 +148,12 @@ class RunFolder:
         """Be at work in this run; what killed writers left is removed first, unless another process is at work."""
         return together(self.path / "locks" / "run", self._sweep)
 
+    def is_at_work(self) -> bool:
+        """Return whether a process is at work in this run now; a killed one is not."""
+        return is_held(self.path / "locks" / "run")
+
     def _sweep(self) -> None:
+        sweep_live(self.path)
         for folder in (self.path, self.cells, self.path / "figures"):
             sweep_temporary(folder)
 

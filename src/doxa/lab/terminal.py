@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+import traceback
 from collections.abc import Callable, Generator, Sequence
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +21,22 @@ _STYLES = {"holds": "green", "fails": "red", "unresolved": "yellow"}
 def plain(text: str) -> str:
     """Return a text that cannot steer a terminal: control characters other than newline become visible."""
     return "".join(mark if mark == "\n" or mark.isprintable() else repr(mark)[1:-1] for mark in text)
+
+
+def tell(text: str) -> None:
+    """Print a line for people on stderr; nothing in it can steer the terminal."""
+    sys.stderr.write(plain(text) + "\n")
+    sys.stderr.flush()
+
+
+def tell_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """Print a warning as one line; stands for ``warnings.showwarning``."""
+    tell(f"warning: {message}" if issubclass(category, UserWarning) else f"{category.__name__}: {message}")
+
+
+def tell_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print an error that nobody foresaw, whose message may be foreign text; stands for ``sys.excepthook``."""
+    tell("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"))
 
 
 def interval_text(estimate: float | None, interval: Sequence[float] | None, unit: str = "") -> str:
@@ -45,7 +63,7 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*head, box=None, header_style="bold", pad_edge=False)
+    table = Table(*map(plain, head), box=None, header_style="bold", pad_edge=False)
     for row in rows:
         table.add_row(*(Text(plain(str(value))) for value in row))
     Console().print(table)
@@ -67,7 +85,10 @@ def print_result(result: RunResult) -> None:
     kept = result.cells - result.computed
     console = Console(highlight=False)
     console.print(
-        Text(f"{result.study} · {result.cells} cells ({kept} kept) · {result.seconds:.0f} s", style="bold")
+        Text(
+            f"{plain(result.study)} · {result.cells} cells ({kept} kept) · {result.seconds:.0f} s",
+            style="bold",
+        )
     )
     table = Table(box=None, show_header=False, pad_edge=False)
     for finding in result.findings:
@@ -77,13 +98,13 @@ def print_result(result: RunResult) -> None:
             Text(f"{MARKS[finding.verdict]} {finding.verdict}", style=style),
             Text("control" if finding.control else "", style="dim"),
             Text(plain(finding.claim)),
-            Text(interval_text(finding.estimate, finding.interval, finding.unit)),
+            Text(plain(interval_text(finding.estimate, finding.interval, finding.unit))),
             Text(paper, style="dim"),
         )
     console.print(table)
     for address, spent in result.spending.items():
         console.print(Text(f"asked   {plain(address)}: {plain(spending_text(spent))}"))
-    console.print(Text(f"report  {result.report}"))
+    console.print(Text(f"report  {plain(str(result.report))}"))
 
 
 @contextlib.contextmanager
@@ -106,8 +127,8 @@ def step_progress(title: str) -> Generator[Callable[[int, int, str], None]]:
         TextColumn("{task.fields[note]}", style="dim", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=None, note="")
-        yield lambda step, steps, note: bar.update(task, completed=step, total=steps, note=note)
+        task = bar.add_task(plain(title), total=None, note="")
+        yield lambda step, steps, note: bar.update(task, completed=step, total=steps, note=plain(note))
 
 
 def _step_lines(title: str) -> Callable[[int, int, str], None]:
@@ -117,7 +138,6 @@ def _step_lines(title: str) -> Callable[[int, int, str], None]:
         nonlocal last
         if step == steps or time.monotonic() - last >= _LINE_SECONDS:
             last = time.monotonic()
-            sys.stderr.write(f"{title}: {step:,} of {steps:,}  {note}\n")
-            sys.stderr.flush()
+            tell(f"{title}: {step:,} of {steps:,}  {note}")
 
     return show

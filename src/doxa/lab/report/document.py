@@ -38,7 +38,7 @@ def render(page: Page) -> str:
     of the file as long as it is written without translating line ends.
     """
     sections = list(_sections(page))
-    scripts = [_library(), _package_file("page.js")] if page.figures else []
+    scripts = [vega_library(), _package_file("page.js")] if page.figures else []
     style = _package_file("style.css")
     links = [element("li", element("a", one.title, href=f"#{one.anchor}")) for one in sections if one.title]
     contents = element("nav", element("ol", *links), aria_label="Contents") if len(links) > 1 else None
@@ -136,7 +136,7 @@ def _hash(content: str) -> str:
 
 
 @cache
-def _library() -> str:
+def vega_library() -> str:
     """Return Vega, Vega-Lite and vega-embed as one script that cannot end its own element."""
     import vl_convert
 

@@ -30,7 +30,7 @@ def plot(figure: Figure) -> Html:
             element("p", figure.caption) if figure.caption else None,
         ),
         element("div", class_="plot", role="region", aria_label=figure.title),
-        _inert(_drawable(figure)),
+        _inert(drawable(figure)),
         element("div", fold, class_="under"),
     )
 
@@ -43,7 +43,7 @@ def _inert(spec: Json) -> Html:
     return Html(f'<script type="application/json">{data}</script>')
 
 
-def _drawable(figure: Figure) -> Json:
+def drawable(figure: Figure) -> Json:
     """Return the specification without what could steer the page, in the house theme if it has none of its own."""
     spec = {key: value for key, value in figure.spec.items() if key not in {"$schema", "usermeta"}}
     spec.setdefault("description", f"{figure.title}. {figure.caption}")

@@ -1,0 +1,324 @@
+"""Two runs beside each other: their configs, their findings, and the differences of their paired tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from doxa.canonical import Json, canonical_json
+from doxa.errors import InputError, StoreError, did_you_mean
+from doxa.lab.report.numbers import with_interval
+from doxa.lab.view.pages import Page
+from doxa.lab.view.pairing import LINE, VALUES, Difference, Pairing, Table, Value, pair
+from doxa.lab.view.panels import Query
+from doxa.lab.view.panels.beliefs import whole_number
+from doxa.lab.view.run_data import RunData
+from doxa.lab.view.run_list import Runs, entry_of
+
+LIMIT = 40
+"""Differences of one page."""
+
+MOST_SINGLE = 30
+"""Lines of what only one run has that are listed; the others are counted."""
+
+SORTS = ("size", "clear", "name")
+KNOWN = ("a", "b", "part", "table", "value", "times", "sort", "offset")
+PURE = "pure number"
+"""What no unit is called in an address."""
+
+OPTIONS = 200
+"""Values of one pick that are offered."""
+
+_HELD = 2
+
+
+def _data(runs: Runs, query: Query) -> Json:
+    picks = {name for line in LINE.values() for name in line}
+    for name in query:
+        if name not in KNOWN and name not in picks:
+            raise InputError(f"{name!r}: {did_you_mean(name, (*KNOWN, *sorted(picks)))}")
+    a, b = query.get("a", ""), query.get("b", "")
+    if not (a and b):
+        return {"runs": _offered(runs)}
+    if a == b:
+        raise InputError(f"a and b are both {a}; pick two different runs")
+    first, second = runs.run(a), runs.run(b)
+    part = query.get("part", "")
+    if part == "differences":
+        return _differences(first, second, query)
+    if part:
+        raise InputError(f"part={part!r}: must be differences, or left out")
+    return {
+        "runs": _offered(runs),
+        "a": _facts(first),
+        "b": _facts(second),
+        "config": _config(first.manifest, second.manifest),
+        "findings": _findings(first.findings(), second.findings()),
+    }
+
+
+def _offered(runs: Runs) -> list[Json]:
+    """Return the names of the runs with what tells them apart, the latest first."""
+    return [
+        {"name": entry.name, "study": entry.study, "preset": entry.preset, "started": entry.started}
+        for entry in runs.entries()
+        if entry.state != "damaged"
+    ]
+
+
+def _facts(run: RunData) -> dict[str, Json]:
+    entry = dataclasses.asdict(entry_of(run.path))
+    return cast(dict[str, Json], entry)
+
+
+def _config(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Json]:
+    """Return what the runs were started with where it differs, and how many settings are the same."""
+    sides = [
+        {name: side.get(name) for name in ("study", "preset", "code")} | dict(side["config"])
+        for side in (a, b)
+    ]
+    names = list(dict.fromkeys([*sides[0], *sides[1]]))
+    absent = object()
+    held = {name: [side.get(name, absent) for side in sides] for name in names}
+    differ: list[Json] = [
+        {
+            "name": name,
+            "a": None if one is absent else _written(one),
+            "b": None if two is absent else _written(two),
+        }
+        for name, (one, two) in held.items()
+        if one is absent or two is absent or canonical_json(one) != canonical_json(two)
+    ]
+    return {"differ": differ, "same": len(names) - len(differ)}
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else canonical_json(value)
+
+
+def _findings(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -> list[Json]:
+    """Return the findings of both runs by id, in the order of the first, with what changed."""
+    sides = [{str(one["id"]): one for one in found} for found in (a, b)]
+    rows: list[Json] = []
+    for name in dict.fromkeys([*sides[0], *sides[1]]):
+        one, two = (side.get(name) for side in sides)
+        known = one or two or {}
+        if one is None or two is None:
+            change = "only in B" if one is None else "only in A"
+        else:
+            change = "verdict" if one["verdict"] != two["verdict"] else ""
+        rows.append(
+            {
+                "id": name,
+                "claim": str(known.get("claim", "")),
+                "control": bool(known.get("control")),
+                "a": _finding(one),
+                "b": _finding(two),
+                "change": change,
+            }
+        )
+    return rows
+
+
+def _finding(one: Mapping[str, Any] | None) -> Json:
+    if one is None:
+        return None
+    ends = tuple(one["interval"]) if one["interval"] else None
+    number, written = with_interval(one["estimate"], ends)
+    return {"verdict": one["verdict"], "number": number, "ends": written, "unit": one["unit"]}
+
+
+def _differences(a: RunData, b: RunData, query: Query) -> Json:
+    """Return one page of paired differences, what may be picked, and what only one run has."""
+    table = _chosen(query, "table", tuple(sorted(LINE, key=lambda name: not (a.has(name) and b.has(name)))))
+    value = _chosen(query, "value", VALUES[table])
+    sort = _chosen(query, "sort", SORTS)
+    by_time = _chosen(query, "times", ("together", "apart")) == "apart"
+    offset = whole_number(query, "offset", 0)
+    whole = _paired(a, b, cast(Table, table), cast(Value, value), by_time=False, where={})
+    options = _options(whole, table)
+    where = {name: query[name] for name in LINE[table] if query.get(name)}
+    if where.get("unit") == PURE:
+        where["unit"] = ""
+    for name, wanted in where.items():
+        if wanted not in options[name]:
+            raise InputError(f"{name}={wanted!r}: neither run has {table} of it")
+    found = (
+        _paired(a, b, cast(Table, table), cast(Value, value), by_time=True, where=where) if by_time else whole
+    )
+    unitless = {name: wanted for name, wanted in where.items() if name != "unit"}
+    lines = [one for one in found.differences if _is(one.key, unitless)]
+    paired = sum(one.pairs + one.missing for one in lines)
+    units = _units(lines) if table == "measures" else {}
+    unit = where.get("unit", next(iter(units), ""))
+    if units:
+        lines = [one for one in lines if one.key["unit"] == unit]
+    lines = _sorted(lines, sort)
+    shown = lines[offset : offset + LIMIT]
+    telling = [name for name in LINE[table] if name != "unit" and len({one.key[name] for one in lines}) > 1]
+    single = [one for one in found.single if _is(one.key, unitless)]
+    return {
+        "table": table,
+        "unit": (unit or PURE) if units else None,
+        "units": [[name or PURE, count] for name, count in units.items()],
+        "options": {name: cast(Json, values[:OPTIONS]) for name, values in options.items()},
+        "lines": [_line(one, telling) for one in shown],
+        "offset": offset,
+        "limit": LIMIT,
+        "total": len(lines),
+        "clear": sum(_is_clear(one) for one in lines),
+        "paired": paired,
+        "missing": sum(one.missing for one in lines),
+        "only": {run: sum(one.rows for one in single if one.run == run) for run in "ab"},
+        "damaged": {"a": len(a.damaged()), "b": len(b.damaged())},
+        "single": [
+            {"run": one.run.upper(), **one.key, "seeds": one.seeds, "rows": one.rows}
+            for one in single[:MOST_SINGLE]
+        ],
+        "single_total": len(single),
+    }
+
+
+def _chosen(query: Query, name: str, known: Sequence[str]) -> str:
+    """Return what a query picks of a few, the first by default.
+
+    Raises:
+        InputError: it is none of them.
+    """
+    value = query.get(name) or known[0]
+    if value not in known:
+        raise InputError(f"{name}={value!r}: must be {' or '.join(known)}")
+    return value
+
+
+def _is(key: Mapping[str, Any], where: Mapping[str, str]) -> bool:
+    return all(key[name] == value for name, value in where.items())
+
+
+def _options(found: Pairing, table: str) -> dict[str, list[str]]:
+    keys = [one.key for one in (*found.differences, *found.single)]
+    return {name: sorted({str(key[name]) for key in keys}) for name in LINE[table]}
+
+
+def _units(lines: Sequence[Difference]) -> dict[str, int]:
+    """Return how many lines have each unit, most first: only numbers of one unit have one order by size."""
+    counted: dict[str, int] = {}
+    for one in lines:
+        counted[one.key["unit"]] = counted.get(one.key["unit"], 0) + 1
+    return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _sorted(lines: Sequence[Difference], sort: str) -> list[Difference]:
+    if sort == "name":
+        return sorted(lines, key=lambda one: [str(value) for value in one.key.values()])
+    if sort == "clear":
+        return sorted(lines, key=lambda one: -_clearness(one))
+    return list(lines)
+
+
+def _clearness(one: Difference) -> float:
+    """Return by how many of its half widths a difference lies from zero; -1 where there is no interval."""
+    if one.mean.ends is None:
+        return -1.0
+    half = one.mean.high - one.mean.estimate
+    return math.inf if half == 0.0 and one.mean.estimate else abs(one.mean.estimate) / half if half else 0.0
+
+
+def _is_clear(one: Difference) -> bool:
+    return one.mean.ends is not None and not one.mean.low <= 0.0 <= one.mean.high
+
+
+def _line(one: Difference, telling: Sequence[str]) -> Json:
+    ends = one.mean.ends
+    label = " · ".join(str(one.key[name]) for name in telling) or str(
+        one.key[telling[0] if telling else "condition"]
+    )
+    if "time" in one.key:
+        label += f" · {one.key['axis']} {one.key['time']:g}"
+        label += f" ({one.key['turn']})" if one.key["turn"] > 1 else ""
+    return {
+        **one.key,
+        "label": label,
+        "a": _finite(one.a),
+        "b": _finite(one.b),
+        "difference": _finite(one.mean.estimate),
+        "low": None if ends is None else ends[0],
+        "high": None if ends is None else ends[1],
+        "clear": _is_clear(one),
+        "seeds": one.mean.n,
+        "pairs": one.pairs,
+        "missing": one.missing,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+class _Held:
+    """The last few pairings, so that turning a page or picking a condition does not pair again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pairings: OrderedDict[Any, Pairing] = OrderedDict()
+
+    def get(self, key: Any) -> Pairing | None:
+        """Return what is held."""
+        with self._lock:
+            found = self._pairings.get(key)
+            if found is not None:
+                self._pairings.move_to_end(key)
+            return found
+
+    def put(self, key: Any, pairing: Pairing) -> None:
+        """Hold one more, and let the oldest go."""
+        with self._lock:
+            self._pairings[key] = pairing
+            while len(self._pairings) > _HELD:
+                self._pairings.popitem(last=False)
+
+
+_held = _Held()
+
+
+def _paired(
+    a: RunData, b: RunData, table: Table, value: Value, *, by_time: bool, where: Mapping[str, str]
+) -> Pairing:
+    files = [run.files(table) for run in (a, b)]
+    key = (table, value, by_time, tuple(sorted(where.items())), *(tuple(map(_stamp, side)) for side in files))
+    found = _held.get(key)
+    if found is None:
+        found = pair(files[0], files[1], table, value=value, by_time=by_time, where=where)
+        _held.put(key, found)
+    return found
+
+
+def _stamp(path: Path) -> tuple[str, int]:
+    try:
+        return str(path), path.stat().st_mtime_ns
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _exported(runs: Runs) -> Iterable[dict[str, str]]:
+    """Return the list, and the last two runs of each study beside each other."""
+    yield {}
+    last: dict[str, list[str]] = {}
+    for entry in runs.entries():
+        if entry.state != "damaged":
+            last.setdefault(entry.study, []).append(entry.name)
+    for names in last.values():
+        if len(names) > 1:
+            pair_of = {"a": names[1], "b": names[0]}
+            yield pair_of
+            yield {**pair_of, "part": "differences"}
+            for table in LINE:
+                yield {**pair_of, "part": "differences", "table": table}
+
+
+PAGE = Page("compare", "Compare", "/compare", _data, _exported, place=10)
