@@ -239,7 +239,8 @@ class RunData:
     def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         """Return the answer of one SELECT over the views ``beliefs``, ``measures`` and ``transcripts``.
 
-        The views hold all finished cells that are not damaged, in no order of their own, with a column ``cell`` more.
+        The views hold all finished cells that are not damaged, in no order of their own, with two columns more:
+        ``cell`` and the row's ``place`` in that cell's table.
         In ``beliefs`` a credence or log-odds that the file leaves out is computed by the logistic function of the C
         library: good for looking, equal to the record to about 1e-15 and not to the last bit.
 
@@ -379,11 +380,12 @@ class RunData:
     def _select(self, table: str, keys: Sequence[str]) -> str:
         if not keys:
             columns = ", ".join(f"NULL::{_SQL[str(kind)]} AS {name}" for name, kind in SCHEMAS[table].items())
-            return f"SELECT {columns}, NULL::VARCHAR AS cell WHERE false"
+            return f"SELECT {columns}, NULL::VARCHAR AS cell, NULL::BIGINT AS place WHERE false"
         root = str(self.folder.cells.resolve()).replace("'", "''")
         files = ", ".join(f"'{root}/{key}/{table}.parquet'" for key in keys)
         columns = _COLUMNS.get(table, "*")
-        return f"SELECT {columns}, split_part(filename, '/', -2) AS cell FROM read_parquet([{files}])"  # noqa: S608 - names of our own
+        where = "split_part(filename, '/', -2) AS cell, file_row_number AS place"
+        return f"SELECT {columns}, {where} FROM read_parquet([{files}])"  # noqa: S608 - names of our own
 
 
 def _known(table: str) -> str:

@@ -1,0 +1,81 @@
+"""Conversations: a list that can be searched, and one with its turns, beside those that share its beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from doxa.canonical import Json
+from doxa.errors import InputError
+from doxa.lab.view.message_marks import marked
+from doxa.lab.view.panels import Panel, Query
+from doxa.lab.view.picks import checked, pick, values_of
+from doxa.lab.view.run_data import RunData
+from doxa.lab.view.series import counted, whole
+from doxa.lab.view.talks import head, messages, piece, places_of, talk_of, talks
+
+FILTERS = ("condition", "seed", "subject", "finish")
+LIMIT = 200
+"""Conversations or messages of one answer at most."""
+
+_NAMES = (*FILTERS, "search", "offset", "limit", "talk", "place", "from", "find", "beside", "turn", "picks")
+
+
+def _data(run: RunData, query: Query) -> Json:
+    checked(query, _NAMES)
+    if query.get("talk"):
+        return _one(run, query)
+    if "picks" in query:
+        return {"picks": [_offered(run, name, query.get(name, "")) for name in FILTERS]}
+    offset, limit = _counting(query, "offset", 0), _counting(query, "limit", 50, LIMIT)
+    return talks(run, {name: query.get(name, "") for name in FILTERS}, query.get("search", ""), offset, limit)
+
+
+def _one(run: RunData, query: Query) -> Json:
+    talk = talk_of(run, query["talk"])
+    if "place" in query:
+        return piece(run, talk, _counting(query, "place", 0), _counting(query, "from", 0))
+    if query.get("find"):
+        return places_of(run, talk, query["find"])
+    told = head(run, talk)
+    if "offset" not in query:
+        return told
+    offset, limit = _counting(query, "offset", 0), _counting(query, "limit", 50, LIMIT)
+    roles = cast(list[str], told["roles"])
+    return {"offset": offset, "messages": [marked(row, roles) for row in messages(run, talk, offset, limit)]}
+
+
+def _counting(query: Query, name: str, default: int, most: int | None = None) -> int:
+    found = whole(query.get(name, str(default)), name)
+    if found < 0 or (most is not None and found > most):
+        allowed = ">= 0" if most is None else f"0 to {most}"
+        raise InputError(f"{name}={found}: must be {allowed}")
+    return found
+
+
+def _offered(run: RunData, name: str, value: str) -> Json:
+    found = values_of(counted(run, "transcripts", [name]), name)
+    return pick(name, name.capitalize(), sorted(found, key=_by_number), value, every="all")
+
+
+def _by_number(text: str) -> tuple[int, str]:
+    return (int(text), "") if text.removeprefix("-").isdecimal() and len(text) < 19 else (0, text)
+
+
+def _applies(run: RunData) -> bool:
+    return any(cell.rows["transcripts"] for cell in run.cells())
+
+
+def _exported(run: RunData) -> Iterable[dict[str, str]]:
+    yield {"picks": "1"}
+    yield {"offset": "0", "limit": "50"}
+    listed = cast(list[dict[str, Json]], talks(run, {}, "", 0, 50)["talks"])
+    for one in listed:
+        name, many = str(one["id"]), cast(int, one["messages"])
+        yield {"talk": name}
+        yield from (
+            {"talk": name, "offset": str(start), "limit": "50"} for start in range(0, min(many, 500), 50)
+        )
+
+
+PANEL = Panel("transcripts", "Transcripts", _data, _applies, _exported, place=40)

@@ -1,0 +1,4 @@
+// Belief trajectories by readout.
+import { picked } from "../picked.js";
+
+export async function show(root, load, ui) { await picked(root, load, ui); }

@@ -1,0 +1,82 @@
+// Conversations: a list with search and filters; one with its turns, beside those that begin as it does.
+import { conversation } from "../talk.js";
+
+const LIMIT = 50;
+const FILTERS = ["condition", "seed", "subject", "finish"];
+
+function columns(ui, query) {
+  const searched = Boolean(query.search);
+  return [
+    { name: "name", title: "Conversation", cell: (row) => [
+      ui.el("a", { href: ui.address.panel(ui.run, "transcripts", { ...query, talk: row.id }) }, row.name || "(no name)"),
+      ui.el("span", { class: "opening" }, row.opening)] },
+    { name: "condition", title: "Condition" }, { name: "seed", title: "Seed", kind: "number" },
+    { name: "subjects", title: "Subject", cell: (row) => row.subjects.filter(Boolean).join(", ") },
+    { name: "messages", title: "Messages", kind: "number" },
+    ...(searched ? [{ name: "found", title: "Found in", kind: "number" }] : []),
+    { name: "letters", title: "Letters", kind: "number" }, { name: "tokens", title: "Tokens", kind: "number" },
+    { name: "finishes", title: "Finish", cell: (row) => row.finishes.filter(Boolean).join(", ") },
+  ];
+}
+
+async function list(root, load, ui) {
+  const place = ui.el("div", { "aria-busy": "true" });
+  const query = ui.query();
+  const search = ui.input("Search in texts", { type: "search", name: "search", value: query.search ?? "", placeholder: "part of a message or name",
+    oninput: ui.settled((text) => ui.go({ search: text, offset: "" }, { replace: true }), 300) });
+  const picks = ui.el("div", { class: "fields" });
+  root.append(ui.el("div", { class: "fields", role: "group", "aria-label": "Filters" }, search, picks), place);
+  load({ picks: 1 }).then((found) => ui.fill(picks, found.picks.filter((pick) => pick.options.length > 2).map((pick) =>
+    ui.select(pick.label, pick.options, { value: ui.query()[pick.name] ?? "", name: pick.name,
+      onchange: (value) => ui.go({ [pick.name]: value, offset: "" }) }))))
+    .catch((error) => ui.fill(picks, ui.failure(error)));
+  let asked = 0;
+  return async (wanted) => {
+    const mine = ++asked;
+    const kept = Object.fromEntries([...FILTERS, "search"].map((name) => [name, wanted[name] ?? ""]).filter(([, value]) => value !== ""));
+    const offset = Math.max(0, Number.parseInt(wanted.offset ?? "0", 10) || 0);
+    place.setAttribute("aria-busy", "true");
+    try {
+      const page = await load({ ...kept, offset, limit: LIMIT });
+      if (mine !== asked) return;
+      ui.fill(place, ui.pager({ offset, limit: LIMIT, shown: page.talks.length, total: page.total, onMove: (next) => ui.go({ offset: next || "" }) }),
+        page.talks.length ? ui.table(columns(ui, kept), page.talks, { name: "Conversations", firstRow: offset, rowCount: page.total ?? -2 })
+          : ui.note("No conversation matches."));
+    } catch (error) {
+      if (mine === asked) ui.fill(place, ui.failure(error));
+    }
+    place.setAttribute("aria-busy", "false");
+  };
+}
+
+export async function show(root, load, ui) {
+  const listed = ui.el("div", {});
+  const opened = ui.el("div", { class: "opened" });
+  root.append(listed, opened);
+  let turn = null;
+  let close = null;
+  let open = "";
+  await ui.watch(async (query) => {
+    listed.hidden = Boolean(query.talk);
+    const key = query.talk ? `${query.talk} ${query.beside ?? ""}` : "";
+    if (key !== open) {
+      close?.();
+      close = null;
+      opened.replaceChildren();
+      open = key;
+      if (query.talk) {
+        try {
+          const shown = await conversation(opened, load, ui, query);
+          if (open === key) close = shown;
+          else shown();
+        } catch (error) {
+          if (open === key) ui.fill(opened, ui.failure(error));
+        }
+      }
+    }
+    if (!query.talk) {
+      turn ??= await list(listed, load, ui);
+      await turn(query);
+    }
+  });
+}
