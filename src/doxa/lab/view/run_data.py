@@ -194,9 +194,12 @@ class RunData:
             table: ``beliefs``, ``measures`` or ``transcripts``.
             seed: only of cells with this seed.
         """
-        wanted = [cell for cell in self.cells() if cell.rows[_known(table)] and seed in (None, cell.seed)]
-        found = [self._table(table, cell) for cell in wanted]
+        found = [self.file(table, cell) for cell in self.cells() if seed in (None, cell.seed)]
         return [path for path in found if path is not None]
+
+    def file(self, table: str, cell: Cell) -> Path | None:
+        """Return a table's file of one cell; None if it has no rows or is damaged."""
+        return self._table(table, cell) if cell.rows[_known(table)] else None
 
     def values(self, table: str, column: str, most: int = 200) -> list[Any]:
         """Return up to ``most`` different values of a column, sorted; one more tells that there are further ones."""
