@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -51,31 +52,27 @@ def serve(
             "--token: must be at least 16 visible ASCII characters; leave it out and one is made"
         )
     runs = Runs.of(folder)
-    listening = bind(host, port)
-    door = Door(host, listening.getsockname()[1], token or new_token())
-    library = Library()
-    config = uvicorn.Config(
-        make_app(runs, door, library),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        lifespan="off",
-        ws="none",
-        timeout_graceful_shutdown=1,
-        proxy_headers=False,
-    )
-    address = door.address if door.local else f"{door.address}?token={door.token}"
-    say(f"doxa view: {folder} at {address} (Ctrl-C ends it)")
-    library.start()
-    if browser and has_display():
-        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-    try:
-        uvicorn.Server(config).run(sockets=[listening])
-    except KeyboardInterrupt:
-        pass
-    finally:
-        listening.close()
+    with bind(host, port) as listening:
+        door = Door(host, listening.getsockname()[1], token or new_token())
+        library = Library()
+        config = uvicorn.Config(
+            make_app(runs, door, library),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=1,
+            proxy_headers=False,
+        )
+        address = door.address if door.local else f"{door.address}?token={door.token}"
+        say(f"doxa view: {folder} at {address} (Ctrl-C ends it)")
+        library.start()
+        if browser and has_display():
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listening])
         runs.close()
     say("doxa view: ended")
 
@@ -112,13 +109,21 @@ def holder_of(port: int) -> str:
         return ""
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            held = {str(handle.readlink()) for handle in (process / "fd").iterdir()}
-            if held & inodes:
-                words = (process / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-                return f"process {process.name} ({' '.join(words).strip()[:80]})"
+            handles = list((process / "fd").iterdir())
+            if any(_target(handle) in inodes for handle in handles):
+                words = (process / "cmdline").read_bytes().decode("utf-8", "replace").replace("\0", " ")
+                shown = words.partition(" --")[0].strip()[:80]  # what stands behind an option may be secret
+                return f"process {process.name} ({shown})"
         except OSError:
             continue
     return ""
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
 
 
 def has_display() -> bool:

@@ -108,6 +108,16 @@ export function badge(verdict, words = verdict) {
   return el("span", { class: `badge ${tone}` }, el("span", { "aria-hidden": "true" }, sign), " ", words);
 }
 
+/** How many findings have each verdict, as badges. */
+export function verdicts(counted) {
+  const words = { holds: "hold", fails: "fail" };
+  return ["holds", "fails", "unresolved"].filter((verdict) => counted[verdict])
+    .map((verdict) => [badge(verdict, `${count(counted[verdict])} ${counted[verdict] === 1 ? verdict : words[verdict] ?? verdict}`), " "]);
+}
+
+/** A time of the manifest as readers write it. */
+export function when(time) { return time ? time.replace("T", " ").replace(/Z$/, " UTC") : "–"; }
+
 /** Labels and values: [[label, value], …]. */
 export function facts(pairs, kind = "facts-list") {
   return el("dl", { class: kind }, pairs.map(([label, value]) => el("div", {}, el("dt", {}, label), el("dd", {}, value))));

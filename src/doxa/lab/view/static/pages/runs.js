@@ -1,15 +1,12 @@
 // The list of runs: search, sort, open.
 
+const LIMIT = 100;
+
 const COLUMNS = [
   { name: "name", title: "Run" }, { name: "study", title: "Study" }, { name: "preset", title: "Preset" },
   { name: "state", title: "State" }, { name: "claims", title: "Claims" }, { name: "started", title: "Started" },
   { name: "cells", title: "Cells", kind: "number" },
 ];
-
-function verdicts(ui, counted) {
-  return ["holds", "fails", "unresolved"].filter((verdict) => counted[verdict])
-    .map((verdict) => [ui.badge(verdict, `${counted[verdict]} ${verdict}`), " "]);
-}
 
 const KEY = {
   claims: (run) => (run.claims.holds ?? 0) * 1e6 - (run.claims.fails ?? 0) * 1e3 - (run.claims.unresolved ?? 0),
@@ -23,8 +20,10 @@ function sorted(runs, by, down) {
 }
 
 function matches(run, words) {
-  const all = [run.name, run.study, run.preset, run.state, run.started, ...Object.keys(run.claims)].join(" ").toLowerCase();
-  return words.every((word) => all.includes(word));
+  const counted = (label, verdicts) => Object.entries(verdicts).map(([verdict, many]) => `${many} ${label}${verdict}`);
+  const all = [run.name, run.study, run.preset, run.state, run.started, ...counted("", run.claims), ...counted("control ", run.controls)];
+  const text = all.join(" ").toLowerCase();
+  return words.every((word) => text.includes(word));
 }
 
 export async function show(root, load, ui) {
@@ -32,25 +31,30 @@ export async function show(root, load, ui) {
   const list = ui.el("div", {});
   const search = ui.input("Search", { type: "search", value: ui.query().search ?? "", name: "search",
     placeholder: "study, preset, date, verdict, state",
-    oninput: ui.settled((text) => ui.go({ search: text }, { replace: true })) });
+    oninput: ui.settled((text) => ui.go({ search: text, offset: "" }, { replace: true })) });
   const odd = unnamed ? `; ${ui.count(unnamed)} more have names that are no UTF-8: rename their folders` : "";
-  root.append(ui.el("p", { class: "intro" }, `${ui.count(runs.length)} runs in ${folder}${odd}`), ui.fields(search), list);
+  root.append(ui.el("p", { class: "intro" }, `${ui.count(runs.length)} ${runs.length === 1 ? "run" : "runs"} in ${folder}${odd}`), ui.fields(search), list);
 
-  await ui.watch(({ search: text = "", sort = "started", order = "down" }) => {
+  await ui.watch(({ search: text = "", sort = "started", order = "down", offset: from = "" }) => {
     const found = sorted(runs.filter((run) => matches(run, text.toLowerCase().split(/\s+/).filter(Boolean))), sort, order === "down");
+    const offset = Math.min(Math.max(0, Number.parseInt(from, 10) || 0), Math.max(0, found.length - 1));
+    const shown = found.slice(offset, offset + LIMIT);
     const columns = COLUMNS.map((column) => ({
       ...column,
       sort: column.name === sort ? (order === "down" ? "descending" : "ascending") : null,
-      onSort: () => ui.go({ sort: column.name, order: column.name === sort && order === "down" ? "up" : "down" }),
+      onSort: () => ui.go({ sort: column.name, order: column.name === sort && order === "down" ? "up" : "down", offset: "" }),
       cell: {
         name: (run) => ui.el("a", { href: ui.address.panel(run.name, "overview") }, run.name),
         state: (run) => [ui.badge(run.state), run.error ? ui.el("span", { class: "small" }, run.error) : null],
-        claims: (run) => verdicts(ui, run.claims),
-        started: (run) => run.started.replace("T", " ").replace("Z", ""),
+        claims: (run) => ui.verdicts(run.claims),
+        started: (run) => ui.when(run.started),
         cells: (run) => (run.done === run.cells ? ui.count(run.cells) : `${ui.count(run.done)} of ${ui.count(run.cells)}`),
       }[column.name],
     }));
-    ui.fill(list, found.length ? ui.table(columns, found, { name: "Runs" })
+    const turn = found.length > LIMIT
+      ? ui.pager({ offset, limit: LIMIT, shown: shown.length, total: found.length, onMove: (next) => ui.go({ offset: next || "" }) })
+      : null;
+    ui.fill(list, turn, found.length ? ui.table(columns, shown, { name: "Runs", firstRow: offset, rowCount: found.length })
       : ui.note(runs.length ? "No run matches." : "There are no runs here yet: doxa run context-drift --preset quick makes one."));
   });
 }

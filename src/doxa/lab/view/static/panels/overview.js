@@ -1,11 +1,8 @@
 // State, tally, command, config, provenance.
 
 function tally(ui, label, counted) {
-  const found = ["holds", "fails", "unresolved"].filter((verdict) => counted[verdict]);
-  if (!found.length) return null;
-  const words = { holds: "hold", fails: "fail" };
-  return ui.el("p", {}, ui.el("span", { class: "quiet" }, label), " ",
-    found.map((verdict) => ui.badge(verdict, `${counted[verdict]} ${counted[verdict] === 1 ? verdict : words[verdict] ?? verdict}`)));
+  const found = ui.verdicts(counted);
+  return found.length ? ui.el("p", {}, ui.el("span", { class: "quiet" }, label), " ", found) : null;
 }
 
 function part(ui, title, ...inside) { return ui.el("section", {}, ui.el("h2", {}, title), inside); }
@@ -22,7 +19,7 @@ export async function show(root, load, ui) {
       ["cells", entry.done === entry.cells ? ui.count(entry.cells) : `${ui.count(entry.done)} of ${ui.count(entry.cells)} finished`],
       ["seeds", ui.count(data.seeds)], ["conditions", ui.count(data.conditions.length)],
       ...Object.entries(data.rows).map(([name, rows]) => [name, `${ui.count(rows)} rows`]),
-      ["started", entry.started], ["finished", data.finished || "–"],
+      ["started", ui.when(entry.started)], ["finished", ui.when(data.finished)],
       ["wall time", entry.seconds === null ? "–" : `${ui.number(entry.seconds)} s`],
       ...Object.entries(data.asked).map(([address, text]) => [address, text]),
     ], "facts-line"),
@@ -31,7 +28,7 @@ export async function show(root, load, ui) {
   if (damaged.length) root.append(part(ui, "Damaged cells", ui.table(
     [{ name: "0", title: "Cell" }, { name: "1", title: "Why" }], damaged, { name: "Damaged cells" })));
   root.append(
-    part(ui, "Conditions", ui.el("p", {}, data.conditions.map((name) => [ui.el("code", {}, name), " "]))),
+    part(ui, "Conditions", ui.el("ul", { class: "names" }, data.conditions.map((name) => ui.el("li", {}, ui.el("code", {}, name))))),
     part(ui, "Configuration", ui.table([
       { name: "field", title: "Field", cell: ([name]) => ui.el("code", {}, name) },
       { name: "value", title: "Value", cell: ([, value]) => (typeof value === "string" ? value : JSON.stringify(value)) },
