@@ -94,7 +94,7 @@ def test_trajectories_are_drawn_and_a_pick_stands_in_the_address(root, address, 
     assert sorted((mark["readout"], float(mark["time"]), int(mark["missing"])) for mark in marks) == sorted(
         (row["readout"], row["time"], row["missing"]) for row in wanted
     )
-    assert sorted(float(mark["mean"].replace("−", "-")) for mark in marks) == pytest.approx(
+    assert sorted(float(mark["mean"].replace("\u2212", "-")) for mark in marks) == pytest.approx(
         sorted(row["mean"] for row in wanted), abs=1e-3
     )
     pictured(browser, tmp_path, "trajectories")
@@ -144,7 +144,7 @@ def test_measures_are_drawn_with_their_lines(root, address, browser, tmp_path):
     assert until(browser, DRAWN) == "2"
     marks = [told(label) for label in browser.execute_script(MARKS, ".mark-symbol path[aria-label*='seeds']")]
     wanted = points_of(root, "measures", measure="margin", lines="layer")
-    assert sorted((mark["line"], float(mark["mean"].replace("−", "-"))) for mark in marks) == [
+    assert sorted((mark["line"], float(mark["mean"].replace("\u2212", "-"))) for mark in marks) == [
         (line, pytest.approx(mean, abs=1e-3))
         for line, mean in sorted((row["line"], row["mean"]) for row in wanted)
     ]
@@ -159,7 +159,9 @@ def test_heat_maps_are_drawn_with_a_legend(root, address, browser, tmp_path):
     assert until(browser, DRAWN) == "2"
     cells = [told(label) for label in browser.execute_script(MARKS, ".mark-rect path[aria-label*='layer']")]
     wanted = points_of(root, "layers", what="measures/field/margin")
-    assert sorted((cell["layer"], cell["turn"], float(cell["mean"].replace("−", "-"))) for cell in cells) == [
+    assert sorted(
+        (cell["layer"], cell["turn"], float(cell["mean"].replace("\u2212", "-"))) for cell in cells
+    ) == [
         (layer, turn, pytest.approx(mean, abs=1e-3))
         for layer, turn, mean in sorted((row["layer"], row["column"], row["mean"]) for row in wanted)
     ]
