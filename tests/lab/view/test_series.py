@@ -44,7 +44,7 @@ def test_means_and_intervals_are_those_of_polars(run, value):
     assert (found.seeds, found.moments) == (SEEDS, None)
     assert sum(row["rows"] for row in found.means) == beliefs.height
     keys = ("condition", "readout", "time")
-    groups = {key: part for key, part in beliefs.group_by(keys)}
+    groups = dict(beliefs.group_by(keys))
     assert len(found.means) == len(groups)
     for row in found.means:
         part = groups[row["facet"], row["readout"], row["time"]]
@@ -170,5 +170,5 @@ def test_a_broken_extra_field_is_no_error(tmp_path):
         measures=pl.concat([tables.measures, tables.measures.with_columns(extra=pl.lit("{oh"))])
     )
     run = RunData(write_run(tmp_path, cells={"k": broken}).path)
-    rows = run.sql(f"SELECT {extra_field('layer', number=True)} AS layer FROM measures ORDER BY layer")  # noqa: S608
+    rows = run.sql(f"SELECT {extra_field('layer', number=True)} AS layer FROM measures ORDER BY layer")
     assert [row["layer"] for row in rows] == [2.0, None]

@@ -144,12 +144,13 @@ def head(run: RunData, talk: Talk) -> dict[str, Json]:
     """Return what a conversation is, and those that begin as it does."""
     (row,) = run.sql(
         f"SELECT list_sort(list(DISTINCT role))[:40] AS roles, sum(tokens)::BIGINT AS tokens, "
-        f"sum(length(text))::BIGINT AS letters FROM transcripts WHERE {talk.where.sql}",
+        f"sum(length(text))::BIGINT AS letters, arg_min(extra, place) AS extra FROM transcripts WHERE {talk.where.sql}",
         talk.where.values,
     )
     return {
         "id": talk.id, "cell": talk.cell, "condition": talk.condition, "seed": talk.seed, "name": talk.name,
         "messages": talk.messages, "letters": row["letters"], "tokens": row["tokens"], "roles": row["roles"],
+        "branch": _branch(row["extra"]),
         "forks": remembered(run, ("forks", talk.cell, talk.condition, talk.name), lambda: _forks(run, talk)),
     }  # fmt: skip
 
