@@ -11,10 +11,12 @@ import io
 import math
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Int
@@ -102,22 +104,49 @@ def simulate(
     if not hasattr(plan.config, "graph"):
         raise InputError(f"{plan.dynamics}: is no dynamics of populations; its config has no graph")
     path = None if folder is None else folder / f"population-{identity(plan)[:24]}.npz"
-    day, state, history = _resumed(plan, model, path) or _begun(plan, model)
-    while day < plan.days:
-        day += 1
-        state, infos = _one_day(plan, model, state, day)
-        history.add(state, infos)
-        if path is not None:
-            _keep(path, day, state, history)
-        if told is not None:
-            told(day, state)
+    with _STEPPER.get()(plan) as steps:
+        day, state, history = _resumed(plan, model, path) or _begun(plan, model)
+        while day < plan.days:
+            day += 1
+            for number, what in enumerate(plan.interventions):
+                if day in what.days:
+                    state = act.apply(what, plan.rng("intervention", number, day), state)
+            state, infos = steps(state, day)
+            history.add(state, infos)
+            if path is not None:
+                _keep(path, day, state, history)
+            if told is not None:
+                told(day, state)
     return Population(state, history)
 
 
+Steps: TypeAlias = Callable[[State, int], tuple[State, list[Info]]]
+"""Takes the steps of a day, given the state before them and the day's number."""
+
+Stepper: TypeAlias = Callable[[Plan], AbstractContextManager[Steps]]
+"""Makes what takes the steps of a plan's days, for as long as the run lasts."""
+
+
+@contextmanager
+def _steps_here(plan: Plan) -> Generator[Steps]:
+    model = dynamics.get(plan.dynamics)()
+    yield lambda state, day: _one_day(plan, model, state, day)
+
+
+_STEPPER: ContextVar[Stepper] = ContextVar("stepper", default=_steps_here)
+
+
+@contextmanager
+def stepping(stepper: Stepper) -> Generator[None]:
+    """Let another stepper take the steps of all populations that are simulated within this context."""
+    before = _STEPPER.set(stepper)
+    try:
+        yield
+    finally:
+        _STEPPER.reset(before)
+
+
 def _one_day(plan: Plan, model: RegisteredDynamics, state: State, day: int) -> tuple[State, list[Info]]:
-    for number, what in enumerate(plan.interventions):
-        if day in what.days:
-            state = act.apply(what, plan.rng("intervention", number, day), state)
     infos: list[Info] = []
     for step in range(plan.steps):
         turn = plan.schedule.turn(plan.rng("schedule", day, step), len(state.values))

@@ -57,6 +57,8 @@ def connect(address: str, *, cores: int, at_once: int) -> Any:
         InputError: nothing answers there, it holds another Python or doxa, or no machine has so many cores.
         MissingExtraError: Ray is not installed.
     """
+    if address:
+        _show_token()
     ray = ray_library()
     if not address:
         if not ray.is_initialized():
@@ -73,7 +75,7 @@ def connect(address: str, *, cores: int, at_once: int) -> Any:
         check_address(address)
         try:
             ray.init(address=address, log_to_driver=False, configure_logging=False)
-        except (ConnectionError, RuntimeError, ValueError, ImportError) as error:
+        except (ConnectionError, RuntimeError, ValueError, ImportError, ray.exceptions.RayError) as error:
             raise InputError(f"--ray-address {address}: {_reason(address, error)}") from error
         _check_machines(ray, address)
     widest = max((float(node["Resources"].get("CPU", 0.0)) for node in alive(ray)), default=0.0)
@@ -121,6 +123,13 @@ def check_address(address: str) -> None:
         )
 
 
+def _show_token() -> None:
+    """Let Ray show its token where there is one, as ``ray start`` does; by itself it shows none to a cluster."""
+    kept = os.environ.get("RAY_AUTH_TOKEN_PATH") or Path("~/.ray/auth_token").expanduser()
+    if "RAY_AUTH_MODE" not in os.environ and ("RAY_AUTH_TOKEN" in os.environ or Path(kept).is_file()):
+        os.environ["RAY_AUTH_MODE"] = "token"  # before Ray is imported, which reads it once
+
+
 def _own_cluster() -> str:
     """Return HOST:PORT of the cluster of this machine, or nothing."""
     told = os.environ.get("RAY_ADDRESS", "")
@@ -163,6 +172,11 @@ def _reason(address: str, error: Exception) -> str:
         return (
             "this machine is none of the cluster's; join it with 'ray start --address=HOST:PORT', or reach it "
             f"with ray://HOST:10001 ({text[:200]})"
+        )
+    if "Failed to connect" in text or "oken" in text:
+        return (
+            "the cluster answers and does not let this process in; it must have the token of this one "
+            "('ray get-auth-token', the same in ~/.ray/auth_token or RAY_AUTH_TOKEN on all machines)"
         )
     return text[:400]
 
