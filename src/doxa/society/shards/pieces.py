@@ -29,7 +29,7 @@ class Piece(NamedTuple):
     own: Int32[np.ndarray, " m"]
     heard: Int32[np.ndarray, " g"]
     graph: Graph
-    told: tuple[Int32[np.ndarray, " some"], ...]
+    told: tuple[Int32[np.ndarray, " _"], ...]
     told_by: tuple[tuple[int, int], ...]
 
     @property

@@ -53,8 +53,8 @@ class Shard:
         self._state = self._state._replace(values=np.array(values))
 
     def step(
-        self, day: int, step: int, told: tuple[Shaped[np.ndarray, " some"], ...]
-    ) -> tuple[Shaped[np.ndarray, " some"], ...]:
+        self, day: int, step: int, told: tuple[Shaped[np.ndarray, " _"], ...]
+    ) -> tuple[Shaped[np.ndarray, " _"], ...]:
         """Take a step and return what each part is told of it.
 
         Args:
