@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -25,7 +27,7 @@ from doxa.society.interventions import Change, Isolate, Persuade, Put, Target
 from doxa.society.population import Plan, simulate, stepping
 from doxa.society.schedules import Schedule
 from doxa.society.shards import cut_of, partition, pieces_of
-from doxa.society.shards.engine import HostsHere, ShardedSteps, ShardLostError
+from doxa.society.shards.engine import HostsHere, ShardedSteps, ShardLostError, check
 from doxa.society.shards.partitioning import by_metis, by_ranges
 from doxa.streams import stream
 from tests.society.dynamics import slow
@@ -69,13 +71,16 @@ CONFIGS = {
 
 def in_parts(plan: Plan, shards: int, hosts=None, **more):
     """Simulate in parts that all lie in this process."""
-    from contextlib import contextmanager
 
-    @contextmanager
-    def steps(plan):
-        yield ShardedSteps(plan, hosts or HostsHere(), shards)
+    class InParts:
+        def check(self, plan):
+            check(plan, shards)
 
-    with stepping(steps):
+        @contextmanager
+        def begin(self, plan):
+            yield ShardedSteps(plan, hosts or HostsHere(), shards)
+
+    with stepping(InParts()):
         return simulate(plan, **more)
 
 

@@ -16,7 +16,7 @@ from doxa.errors import InputError
 from doxa.lab.cluster.connection import alive, connect
 from doxa.society.dynamics.base import Info
 from doxa.society.population import Plan, Steps, stepping
-from doxa.society.shards.engine import ShardedSteps, ShardLostError
+from doxa.society.shards.engine import ShardedSteps, ShardLostError, check
 from doxa.society.shards.shard import Shard
 
 
@@ -105,6 +105,31 @@ class HostsOnRay:
             raise ShardLostError(f"a part of the population was lost: {type(error).__name__}") from error
 
 
+class OnRay:
+    """Takes the steps of populations in parts on a cluster.
+
+    Args:
+        ray: the library, connected.
+        shards: how many parts.
+    """
+
+    def __init__(self, ray: Any, shards: int) -> None:
+        self._ray, self._shards = ray, shards
+
+    def check(self, plan: Plan) -> None:
+        """Raise InputError if a plan does not go in parts."""
+        check(plan, self._shards)
+
+    @contextlib.contextmanager
+    def begin(self, plan: Plan) -> Generator[Steps]:
+        """Yield what takes the steps, as long as the parts are held."""
+        hosts = HostsOnRay(self._ray, self._shards)
+        try:
+            yield ShardedSteps(plan, hosts, self._shards)
+        finally:
+            hosts.end()
+
+
 @contextlib.contextmanager
 def sharded(shards: int, address: str = "") -> Generator[None]:
     """Simulate every population within this context in parts on a cluster.
@@ -124,13 +149,5 @@ def sharded(shards: int, address: str = "") -> Generator[None]:
     if cores < shards:
         raise InputError(f"shards={shards}: each needs a core, and the cluster has {cores:g}; add machines")
 
-    @contextlib.contextmanager
-    def steps(plan: Plan) -> Generator[Steps]:
-        hosts = HostsOnRay(ray, shards)
-        try:
-            yield ShardedSteps(plan, hosts, shards)
-        finally:
-            hosts.end()
-
-    with stepping(steps):
+    with stepping(OnRay(ray, shards)):
         yield
