@@ -23,6 +23,12 @@ Affect = Annotated[
     typer.Option("--affect", help="Mood around the subject: second-order?mu=0.9, first-order?alpha=0.5, ..."),
 ]
 Executor = Annotated[str, typer.Option("--executor", help="inline, processes or ray.")]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address", help="With --executor ray: auto, HOST:PORT or ray://HOST:PORT of a cluster."
+    ),
+]
 Workers = Annotated[
     int | None, typer.Option("--workers", help="Cells at once; by default what the cores allow.")
 ]
@@ -62,6 +68,22 @@ def in_mood(affect: str | None, subject: str | None) -> str | None:
     address = f"affect:{affect}#{subject}"
     form(address)
     return address
+
+
+def executor_of(executor: str, ray_address: str | None) -> str:
+    """Return the executor, with the address of its cluster if one is given.
+
+    Raises:
+        InputError: an address without Ray.
+
+    >>> executor_of("ray", "auto")
+    'ray:auto'
+    """
+    if ray_address is None:
+        return executor
+    if executor != "ray":
+        raise InputError(f"--ray-address {ray_address}: is of Ray alone; add --executor ray, or leave it out")
+    return f"ray:{ray_address}"
 
 
 def settings_of(settings: list[str] | None, **shared: Any) -> dict[str, Any]:

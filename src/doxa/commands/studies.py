@@ -19,11 +19,13 @@ from doxa.commands.options import (
     Out,
     Preset,
     Prompts,
+    RayAddress,
     Seed,
     Seeds,
     Set,
     SubjectAddress,
     Workers,
+    executor_of,
     in_mood,
     settings_of,
 )
@@ -58,6 +60,7 @@ def run(
     affect: Affect = None,
     out: Out = Path("runs"),
     executor: Executor = "inline",
+    ray_address: RayAddress = None,
     workers: Workers = None,
     fresh: Fresh = False,
     max_calls: MaxCalls = None,
@@ -79,7 +82,7 @@ def run(
         preset=preset,
         overrides=settings_of(settings, seed=seed, seeds=seeds, subject=in_mood(affect, subject)),
         out=out,
-        executor=executor,
+        executor=executor_of(executor, ray_address),
         workers=workers,
         fresh=fresh,
         most=(max_calls, max_tokens),
@@ -109,6 +112,13 @@ def simulate(
     subject: SubjectAddress = None,
     out: Out = Path("runs"),
     executor: Executor = "inline",
+    ray_address: RayAddress = None,
+    shards: Annotated[
+        int | None,
+        typer.Option(
+            "--shards", help="With --executor ray: parts that each population is run in, a core each."
+        ),
+    ] = None,
     workers: Workers = None,
     fresh: Fresh = False,
     max_calls: MaxCalls = None,
@@ -118,23 +128,24 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """Simulate a population and show it: shares over days, the spread of opinions, the network, day by day."""
-    from doxa.society.scenarios import overrides_of, study_of
+    from doxa.society.scenarios import in_shards, overrides_of, study_of
 
     given = overrides_of(scenario, agents=agents, days=days, graph=graph, subject=subject)
-    _run_studies(
-        [study_of(scenario)],
-        preset=preset,
-        overrides=settings_of(settings, seed=seed, seeds=seeds, **given),
-        out=out,
-        executor=executor,
-        workers=workers,
-        fresh=fresh,
-        most=(max_calls, max_tokens),
-        dry_run=dry_run,
-        prompts=prompts,
-        as_json=as_json,
-        plot=plot,
-    )
+    with in_shards(scenario, shards, executor_of(executor, ray_address)) as computing:
+        _run_studies(
+            [study_of(scenario)],
+            preset=preset,
+            overrides=settings_of(settings, seed=seed, seeds=seeds, **given),
+            out=out,
+            executor=computing,
+            workers=workers,
+            fresh=fresh,
+            most=(max_calls, max_tokens),
+            dry_run=dry_run,
+            prompts=prompts,
+            as_json=as_json,
+            plot=plot,
+        )
 
 
 def _run_studies(

@@ -11,14 +11,14 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from doxa.canonical import Json
-from doxa.errors import BudgetError, DoxaError, InputError, MissingExtraError, did_you_mean
+from doxa.errors import BudgetError, DoxaError, InputError, did_you_mean
 from doxa.lab.context import Context, Progress, threads
 from doxa.lab.declaration import Cell, find_study
 from doxa.lab.live import cell_at_work
@@ -125,7 +125,7 @@ def run_tasks(
 
     Args:
         tasks: the cells to compute.
-        executor: ``inline``, ``processes`` or ``ray``.
+        executor: ``inline``, ``processes``, ``ray``, or ``ray:ADDRESS`` for a cluster that is there.
         workers: how many cells at once; by default what the cores allow.
         progress: called with a cell's key, its share done and a note.
 
@@ -133,19 +133,51 @@ def run_tasks(
         InputError: unknown executor, or a number of workers below 1.
         MissingExtraError: ``ray`` is asked for and not installed.
     """
-    if executor not in EXECUTORS:
-        raise InputError(f"executor={executor!r}: {did_you_mean(executor, EXECUTORS)}")
+    kind, address = check_executor(executor)
     if workers is not None and workers < 1:
         raise InputError(f"workers={workers}: must be >= 1")
-    if executor == "inline" or not tasks:
+    if kind == "inline" or not tasks:
         yield from _inline(tasks, progress)
-        return
-    if workers is None:
-        workers = max(1, available_cores() // max(task.cell.threads for task in tasks))
-    if executor == "processes":
-        yield from _processes(tasks, workers)
+    elif kind == "processes":
+        yield from _processes(tasks, workers or default_workers(tasks))
     else:
-        yield from _ray(tasks, workers)
+        yield from _ray(tasks, workers, address)
+
+
+def check_executor(executor: str) -> tuple[str, str]:
+    """Return the kind of an executor and, of ``ray:ADDRESS``, the address of the cluster.
+
+    Raises:
+        InputError: there is no such executor.
+
+    >>> check_executor("ray:ray://head:10001")
+    ('ray', 'ray://head:10001')
+    """
+    kind, colon, address = executor.partition(":")
+    if kind not in EXECUTORS:
+        raise InputError(f"executor={executor!r}: {did_you_mean(kind, EXECUTORS)}")
+    if colon and (kind != "ray" or not address):
+        raise InputError(f"executor={executor!r}: only Ray takes an address, as in ray:auto or ray:HOST:PORT")
+    return kind, address
+
+
+def check_cluster(executor: str, cells: Iterable[Cell]) -> None:
+    """Connect to the cluster of an executor, where it names one, and look whether it can compute some cells.
+
+    Raises:
+        InputError: it does not answer, holds another Python or doxa, or has too few cores.
+        MissingExtraError: Ray is not installed.
+    """
+    kind, address = check_executor(executor)
+    if kind == "ray" and address:
+        from doxa.lab.cluster.connection import connect
+
+        connect(address, cores=max((cell.threads for cell in cells), default=1), at_once=0)
+
+
+def default_workers(tasks: Sequence[Task]) -> int:
+    """Return how many cells at once the cores of this machine allow."""
+    return max(1, available_cores() // max(task.cell.threads for task in tasks))
 
 
 def available_cores() -> int:
@@ -204,24 +236,23 @@ def _processes(tasks: Sequence[Task], workers: int) -> Iterator[Outcome]:
                 return
 
 
-def _ray(tasks: Sequence[Task], workers: int) -> Iterator[Outcome]:
-    """Run tasks on Ray; a worker that dies costs its cell one more try."""
-    try:
-        import ray  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise MissingExtraError("the executor 'ray'", "ray") from error
-    lib = cast(Any, ray)
-    if not lib.is_initialized():
-        lib.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
-    remote = lib.remote(num_cpus=1, max_retries=_TRIES, retry_exceptions=False)(execute)
-    waiting = {remote.remote(task): task for task in tasks}
-    while waiting:
-        done, _ = lib.wait(list(waiting), num_returns=1)
-        for reference in done:
-            task = waiting.pop(reference)
-            try:
-                yield lib.get(reference)
-            except lib.exceptions.RayError as error:
-                yield Outcome(
-                    task.key, "failed", error=f"Ray lost the cell {_TRIES + 1} times: {type(error).__name__}"
-                )
+def _ray(tasks: Sequence[Task], workers: int | None, address: str) -> Iterator[Outcome]:
+    """Run tasks on a cluster, but here those that ask hosted subjects: answers and budget belong to this machine."""
+    from doxa.lab.cluster.cells import run_on_ray
+
+    asking = [task for task in tasks if _asks(task)]
+    others = [task for task in tasks if not _asks(task)]
+    if others:
+        yield from run_on_ray(others, workers=workers, address=address, cores=available_cores())
+    if asking:
+        yield from _processes(asking, workers or default_workers(asking))
+
+
+def _asks(task: Task) -> bool:
+    if not task.cell.subjects:
+        return False
+    from doxa.subjects.addresses import hosted, metered
+
+    return any(
+        hosted(address) or (task.budget is not None and metered(address)) for address in task.cell.subjects
+    )

@@ -16,7 +16,7 @@ from doxa.canonical import Json, digest
 from doxa.errors import BudgetError, DoxaError, InputError, StoreError
 from doxa.lab.asking import add_spending, expect, expectation_text, ledger_file, spent_on
 from doxa.lab.declaration import Cell, Study, code_files, find_study
-from doxa.lab.executors import Outcome, Task, run_tasks
+from doxa.lab.executors import Outcome, Task, check_cluster, run_tasks
 from doxa.lab.figures import Figure
 from doxa.lab.files import sha256, write_atomic
 from doxa.lab.live import LiveMeter
@@ -153,7 +153,7 @@ def run_study(
         preset: ``quick``, ``embedded`` or ``paper``.
         overrides: config values by name.
         out: folder that holds the runs.
-        executor: ``inline``, ``processes`` or ``ray``.
+        executor: ``inline``, ``processes``, ``ray``, or ``ray:ADDRESS`` for a cluster that is there.
         workers: how many cells at once.
         fresh: put an earlier run of the same name aside and begin anew.
         meter: shows progress; silent by default.
@@ -168,6 +168,8 @@ def run_study(
     started = time.monotonic()
     todo = plan(reference, preset=preset, overrides=overrides)
     folder = RunFolder(Path(out) / todo.name)
+    if fresh or not all(folder.has(key) for key in todo.cells):
+        check_cluster(executor, todo.cells.values())
     if fresh and folder.path.exists():
         folder.path.rename(_free_name(folder.path))
     with folder.at_work(), LiveMeter(folder.path, meter or SilentMeter()) as told:

@@ -14,7 +14,7 @@ import io
 import json
 import os
 import uuid
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, cast
@@ -76,6 +76,22 @@ class RunFolder:
             "rows": {name: frame.height for name, frame in zip(tables._fields, tables, strict=True)},
         }
         files["cell.json"] = _sealed(body)
+        return write_folder(self.cells / key, files)
+
+    def keep(self, key: str, files: Mapping[str, bytes]) -> bool:
+        """Keep a finished cell that another machine has packed; return False if it was finished by somebody else first.
+
+        Raises:
+            StoreError: the files are not whole or not of this cell, or cannot be written; nothing is left behind.
+        """
+        path = self.cells / key / "cell.json"
+        body = _opened(path, files.get(path.name, b""))
+        recorded = cast(dict[str, str], body.get("files", {}))
+        if body.get("key") != key or {**recorded}.keys() != files.keys() - {path.name}:
+            raise _damaged(path, "it came back from another machine with other files than it lists")
+        for name, expected in recorded.items():
+            if sha256(files[name]) != expected:
+                raise _damaged(self.cells / key / name, "its digest changed on the way from another machine")
         return write_folder(self.cells / key, files)
 
     def read(self, key: str) -> Tables:
@@ -261,8 +277,13 @@ def _sealed(body: dict[str, Json]) -> bytes:
 
 
 def _unsealed(path: Path) -> dict[str, Any]:
+    return _opened(path, _bytes(path))
+
+
+def _opened(path: Path, data: bytes) -> dict[str, Any]:
+    """Return the body of a sealed JSON object, named by its path where it is damaged."""
     try:
-        sealed = json.loads(_bytes(path))
+        sealed = json.loads(data)
         body = sealed["body"]
         if sha256(canonical_json(body).encode()) == sealed["sha256"]:
             return body

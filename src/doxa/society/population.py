@@ -11,10 +11,12 @@ import io
 import math
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
@@ -31,6 +33,49 @@ from doxa.society.schedules import Schedule
 from doxa.streams import stream
 
 _HISTORY = "history."
+
+
+Steps: TypeAlias = Callable[[State, int], tuple[State, list[Info]]]
+"""Takes the steps of a day, given the state before them and the day's number."""
+
+
+@runtime_checkable
+class Stepper(Protocol):
+    """Where the steps of populations are taken."""
+
+    def check(self, plan: Plan) -> None:
+        """Raise InputError if a plan's steps cannot be taken there."""
+        ...
+
+    def begin(self, plan: Plan) -> AbstractContextManager[Steps]:
+        """Return what takes the steps of a plan's days, for as long as the run lasts."""
+        ...
+
+
+class _Here:
+    """Takes the steps in this process."""
+
+    def check(self, plan: Plan) -> None:
+        """Find nothing wrong: every plan can be run here."""
+
+    @contextmanager
+    def begin(self, plan: Plan) -> Generator[Steps]:
+        """Yield what takes the steps."""
+        model = dynamics.get(plan.dynamics)()
+        yield lambda state, day: _one_day(plan, model, state, day)
+
+
+_STEPPER: ContextVar[Stepper] = ContextVar("stepper", default=_Here())  # noqa: B039 - it holds nothing
+
+
+@contextmanager
+def stepping(stepper: Stepper) -> Generator[None]:
+    """Let another stepper take the steps of all populations that are simulated within this context."""
+    before = _STEPPER.set(stepper)
+    try:
+        yield
+    finally:
+        _STEPPER.reset(before)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +110,7 @@ class Plan:
         act.check(self.interventions, self.days, self.config)
         if hasattr(self.config, "graph"):
             self.schedule.check(self.config.graph.n)
+        _STEPPER.get().check(self)
 
     def rng(self, *names: str | int) -> np.random.Generator:
         """Return a random stream of the run."""
@@ -102,22 +148,23 @@ def simulate(
     if not hasattr(plan.config, "graph"):
         raise InputError(f"{plan.dynamics}: is no dynamics of populations; its config has no graph")
     path = None if folder is None else folder / f"population-{identity(plan)[:24]}.npz"
-    day, state, history = _resumed(plan, model, path) or _begun(plan, model)
-    while day < plan.days:
-        day += 1
-        state, infos = _one_day(plan, model, state, day)
-        history.add(state, infos)
-        if path is not None:
-            _keep(path, day, state, history)
-        if told is not None:
-            told(day, state)
+    with _STEPPER.get().begin(plan) as steps:
+        day, state, history = _resumed(plan, model, path) or _begun(plan, model)
+        while day < plan.days:
+            day += 1
+            for number, what in enumerate(plan.interventions):
+                if day in what.days:
+                    state = act.apply(what, plan.rng("intervention", number, day), state)
+            state, infos = steps(state, day)
+            history.add(state, infos)
+            if path is not None:
+                _keep(path, day, state, history)
+            if told is not None:
+                told(day, state)
     return Population(state, history)
 
 
 def _one_day(plan: Plan, model: RegisteredDynamics, state: State, day: int) -> tuple[State, list[Info]]:
-    for number, what in enumerate(plan.interventions):
-        if day in what.days:
-            state = act.apply(what, plan.rng("intervention", number, day), state)
     infos: list[Info] = []
     for step in range(plan.steps):
         turn = plan.schedule.turn(plan.rng("schedule", day, step), len(state.values))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,10 +20,12 @@ class Scenario(NamedTuple):
     Attributes:
         study: its slug.
         reads: by option, the settings that its value stands for.
+        shards: whether its population can be run in parts.
     """
 
     study: str
     reads: Mapping[str, Callable[[Any], dict[str, Any]]] = {}
+    shards: bool = False
 
 
 def people_of_a_rumour(agents: int) -> dict[str, int]:
@@ -44,8 +47,8 @@ def people_of_a_rumour(agents: int) -> dict[str, int]:
 
 
 SCENARIOS = {
-    "opinion": Scenario("opinion"),
-    "epidemic": Scenario("epidemic"),
+    "opinion": Scenario("opinion", shards=True),
+    "epidemic": Scenario("epidemic", shards=True),
     "fps": Scenario("fps", {"agents": people_of_a_rumour}),
     "herd": Scenario("steering-herd"),
 }
@@ -91,3 +94,31 @@ def overrides_of(scenario: str, **options: Any) -> dict[str, Any]:
             )
         found |= reads[name](value) if name in reads else {name: value}
     return found
+
+
+@contextmanager
+def in_shards(scenario: str, shards: int | None, executor: str) -> Generator[str]:
+    """Run populations in parts within this context, if that is asked for; yield the executor of the cells.
+
+    Args:
+        scenario: what ``doxa simulate`` runs.
+        shards: how many parts, or None for whole populations.
+        executor: as was asked for; the parts are on its cluster, and one cell after another is run.
+
+    Raises:
+        InputError: parts without Ray, or of a scenario that has none; or the cluster cannot be used.
+        MissingExtraError: Ray is not installed.
+    """
+    if shards is None:
+        yield executor
+        return
+    kind, _, address = executor.partition(":")
+    if kind != "ray":
+        raise InputError(f"--shards {shards}: parts are held by Ray; add --executor ray, or leave it out")
+    if scenario in SCENARIOS and not SCENARIOS[scenario].shards:
+        able = " and ".join(name for name, known in SCENARIOS.items() if known.shards)
+        raise InputError(f"--shards {shards}: {scenario} does not go in parts; {able} do")
+    from doxa.society.shards import sharded
+
+    with sharded(shards, address):
+        yield "inline"

@@ -40,11 +40,14 @@ class Turn(NamedTuple):
         agents: who acts; None for all at once, or for n agents drawn at random where meetings come one by one.
         in_turn: whether each sees what those before it did in this step; None as is usual for the dynamics.
         graph: who listens to whom in this step; None for the graph of the config.
+        draws: the number under which each that acts draws; None for its place. A part of a population so draws what
+            the whole would.
     """
 
     agents: Int32[np.ndarray, " acting"] | None = None
     in_turn: bool | None = None
     graph: Graph | None = None
+    draws: UInt32[np.ndarray, " acting"] | None = None
 
 
 class State(NamedTuple):

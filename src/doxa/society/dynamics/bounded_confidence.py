@@ -51,6 +51,8 @@ class BoundedConfidenceConfig:
 class BoundedConfidence:
     """Agents take the mean of the opinions near their own."""
 
+    by_rows = True
+
     def init(self, rng: np.random.Generator, config: BoundedConfidenceConfig) -> State:
         """Return the opinions before any step.
 

@@ -16,6 +16,7 @@ def cascade(
     new: UInt8[np.ndarray, " n"],
     old: UInt8[np.ndarray, " n"],
     agents: UInt32[np.ndarray, " acting"] | None,
+    draws: UInt32[np.ndarray, " acting"] | None,
     offsets: UInt64[np.ndarray, " rows"],
     targets: UInt32[np.ndarray, " entries"],
     weights: Float32[np.ndarray, " entries"] | None,
@@ -26,7 +27,8 @@ def cascade(
 ) -> Int64[np.ndarray, "k k"]:
     """Let those newly active (1) try once each who listens to them, then be spent (2); return moves.
 
-    A tie's weight is its probability; without weights it is ``probability``.
+    A tie's weight is its probability; without weights it is ``probability``. ``draws`` holds the number under which
+    each that acts draws, None its place.
     """
     moves = np.zeros((3, 3), dtype=np.int64)
     for k in range(np.uint64(begin), np.uint64(end)):
@@ -38,7 +40,8 @@ def cascade(
             for e in range(offsets[i], offsets[i + np.uint64(1)]):
                 if old[targets[e]] == 1:
                     resists *= 1.0 - (probability if weights is None else np.float64(weights[e]))
-            if resists < 1.0 and uniform(key, k, 0) < 1.0 - resists:
+            own = k if draws is None else np.uint64(draws[k])
+            if resists < 1.0 and uniform(key, own, 0) < 1.0 - resists:
                 goes = np.uint8(1)
         elif here == 1:
             goes = _SPENT

@@ -14,6 +14,7 @@ def change_compartments(
     new: UInt8[np.ndarray, " n"],
     old: UInt8[np.ndarray, " n"],
     agents: UInt32[np.ndarray, " acting"] | None,
+    draws: UInt32[np.ndarray, " acting"] | None,
     offsets: UInt64[np.ndarray, " rows"],
     targets: UInt32[np.ndarray, " entries"],
     weights: Float32[np.ndarray, " entries"] | None,
@@ -33,6 +34,7 @@ def change_compartments(
         new: written for the agents from ``begin`` to ``end``.
         old: compartments before; may be ``new``, then each sees what came before it.
         agents: who acts, or None for all.
+        draws: the number under which each draws, or None for its place.
         offsets: where rows begin.
         targets: the rows.
         weights: contacts that each tie counts for, or None for one.
@@ -51,6 +53,7 @@ def change_compartments(
     met = np.zeros(kinds, dtype=np.float64)
     for k in range(np.uint64(begin), np.uint64(end)):
         i = k if agents is None else np.uint64(agents[k])
+        own = k if draws is None else np.uint64(draws[k])
         here = old[i]
         hazard = 0.0
         if catches[here]:
@@ -61,13 +64,13 @@ def change_compartments(
                 hazard *= susceptibility[i]
         hazard += leave[here]
         goes = here
-        if hazard > 0.0 and uniform(key, k, 0) < 1.0 - np.exp(-hazard):
+        if hazard > 0.0 and uniform(key, own, 0) < 1.0 - np.exp(-hazard):
             met[:] = 0.0
             if catches[here]:
                 factor = 1.0 if susceptibility is None else np.float64(susceptibility[i])
                 for e in range(offsets[i], offsets[i + np.uint64(1)]):
                     met[old[targets[e]]] += factor if weights is None else factor * np.float64(weights[e])
-            mark = uniform(key, k, 1) * hazard
+            mark = uniform(key, own, 1) * hazard
             for there in range(kinds):
                 part = alone[here, there]
                 for other in range(kinds):

@@ -40,6 +40,8 @@ class DeGrootConfig:
 class DeGroot:
     """All at once, or in turn, agents take the mean opinion of those they listen to."""
 
+    by_rows = True
+
     def init(self, rng: np.random.Generator, config: DeGrootConfig) -> State:
         """Return the opinions before any step.
 

@@ -48,6 +48,8 @@ class FriedkinJohnsenConfig:
 class FriedkinJohnsen:
     """Opinions move to those of others and are held at where they began."""
 
+    by_rows = True
+
     def init(self, rng: np.random.Generator, config: FriedkinJohnsenConfig) -> State:
         """Return the opinions before any step; they are the anchors.
 

@@ -49,6 +49,8 @@ class IndependentCascadeConfig:
 class IndependentCascade:
     """The newly active try those who listen to them, once."""
 
+    by_rows = True
+
     def init(self, rng: np.random.Generator, config: IndependentCascadeConfig) -> State:
         """Return who is active before any step.
 
@@ -63,7 +65,7 @@ class IndependentCascade:
         probability = float(state.config.probability)
         after, count, moves = advance(
             lambda new, old, agents, begin, end: cascade(
-                new, old, agents, *rows, probability, key, begin, end
+                new, old, agents, event.draws, *rows, probability, key, begin, end
             ),
             state,
             event,

@@ -49,6 +49,8 @@ class LinearThresholdConfig:
 class LinearThreshold:
     """Agents become active when enough of those they look at are."""
 
+    by_rows = True
+
     def init(self, rng: np.random.Generator, config: LinearThresholdConfig) -> State:
         """Return who is active before any step.
 

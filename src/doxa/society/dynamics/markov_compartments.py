@@ -73,6 +73,8 @@ class MarkovCompartmentsConfig(Spread):
 class MarkovCompartments:
     """Agents change compartments alone and by contact."""
 
+    by_rows = True
+
     def init(self, rng: np.random.Generator, config: Spread) -> State:
         """Return who is in which compartment before any step.
 
@@ -94,7 +96,7 @@ class MarkovCompartments:
         hazards, susceptibility = rules_of(state.config).hazards, state.config.susceptibility
         after, count, moves = advance(
             lambda new, old, agents, begin, end: change_compartments(
-                new, old, agents, *rows, *hazards, susceptibility, key, begin, end
+                new, old, agents, event.draws, *rows, *hazards, susceptibility, key, begin, end
             ),
             state,
             event,

@@ -79,22 +79,24 @@ def copy_at_once(
     new: Shaped[np.ndarray, " n"],
     old: Shaped[np.ndarray, " n"],
     agents: UInt32[np.ndarray, " acting"] | None,
+    draws: UInt32[np.ndarray, " acting"] | None,
     offsets: UInt64[np.ndarray, " rows"] | None,
     targets: UInt32[np.ndarray, " entries"] | None,
     key: np.uint64,
     begin: int,
     end: int,
 ) -> None:
-    """Write for agents ``begin`` to ``end`` the old value of somebody each meets (draw 1)."""
+    """Write for agents ``begin`` to ``end`` the old value of somebody each meets; ``draws`` as in ``Turn``."""
     for k in range(np.uint64(begin), np.uint64(end)):
         i = k if agents is None else np.uint64(agents[k])
+        own = k if draws is None else np.uint64(draws[k])
         if offsets is None or targets is None:
-            j = below(key, k, 1, len(old) - 1)
+            j = below(key, own, 1, len(old) - 1)
             new[i] = old[j + np.uint64(j >= i)]
         else:
             row = offsets[i]
             degree = offsets[i + np.uint64(1)] - row
-            new[i] = old[targets[row + below(key, k, 1, degree)]] if degree > np.uint64(0) else old[i]
+            new[i] = old[targets[row + below(key, own, 1, degree)]] if degree > np.uint64(0) else old[i]
 
 
 @compiled

@@ -44,6 +44,8 @@ class VoterConfig:
 class Voter:
     """Agents copy somebody they listen to: as many draws as agents in a step, or all at once."""
 
+    by_rows = True
+
     def init(self, rng: np.random.Generator, config: VoterConfig) -> State:
         """Return who holds which opinion before any step.
 
@@ -59,7 +61,7 @@ class Voter:
         if event.in_turn is False:
             after, _, _ = advance(
                 lambda new, old, agents, begin, end: copy_at_once(
-                    new, old, agents, *meetings[1:], key, begin, end
+                    new, old, agents, event.draws, *meetings[1:], key, begin, end
                 ),
                 state,
                 event,
