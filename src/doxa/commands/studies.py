@@ -24,8 +24,8 @@ from doxa.commands.options import (
     Set,
     SubjectAddress,
     Workers,
-    in_mood,
     settings_of,
+    subject_of,
 )
 from doxa.commands.printing import print_json, say, table
 from doxa.errors import InputError
@@ -77,7 +77,7 @@ def run(
     _run_studies(
         chosen,
         preset=preset,
-        overrides=settings_of(settings, seed=seed, seeds=seeds, subject=in_mood(affect, subject)),
+        overrides=settings_of(settings, seed=seed, seeds=seeds, subject=subject_of(subject, affect)),
         out=out,
         executor=executor,
         workers=workers,
@@ -120,7 +120,7 @@ def simulate(
     """Simulate a population and show it: shares over days, the spread of opinions, the network, day by day."""
     from doxa.society.scenarios import overrides_of, study_of
 
-    given = overrides_of(scenario, agents=agents, days=days, graph=graph, subject=subject)
+    given = overrides_of(scenario, agents=agents, days=days, graph=graph, subject=subject_of(subject))
     _run_studies(
         [study_of(scenario)],
         preset=preset,
