@@ -27,6 +27,9 @@ BARS: dict[int, str] = {
     11: "batching",
     12: "global_generators",
     13: "traces",
+    14: "numerics",
+    15: "identities",
+    16: "written_code",
     17: "canaries",
     20: "offline",
 }
