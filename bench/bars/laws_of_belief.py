@@ -43,9 +43,10 @@ from doxa.belief.updating import (
 )
 
 law = Laws()
-LOGITS = row(-50.0, 50.0, 1, 6)
+LOGITS = row(-50.0, 50.0, 1, 4)
 INSIDE = real(0.001, 0.999)
-SAID = st.lists(st.tuples(st.booleans(), INSIDE), min_size=1, max_size=6)
+YES = st.binary(min_size=4, max_size=4).map(lambda one: [bool(byte % 2) for byte in one])
+SAID = row(-0.998, 0.998, 1, 4).map(lambda one: [(bool(x >= 0), 0.001 + float(abs(x))) for x in one])
 
 
 @law("probabilities of logits are >= 0 and sum to one", x=row(-1e4, 1e4))
@@ -253,7 +254,7 @@ def _proper(p: Any, c: Any, rule: Any) -> bool:
 @law(
     "scores of log-odds are scores of credences",
     x=row(-20.0, 20.0, 4, 4),
-    yes=st.lists(st.booleans(), min_size=4, max_size=4),
+    yes=YES,
 )
 def _scores(x: Any, yes: Any) -> bool:
     return near(
@@ -264,7 +265,7 @@ def _scores(x: Any, yes: Any) -> bool:
 @law(
     "Brier's score of a belief and of its negation is one",
     c=row(0.0, 1.0, 4, 4),
-    yes=st.lists(st.booleans(), min_size=4, max_size=4),
+    yes=YES,
 )
 def _brier(c: Any, yes: Any) -> bool:
     truth = np.array(yes)
@@ -282,7 +283,7 @@ def _auc(x: Any) -> bool:
 
 @law("rank correlations are symmetric, turn with a sign, and are 1 with oneself", seed=SEEDS)
 def _ranks(seed: Any) -> bool:
-    a, b = rng_of(seed).permutation(6).astype(float), rng_of(seed + 1).permutation(6).astype(float)
+    a, b = rng_of(seed).permutation(4).astype(float), rng_of(seed + 1).permutation(4).astype(float)
     return all(
         near(one(a, b).estimate, one(b, a).estimate)
         and near(one(a, b).estimate, -one(a, -b).estimate)
@@ -292,11 +293,11 @@ def _ranks(seed: Any) -> bool:
 
 
 def _rho(a: Any, b: Any) -> Any:
-    return spearman(a, b, rng=rng_of(0), n_permutations=9, n_resamples=100)
+    return spearman(a, b)
 
 
 def _tau(a: Any, b: Any) -> Any:
-    return kendall(a, b, rng=rng_of(0), n_permutations=9, n_resamples=100)
+    return kendall(a, b)
 
 
 @law("Wilson's interval of the failures is the mirror image", n=st.integers(1, 10_000), share=real(0.0, 1.0))
