@@ -14,8 +14,9 @@ from bars.outcome import Outcome
 from bars.real_servers import debate_behind_faults, organism_behind_faults, study_behind_faults
 from doxa.canonical import digest
 from doxa.subjects.base import Query, Reply, Sampling, user
-from doxa.subjects.endpoint import EndpointSubject, Scores
+from doxa.subjects.endpoint import EndpointSubject
 from doxa.subjects.endpoint_exchange import Patience, Tally
+from doxa.subjects.endpoint_scoring import Scores
 from doxa.testing import FAULTS, FaultServer, Manner
 from doxa.testing.fault_ledger import Ledger
 

@@ -38,7 +38,7 @@ def subject_work(case: dict[str, Any]) -> Work:
 
 def _time_each(subject: EndpointSubject, added_ms: list[float]) -> None:
     """Note for each question the time from its turn to its reply, less what the server held it back."""
-    exchange = subject._exchange
+    exchange = subject.exchange
     ask = exchange.ask
 
     async def timed(request: Request, read: Any) -> Any:

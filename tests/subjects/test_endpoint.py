@@ -263,7 +263,7 @@ def test_the_key_is_sent_and_shown_nowhere(
         repr(vars(subject)),
         caplog.text,
     ]
-    shown += [repr(subject.tally), repr(subject._request("POST", "/", b""))]
+    shown += [repr(subject.tally), repr(subject.request("POST", "/"))]
     assert not any(canary in text for text in shown)
     for file in tmp_path.iterdir():
         assert canary.encode() not in file.read_bytes()

@@ -15,6 +15,7 @@ from doxa.errors import InputError
 from doxa.lab.run import Running, RunResult, run_study
 from doxa.lab.store import RunFolder
 from doxa.subjects.addresses import answering, identity, parse_address
+from doxa.subjects.counting import Spending
 from doxa.subjects.organisms import member, members
 
 DEFAULT_SUBJECT = "organism:leaning"
@@ -195,11 +196,16 @@ def _cards(result: RunResult) -> dict[str, BeliefCard]:
             seeds=result.config.seeds,
             protocols=[protocol_card(item) for item in items if item.subject == address],
             unread=unread(result.tables, address),
-            asking=Asking(**result.spending[address]._asdict()) if address in result.spending else None,
+            asking=_asking(result.spending.get(address)),
             report=str(result.report),
         )
         for address in result.config.subjects
     }
+
+
+def _asking(spent: Spending | None) -> Asking | None:
+    """Return what asking took, all servers together."""
+    return None if spent is None else Asking.model_validate(spent._replace(servers={}).as_json())
 
 
 def _own_twin(subject: str) -> str | None:

@@ -23,10 +23,12 @@ from doxa.commands.options import (
     Seed,
     Seeds,
     Set,
+    SubjectAddress,
     Workers,
     executor_of,
     in_mood,
     settings_of,
+    subject_of,
 )
 from doxa.commands.printing import print_json
 from doxa.errors import InputError, did_you_mean
@@ -35,10 +37,12 @@ _OF_SERIES = ("facts", "form", "band", "seed")
 
 
 def audit(
-    subject: Annotated[
-        str | None, typer.Argument(help="Address of the subject; without one, organism:leaning.")
+    named: Annotated[
+        str | None,
+        typer.Argument(metavar="[SUBJECT]", help="Address of the subject; without one, organism:leaning."),
     ] = None,
     *,
+    servers: SubjectAddress = None,
     zoo: Annotated[bool, typer.Option("--zoo", help="Audit every organism and print the matrix.")] = False,
     twin: Annotated[
         str | None, typer.Option("--twin", help="Address of a sound twin to show beside it.")
@@ -83,6 +87,7 @@ def audit(
         "meter": default_meter(),
         "budget": Budget.of(max_calls, max_tokens),
     }
+    subject = subject_of([*([] if named is None else [named]), *(servers or [])])
     if affect is not None:
         if zoo or series is not None:
             raise InputError("--affect puts a mood around one subject; leave out --zoo and --series")

@@ -17,7 +17,10 @@ Set = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the first replicate.")]
 Seeds = Annotated[int | None, typer.Option("--seeds", help="How many replicates.")]
-SubjectAddress = Annotated[str | None, typer.Option("--subject", help="Address of the subject to ask.")]
+SubjectAddress = Annotated[
+    list[str] | None,
+    typer.Option("--subject", help="Address of the subject to ask; repeated: servers of one model."),
+]
 Affect = Annotated[
     str | None,
     typer.Option("--affect", help="Mood around the subject: second-order?mu=0.9, first-order?alpha=0.5, ..."),
@@ -48,14 +51,25 @@ Prompts = Annotated[
 ]
 
 
+def subject_of(subject: list[str] | None, affect: str | None = None) -> str | None:
+    """Return the address of the subject that options name, with a mood around it if one is given.
+
+    Raises:
+        InputError: several addresses are not servers of one model, there is no such mood, or nobody to have it.
+
+    >>> subject_of(["organism:leaning"], "second-order?mu=0.9")
+    'affect:second-order?mu=0.9#organism:leaning'
+    """
+    from doxa.subjects.addresses import one_subject
+
+    return in_mood(affect, one_subject(subject))
+
+
 def in_mood(affect: str | None, subject: str | None) -> str | None:
     """Return the address of a subject with a mood around it; without a mood its own.
 
     Raises:
         InputError: there is no such mood, or nobody to have it.
-
-    >>> in_mood("second-order?mu=0.9", "organism:leaning")
-    'affect:second-order?mu=0.9#organism:leaning'
     """
     if affect is None:
         return subject

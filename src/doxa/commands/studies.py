@@ -26,8 +26,8 @@ from doxa.commands.options import (
     SubjectAddress,
     Workers,
     executor_of,
-    in_mood,
     settings_of,
+    subject_of,
 )
 from doxa.commands.printing import print_json, say, table
 from doxa.errors import InputError
@@ -80,7 +80,7 @@ def run(
     _run_studies(
         chosen,
         preset=preset,
-        overrides=settings_of(settings, seed=seed, seeds=seeds, subject=in_mood(affect, subject)),
+        overrides=settings_of(settings, seed=seed, seeds=seeds, subject=subject_of(subject, affect)),
         out=out,
         executor=executor_of(executor, ray_address),
         workers=workers,
@@ -130,7 +130,7 @@ def simulate(
     """Simulate a population and show it: shares over days, the spread of opinions, the network, day by day."""
     from doxa.society.scenarios import in_shards, overrides_of, study_of
 
-    given = overrides_of(scenario, agents=agents, days=days, graph=graph, subject=subject)
+    given = overrides_of(scenario, agents=agents, days=days, graph=graph, subject=subject_of(subject))
     with in_shards(scenario, shards, executor_of(executor, ray_address)) as computing:
         _run_studies(
             [study_of(scenario)],

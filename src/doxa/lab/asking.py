@@ -127,7 +127,14 @@ def spending_text(spent: Spending) -> str:
     if spent.unanswered:
         parts.append(f"{spent.unanswered:,} unanswered")
     faults = ", ".join(f"{kind} × {count:,}" for kind, count in spent.faults.items())
-    return " · ".join([*parts, f"faults: {faults or 'none'}"])
+    told = " · ".join([*parts, f"faults: {faults or 'none'}"])
+    return "; ".join([told, *(_server_text(*one) for one in spent.servers.items())])
+
+
+def _server_text(address: str, spent: Spending) -> str:
+    """Return what asking took of one server of several."""
+    faults = sum(spent.faults.values())
+    return f"{address}: {spent.requests:,} requests, {spent.tokens_in + spent.tokens_out:,} tokens, {faults:,} faults"
 
 
 def add_spending(folder: RunFolder, spending: Mapping[str, Spending]) -> None:
@@ -148,7 +155,7 @@ def spent_on(manifest: Mapping[str, Any]) -> dict[str, Spending]:
         return {}
     from doxa.subjects.counting import Spending
 
-    return {address: Spending(**counts) for address, counts in asking.items()}
+    return {address: Spending.of_json(counts) for address, counts in asking.items()}
 
 
 @contextlib.contextmanager

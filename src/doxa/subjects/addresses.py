@@ -7,6 +7,7 @@ hf:/path/or/name?dtype=float32          any causal model in transformers format;
 http://host:8000/v1?scores=true#model   any OpenAI-compatible server; scores= where it gives log-probabilities,
                                         connections= at once, record= and replay= a file of exchanges,
                                         price=3,15 dollars per million tokens of prompts and replies
+pool:ADDRESS ADDRESS ...                one model on several such servers, which share the work by their speed
 inspect:provider/model                  any model that Inspect reaches (extra inspect)
 openai/model, vllm/model, ...           short names for well-known servers
 affect:second-order?mu=0.9#ADDRESS      any of these with a mood (``doxa.protocols.affect``)
@@ -15,6 +16,7 @@ myscheme:name?option=1                  what a plug-in adds to the registry ``do
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 from urllib.parse import parse_qsl
@@ -64,6 +66,11 @@ def parse_address(address: str) -> Address:
         return Address(scheme, url, _options(query, text, f"{url}?scores=true#{model}"), model, text)
     if subjects.get(scheme).wraps:
         return _wrapping(scheme, rest)
+    if subjects.get(scheme).several:
+        members = [parse_address(one) for one in rest.split()]
+        return Address(
+            scheme, " ".join(rest.split()), {}, text=f"{scheme}:{' '.join(one.text for one in members)}"
+        )
     name, _, query = rest.partition("?")
     if not name:
         raise InputError(f"subject {address!r}: says no name behind '{scheme}:'")
@@ -81,6 +88,29 @@ def _wrapping(scheme: str, rest: str) -> Address:
     text = f"{scheme}:{place}#{parse_address(within).text}"
     example = f"{scheme}:{name}?option=1&other=2#organism:sound"
     return Address(scheme, name, _options(query, text, example), within, text)
+
+
+def members(address: Address) -> list[Address]:
+    """Return the addresses of those that an address of several names."""
+    return [parse_address(one) for one in address.name.split()]
+
+
+def one_subject(addresses: Sequence[str] | None) -> str | None:
+    """Return the address of one subject: that which is given, or one model on all the servers that are.
+
+    Raises:
+        InputError: several are given that are not servers of one model.
+
+    >>> one_subject(["http://a/v1#m", "http://b/v1#m"])
+    'pool:http://a/v1#m http://b/v1#m'
+    """
+    if not addresses:
+        return None
+    if len(addresses) == 1:
+        return addresses[0]
+    address = f"pool:{' '.join(addresses)}"
+    identity(address)
+    return address
 
 
 def answering(address: str) -> Address:

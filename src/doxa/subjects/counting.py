@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from doxa.canonical import Json
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Subject, Tool
+
+if TYPE_CHECKING:
+    from doxa.subjects.endpoint_exchange import Tally
 
 
 class Cost(NamedTuple):
@@ -37,6 +40,7 @@ class Spending(NamedTuple):
         retries: requests sent again after a fault.
         tokens_in, tokens_out: prompt and reply tokens, as the server counts them.
         faults: how often each kind of fault was met, those survived included.
+        servers: what it took of each server, by address, where several serve the subject.
     """
 
     hits: int = 0
@@ -47,19 +51,47 @@ class Spending(NamedTuple):
     tokens_in: int = 0
     tokens_out: int = 0
     faults: Mapping[str, int] = {}
+    servers: Mapping[str, Spending] = {}
+
+    @classmethod
+    def of(cls, tally: Tally) -> Spending:
+        """Return what a tally counts."""
+        return cls(
+            asked=tally.questions,
+            unanswered=tally.questions - tally.answered,
+            requests=tally.requests,
+            retries=tally.retries,
+            tokens_in=tally.tokens_in,
+            tokens_out=tally.tokens_out,
+            faults=dict(tally.faults),
+        )
+
+    @classmethod
+    def of_json(cls, counts: Mapping[str, Any]) -> Spending:
+        """Return the spending that ``as_json`` told."""
+        servers = {address: cls.of_json(one) for address, one in counts.get("servers", {}).items()}
+        return cls(**{name: value for name, value in counts.items() if name != "servers"}, servers=servers)
 
     def plus(self, other: Spending) -> Spending:
         """Return the sum of two spendings."""
-        counts = (a + b for a, b in zip(self[:-1], other[:-1], strict=True))
+        counts = (a + b for a, b in zip(self[:-2], other[:-2], strict=True))
         faults = {
             kind: self.faults.get(kind, 0) + other.faults.get(kind, 0)
             for kind in sorted({*self.faults, *other.faults})
         }
-        return Spending(*counts, faults=faults)
+        servers = {
+            address: self.servers.get(address, Spending()).plus(other.servers.get(address, Spending()))
+            for address in sorted({*self.servers, *other.servers})
+        }
+        return Spending(*counts, faults=faults, servers=servers)
 
     def as_json(self) -> dict[str, Json]:
-        """Return the counts as plain JSON."""
-        return {**self._asdict(), "faults": dict(self.faults)}
+        """Return the counts as plain JSON; servers only where there are several."""
+        told: dict[str, Json] = {**self._asdict(), "faults": dict(self.faults)}
+        del told["servers"]
+        if self.servers:
+            told["servers"] = {address: one.as_json() for address, one in self.servers.items()}
+        return told
 
 
 def spending(subject: Subject) -> Spending | None:
@@ -75,13 +107,9 @@ def spending(subject: Subject) -> Spending | None:
     known = Spending(hits=subject.hits, asked=subject.misses, unanswered=subject.faults)
     if tally is None:
         return known._replace(requests=subject.misses)
-    return known._replace(
-        requests=tally.requests,
-        retries=tally.retries,
-        tokens_in=tally.tokens_in,
-        tokens_out=tally.tokens_out,
-        faults=dict(tally.faults),
-    )
+    each: Mapping[str, Tally] = getattr(subject.subject, "tallies", {})
+    counted, servers = Spending.of(tally), {address: Spending.of(one) for address, one in each.items()}
+    return counted._replace(hits=known.hits, asked=known.asked, unanswered=known.unanswered, servers=servers)
 
 
 class CountingSubject:

@@ -59,6 +59,16 @@ class Tally:
     tokens_out: int = 0
     faults: Counter[str] = field(default_factory=Counter)
 
+    def add(self, other: Tally) -> None:
+        """Add what else asking cost."""
+        self.questions += other.questions
+        self.requests += other.requests
+        self.retries += other.retries
+        self.answered += other.answered
+        self.tokens_in += other.tokens_in
+        self.tokens_out += other.tokens_out
+        self.faults.update(other.faults)
+
 
 @runtime_checkable
 class Costs(Protocol):
@@ -106,12 +116,12 @@ class Exchange:
         """
         self.tally.questions += 1
         most = attempts or self.patience.attempts
-        async with self._gate():
+        async with self.gate():
             for attempt in range(most):
                 sent = await self.pace.turn()
                 if self.dead is not None:
                     raise self.dead
-                fault, after_s = await self._try(request, read, sent)
+                fault, after_s = await self.attempt(request, read, sent)
                 if not isinstance(fault, FaultError):
                     self.tally.answered += 1
                     return fault
@@ -119,7 +129,7 @@ class Exchange:
                 if not self._again(fault, attempt, most):
                     raise fault
                 self.tally.retries += 1
-                await asyncio.sleep(self._wait_s(attempt, after_s, request))
+                await asyncio.sleep(self.wait_s(attempt, after_s, request))
         raise AssertionError("the last attempt returns or raises")
 
     def spend(self, answers: Iterable[Costs]) -> None:
@@ -129,10 +139,16 @@ class Exchange:
                 self.tally.tokens_in += one.tokens_in
                 self.tally.tokens_out += one.tokens_out
 
-    async def _try(
+    async def attempt(
         self, request: Request, read: Callable[[Response], T], sent: float
     ) -> tuple[T | FaultError, float | None]:
-        """Send once; return the answer or the fault, and for how long the server asked to be left alone."""
+        """Send once; return the answer or the fault, and for how long the server asked to be left alone.
+
+        Args:
+            request: what to send.
+            read: turns a response into an answer, or raises FaultError.
+            sent: what the pace's ``turn`` returned for it.
+        """
         self.tally.requests += 1
         try:
             response = await self.transport.send(request)
@@ -161,12 +177,14 @@ class Exchange:
             return False
         return fault.again and attempt + 1 < most and self.tally.retries < allowed
 
-    def _wait_s(self, attempt: int, after_s: float | None, request: Request) -> float:
+    def wait_s(self, attempt: int, after_s: float | None, request: Request) -> float:
+        """Return how long to wait before a request is sent once more, in seconds."""
         chance = float(stream(0, "endpoint", "wait", request.body.hex(), attempt).random())
         wait_s = self.patience.first_wait_s * 2.0**attempt * (0.5 + chance)
         return min(max(wait_s, after_s or 0.0), self.patience.longest_wait_s)
 
-    def _gate(self) -> asyncio.Semaphore:
+    def gate(self) -> asyncio.Semaphore:
+        """Return what bounds the requests under way on the running event loop."""
         loop = asyncio.get_running_loop()
         if self._gates is None or self._gates[0] is not loop:
             self._gates = (loop, asyncio.Semaphore(self.patience.concurrency))

@@ -117,6 +117,11 @@ class Pace:
         self._look.sent += 1
         return now
 
+    def unused(self, sent: float) -> None:
+        """Note that nothing was sent at the time that ``turn`` returned."""
+        if sent >= self._look.since and self._look.sent:
+            self._look.sent -= 1
+
     def rejected(self, sent: float, after_s: float | None = None) -> None:
         """Note that the server rejected a request because there were too many.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 from doxa.subjects.base import Query
-from doxa.subjects.endpoint_exchange import Exchange
+from doxa.subjects.endpoint_exchange import Costs
 from doxa.subjects.endpoint_scoring import (
     PromptTokens,
     Scores,
@@ -53,6 +53,10 @@ class Asks(Protocol):
         """Ask one question so many times at most; raises FaultError for no answer."""
         ...
 
+    def spend(self, answers: Iterable[Costs]) -> None:
+        """Count what answers cost in tokens."""
+        ...
+
 
 class Scorer:
     """Scores queries on one server.
@@ -61,10 +65,9 @@ class Scorer:
         way: how the server can, None until the first question was answered.
     """
 
-    def __init__(self, model: str, exchange: Exchange) -> None:
+    def __init__(self, model: str) -> None:
         self.way: ScoringWay | None = None
         self._model = model
-        self._spend = exchange.spend
 
     def score(self, server: Asks, queries: Sequence[Query]) -> list[Scores]:
         """Return the scores of at least one query, asked through ``server``.
@@ -91,14 +94,14 @@ class Scorer:
         self.way = "prompt" if found is None else "top"
         if found is None or not found.log_probs:
             return None
-        self._spend([found])
+        server.spend([found])
         return from_top(query, found)
 
     def _by_tops(self, server: Asks, queries: Sequence[Query]) -> list[Scores]:
         found: dict[int, TopTokens | FaultError] = {}
         bodies = [score_body(self._model, query.conversation) for query in queries]
         for batch in server.ask_all(bodies, read_top_tokens):
-            self._spend(tokens for _, tokens in batch if isinstance(tokens, TopTokens))
+            server.spend(tokens for _, tokens in batch if isinstance(tokens, TopTokens))
             found.update(batch)
         return [from_top(query, found[index]) for index, query in enumerate(queries)]
 
@@ -110,7 +113,7 @@ class Scorer:
             for option in query.options
         ]
         for batch in server.ask_all(bodies, read_prompt_tokens):
-            self._spend(tokens for _, tokens in batch if isinstance(tokens, PromptTokens))
+            server.spend(tokens for _, tokens in batch if isinstance(tokens, PromptTokens))
             found.update(batch)
         ends = np.cumsum([len(query.options) for query in queries]).tolist()
         return [

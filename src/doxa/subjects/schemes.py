@@ -21,7 +21,7 @@ class Address(NamedTuple):
 
     Attributes:
         scheme: what it begins with, a name in ``subjects``.
-        name: what is behind it: planted name, organism, folder or hub name, base URL.
+        name: what is behind it: planted name, organism, folder or hub name, base URL, addresses of a pool.
         options: what stands behind ``?``.
         model: what stands behind ``#``: a server's model, or the address of a subject that is wrapped.
         text: the address as a whole; of a server without its options, in which a key might stand.
@@ -78,11 +78,13 @@ class Scheme:
         metered: whether asking costs something, so that budgets count it.
         wraps: whether the address ends in ``#`` and another subject's address, around which something is put. Who
             answers is that subject, so that cache, budget and price are its own.
+        several: whether the address goes on with those of several subjects, which answer as one.
     """
 
     hosted: ClassVar[bool] = False
     metered: ClassVar[bool] = True
     wraps: ClassVar[bool] = False
+    several: ClassVar[bool] = False
 
     def open(self, address: Address) -> Subject:
         """Return the open subject.
@@ -269,6 +271,64 @@ class Server(Scheme):
         """Return published: a server is asked in plain English."""
         del address
         return "published"
+
+
+@subjects.register("pool")
+class Pool(Scheme):
+    """One model on several servers, which share the work by their speed."""
+
+    hosted: ClassVar[bool] = True
+    several: ClassVar[bool] = True
+
+    def open(self, address: Address) -> Subject:
+        """Return the model; nothing is sent before the first question."""
+        from doxa.subjects.endpoint import EndpointSubject
+        from doxa.subjects.endpoints import PoolSubject
+
+        opened = [Server().open(server) for server in _servers(address)]
+        return PoolSubject([one for one in opened if isinstance(one, EndpointSubject)])
+
+    def identity(self, address: Address) -> str:
+        """Return the identity of the model, whatever its addresses are."""
+        from doxa.subjects.endpoints import pool_identity
+
+        first = _servers(address)[0]
+        return pool_identity(first.model, first.options.get("revision", ""))
+
+    def capabilities(self, address: Address) -> frozenset[Capability]:
+        """Return what all servers can do."""
+        return frozenset.intersection(*(Server().capabilities(server) for server in _servers(address)))
+
+    def price(self, address: Address) -> Price | None:
+        """Return the most that tokens cost on any server, None where one of them does not say."""
+        prices = [Server().price(server) for server in _servers(address)]
+        known = [price for price in prices if price is not None]
+        return Price(*map(max, zip(*known, strict=True))) if len(known) == len(prices) else None
+
+    def form(self, address: Address) -> Form:
+        """Return published: servers are asked in plain English."""
+        del address
+        return "published"
+
+
+def _servers(address: Address) -> list[Address]:
+    """Return the servers of a pool.
+
+    Raises:
+        InputError: one is no server, or they do not serve one model.
+    """
+    from doxa.subjects.addresses import members
+    from doxa.subjects.endpoints import one_model
+
+    servers = members(address)
+    for server in servers:
+        if server.scheme not in ("http", "https"):
+            raise InputError(
+                f"{server.text} is no server: several addresses are one model on several servers; run different "
+                "subjects one after another"
+            )
+    one_model([(server.text, server.model, server.options.get("revision", "")) for server in servers])
+    return servers
 
 
 def _unrecorded(address: Address) -> Address:

@@ -94,7 +94,8 @@ def rloo_advantage(
         InputError: rewards are not finite or shapes differ.
     """
     groups = _grouped(rewards, group)
-    others = groups.size / (groups.size - 1).clamp(min=1)
+    size = groups.size.to(rewards.dtype)  # whole numbers would be divided in single precision
+    others = size / (size - 1).clamp(min=1)
     return torch.where(groups.equal, 0.0, (rewards - groups.mean) * others)
 
 
