@@ -105,6 +105,16 @@ def test_functions_made_anew_are_each_their_own_and_checked() -> None:
     assert (ten(1, np.ones(3)), one(1)) == (3 + 12, 2)
 
 
+def test_a_generator_stays_the_functions_own() -> None:
+    @checked
+    def counted(until: int) -> Iterator[int]:
+        yield from range(until)
+
+    assert counted(2).gi_code is counted.__wrapped__.__code__
+    with pytest.raises(jaxtyping.TypeCheckError):
+        counted("a")
+
+
 def test_a_name_known_to_type_checkers_alone_is_not_checked() -> None:
     def late(one: Unknown, other: int) -> None:  # noqa: F821
         return None

@@ -66,13 +66,8 @@ def _checking(function: Callable[..., Any]) -> Callable[..., Any]:
     hints = {name: _hint(told, names) for name, told in function.__annotations__.items()}
     parts = [part for hint in hints.values() for part in _parts(hint)]
     arrays = any(isinstance(part, type) and issubclass(part, jaxtyping.AbstractArray) for part in parts)
-    if any(
-        isinstance(part, ForwardRef) for part in parts
-    ):  # beartype goes round in circles in its own module
-        return _full_check(function, typechecker=check)
-    if arrays and inspect.isgeneratorfunction(
-        function
-    ):  # its body runs when sizes of arguments are forgotten
+    circular = any(isinstance(part, ForwardRef) for part in parts)  # in its own module, beartype never ends
+    if circular or inspect.isgeneratorfunction(function):  # and it puts a generator around a generator
         return _full_check(function, typechecker=check)
     checking = _with_hints(function, hints)
     return _remembering(checking) if arrays else checking
