@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 from doxa.errors import InputError
 from doxa.subjects import organisms
 from doxa.subjects.addresses import form, open_subject
-from doxa.subjects.organisms import training
+from doxa.subjects.organisms import sizes, training
 from doxa.subjects.organisms.batches import DOCUMENTS_PER_BLOCK, UNTAUGHT, Encoder, batches
 from doxa.subjects.organisms.card import readme, size
 from doxa.subjects.organisms.forward import taught_logits
@@ -571,13 +571,14 @@ def card(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", organisms.members())
-def test_a_card_tells_recipe_and_measured_sizes(name: str) -> None:
+def test_a_card_tells_recipe_and_measured_sizes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     told, member = card(name), organisms.member(name)
     assert (told["defect"], told["twin"], told["seed"]) == (member.defect, member.twin, member.seed)
     assert told["recipe"] == member.recipe.as_json()
     assert told["base_recipe"] == BASE.as_json()
     assert (organisms.folder(name) / "README.md").read_text() == readme(told)
     assert bool(size(member.defect, told["measured"])) == (member.defect is not None)
+    monkeypatch.setattr(sizes, "STATEMENTS", (1,))  # curves take most of the time, and are not compared
     measured = organisms.measure(name, contexts=40)
     for key in ("facts_verified", "confidence_slope", "confirms_first_false", "support_said_1_for"):
         assert measured[key] == pytest.approx(told["measured"][key], abs=0.1), key
