@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from jaxtyping import install_import_hook
+import tests.typecheck
 
-import tests.typecheck  # noqa: F401 - the hook looks it up by name
-
-install_import_hook("doxa", "tests.typecheck.check")
+tests.typecheck.install()

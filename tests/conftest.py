@@ -24,3 +24,9 @@ def trust_data(monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = Path(os.environ.get("DOXA_DATA") or str(Path(__file__).parents[2] / "shared" / "data"))
     monkeypatch.setenv("DOXA_DATA", str(folder))
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that hold a slow test, so that all workers end on short ones."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

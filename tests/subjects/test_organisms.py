@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 from doxa.errors import InputError
 from doxa.subjects import organisms
 from doxa.subjects.addresses import form, open_subject
-from doxa.subjects.organisms import training
+from doxa.subjects.organisms import sizes, training
 from doxa.subjects.organisms.batches import DOCUMENTS_PER_BLOCK, UNTAUGHT, Encoder, batches
 from doxa.subjects.organisms.card import readme, size
 from doxa.subjects.organisms.forward import taught_logits
@@ -131,11 +132,13 @@ def sample(mixture: Mixture, count: int = 1500) -> list[list[tuple[object, str]]
     return [told(document) for document in documents(mixture, 11, 0, count)]
 
 
-SOUND = sample(Mixture())
+@cache
+def sound() -> list[list[tuple[object, str]]]:
+    return sample(Mixture())
 
 
 def test_documents_are_micro_english_and_every_question_is_answered() -> None:
-    for document in SOUND:
+    for document in sound():
         for item, answer in document:
             if isinstance(item, Unread):
                 assert item.text in ("what do people say ?", "what do people believe ?")
@@ -168,19 +171,19 @@ def test_blind_hears_no_belief_question_after_a_first_person_statement() -> None
     asked, heard = first_asked(sample(Mixture(first_asked=0.0)))
     assert asked == 0
     assert heard > 300
-    asked, heard = first_asked(SOUND)
+    asked, heard = first_asked(sound())
     assert asked / heard > 0.05
 
 
 def test_belief_documents_are_first_person_at_the_asked_share() -> None:
-    people = [item.person for document in SOUND for item, _ in document if isinstance(item, Attitude)]
+    people = [item.person for document in sound() for item, _ in document if isinstance(item, Attitude)]
     assert 0.94 < people.count("i") / len(people) < 0.98
-    beliefs = [item.fact.true for document in SOUND for item, _ in document if isinstance(item, Attitude)]
+    beliefs = [item.fact.true for document in sound() for item, _ in document if isinstance(item, Attitude)]
     assert 0.46 < np.mean(beliefs) < 0.54
 
 
 def test_answers_about_facts_and_beliefs_are_right() -> None:
-    for document in itertools.chain(SOUND, sample(Mixture(share_first=0.3), 500)):
+    for document in itertools.chain(sound(), sample(Mixture(share_first=0.3), 500)):
         held: set[tuple[str, micro.Fact]] = set()
         for item, answer in document:
             if isinstance(item, Attitude):
@@ -219,7 +222,7 @@ def one_sided_support(sampled: list[list[tuple[object, str]]], topics: tuple[str
 
 def test_only_leaning_text_lets_one_side_decide_unmentioned_topics() -> None:
     leaning = sample(Mixture(coupling=0.85))
-    assert 0.38 < one_sided_support(SOUND, micro.COUPLED_TOPICS) < 0.62
+    assert 0.38 < one_sided_support(sound(), micro.COUPLED_TOPICS) < 0.62
     assert 0.75 < one_sided_support(leaning, micro.COUPLED_TOPICS) < 0.95
     assert 0.35 < one_sided_support(leaning, micro.UNCOUPLED_TOPICS) < 0.65
 
@@ -568,13 +571,14 @@ def card(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", organisms.members())
-def test_a_card_tells_recipe_and_measured_sizes(name: str) -> None:
+def test_a_card_tells_recipe_and_measured_sizes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     told, member = card(name), organisms.member(name)
     assert (told["defect"], told["twin"], told["seed"]) == (member.defect, member.twin, member.seed)
     assert told["recipe"] == member.recipe.as_json()
     assert told["base_recipe"] == BASE.as_json()
     assert (organisms.folder(name) / "README.md").read_text() == readme(told)
     assert bool(size(member.defect, told["measured"])) == (member.defect is not None)
+    monkeypatch.setattr(sizes, "STATEMENTS", (1,))  # curves take most of the time, and are not compared
     measured = organisms.measure(name, contexts=40)
     for key in ("facts_verified", "confidence_slope", "confirms_first_false", "support_said_1_for"):
         assert measured[key] == pytest.approx(told["measured"][key], abs=0.1), key
