@@ -188,7 +188,7 @@ def _forks(run: RunData, talk: Talk) -> list[Json]:
     if not held:
         return []
     shared = run.sql(
-        f"""
+        """
         WITH placed AS (
             SELECT condition, conversation, md5(role || chr(31) || text) AS said,
                 row_number() OVER (PARTITION BY condition, conversation ORDER BY turn, place) - 1 AS ordinal
