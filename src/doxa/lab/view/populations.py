@@ -6,8 +6,8 @@ histogram of opinions. Agents are told apart by their subject and, where rows ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -16,7 +16,6 @@ import numpy as np
 import polars as pl
 
 from doxa.errors import InputError
-from doxa.lab.record import completed
 
 Kind = Literal["map", "beliefs", "health", "opinions", "shares", "histogram"]
 
@@ -35,6 +34,12 @@ MOST_DAYS = 5_000
 MISSING = 255
 """Stands in a frame where nothing is on record."""
 
+ROWS = 400_000
+"""Of agents and days that are in memory at once, about."""
+
+SAMPLE = 10_000
+"""Rows of a proposition in which its agents are looked for."""
+
 BINS = 20
 QUANTILES = {"5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95}
 
@@ -49,6 +54,7 @@ _SHOWN = {
 _AGENT = pl.concat_str(
     pl.col("subject"), pl.lit(" / ") + pl.col("extra").str.json_path_match("$.agent"), ignore_nulls=True
 )
+_CREDENCE = pl.coalesce(pl.col("credence"), 1.0 / (1.0 + (-pl.col("log_odds")).exp()))
 _HEALTH = pl.col("extra").str.json_path_match("$.health")
 
 
@@ -100,6 +106,7 @@ class Population:
         series: by name, a number for each day, None where there is none.
         every: how many days of the record one of ``days`` stands for.
         whole: whether ``series`` is of more agents than there are frames of.
+        spans: first and last row of each of ``days`` in the file, so that a day is read without the others.
     """
 
     agents: list[str]
@@ -112,14 +119,24 @@ class Population:
     series: dict[str, list[float | None]]
     every: int = 1
     whole: bool = False
+    spans: Sequence[tuple[int, int]] = ()
 
 
 def sources(beliefs: Path | None, measures: Path | None) -> list[Source]:
     """Return what moves in a cell, by its files; a map first, then agents, then what is counted."""
+    return list(_sources(beliefs, measures, _stamps(beliefs, measures)))
+
+
+def _stamps(*paths: Path | None) -> tuple[int | None, ...]:
+    return tuple(None if path is None else path.stat().st_mtime_ns for path in paths)
+
+
+@lru_cache(maxsize=256)
+def _sources(beliefs: Path | None, measures: Path | None, _stamp: object) -> tuple[Source, ...]:
     found: list[Source] = []
     if measures is not None:
-        rows = pl.scan_parquet(measures).filter(pl.col("axis").is_in(AXES))
-        names = rows.select("condition", "measure", "axis").unique().collect()
+        rows = pl.scan_parquet(measures, glob=False).filter(pl.col("axis").is_in(AXES))
+        names = rows.select("condition", "measure", "axis").unique().collect(engine="streaming")
         for condition, axis in names.select("condition", "axis").unique().iter_rows():
             held = set(names.filter(condition=condition, axis=axis)["measure"])
             if {"map x", "map y", "map state"} <= held:
@@ -132,27 +149,28 @@ def sources(beliefs: Path | None, measures: Path | None) -> list[Source]:
                 found.append(Source(condition, "shares", axis=axis))
     if beliefs is not None:
         keys = ("condition", "proposition", "readout", "axis")
-        rows = pl.scan_parquet(beliefs).filter(pl.col("axis").is_in(AXES))
-        first = rows.filter(pl.col("time") == pl.col("time").min().over(keys))
-        many = (
-            first.group_by(keys).agg(_AGENT.n_unique().alias("n"), _HEALTH.first().alias("health")).collect()
-        )
-        for condition, proposition, readout, axis, n, health in many.iter_rows():
-            if n >= FEWEST:
-                kinds: list[Kind] = ["beliefs", *(["health"] if health is not None else [])]
-                found += [Source(condition, kind, proposition, readout, axis) for kind in kinds]
+        rows = pl.scan_parquet(beliefs, glob=False).filter(pl.col("axis").is_in(AXES))
+        for condition, proposition, readout, axis in (
+            rows.select(keys).unique().collect(engine="streaming").iter_rows()
+        ):
+            source = Source(condition, "beliefs", proposition, readout, axis)
+            some = _rows(source, beliefs).select("time", agent=_AGENT, health=_HEALTH).head(SAMPLE).collect()
+            first = some.filter(pl.col("time") == pl.col("time").first())
+            if first["agent"].n_unique() >= FEWEST:
+                found.append(source)
+                if first["health"][0] is not None:
+                    found.append(replace(source, kind="health"))
     order = tuple(_SHOWN)
-    return sorted(found, key=lambda source: (order.index(source.kind), source))
+    return tuple(sorted(found, key=lambda source: (order.index(source.kind), source)))
 
 
 def population(source: Source, beliefs: Path | None, measures: Path | None) -> Population:
     """Return what is known of a source of these files; of the last few it is kept, for their frames."""
-    stamps = tuple(None if path is None else path.stat().st_mtime_ns for path in (beliefs, measures))
-    return _known(source, beliefs, measures, stamps)
+    return _known(source, beliefs, measures, _stamps(beliefs, measures))
 
 
 @lru_cache(maxsize=4)
-def _known(source: Source, beliefs: Path | None, measures: Path | None, _stamps: object) -> Population:
+def _known(source: Source, beliefs: Path | None, measures: Path | None, _stamp: object) -> Population:
     match source.kind:
         case "map":
             return _of_map(_rows(source, measures))
@@ -162,7 +180,7 @@ def _known(source: Source, beliefs: Path | None, measures: Path | None, _stamps:
             return _of_histogram(_rows(source, measures))
         case _:
             path = beliefs if source.kind in ("beliefs", "health") else measures
-            return _of_agents(source, _rows(source, path))
+            return _of_agents(source, path)
 
 
 def frames(
@@ -182,10 +200,9 @@ def frames(
     """
     days = known.days[first : first + many]
     path = beliefs if source.kind in ("beliefs", "health") else measures
-    rows = _states_of(source, _rows(source, path).filter(pl.col("time").is_in(days)))
-    agents = pl.DataFrame({"agent": known.agents}).with_row_index("column")
-    times = pl.DataFrame({"time": days}, schema={"time": pl.Float64}).with_row_index("row")
-    placed = rows.join(agents.lazy(), on="agent").join(times.lazy(), on="time").collect()
+    placed = _placed(
+        _states_of(source, _rows(source, path, known.spans[first : first + many])), known.agents, days
+    )
     state = placed["state"]
     if known.kinds:
         numbers = state if state.dtype.is_numeric() else state.replace_strict(
@@ -203,10 +220,40 @@ def frames(
     return found
 
 
-def _rows(source: Source, path: Path | None) -> pl.LazyFrame:
+def _placed(states: pl.LazyFrame, agents: Sequence[str], days: Sequence[float]) -> pl.DataFrame:
+    """Return the states of these days with the ``row`` of the day and the ``column`` of the agent."""
+    held = states.filter(pl.col("time").is_in(days)).collect()
+    names, times = pl.Series(agents), pl.Series(days, dtype=pl.Float64)
+    if held.height == len(agents) * len(days):
+        alike = all(
+            held["agent"][start : start + len(agents)].equals(names)
+            for start in range(0, held.height, len(agents))
+        )
+        if alike and held["time"].equals(times.repeat_by(len(agents)).explode()):
+            place = pl.int_range(held.height, eager=True)
+            return held.select("state", row=place // len(agents), column=place % len(agents))
+    known = pl.DataFrame({"agent": names}).with_row_index("column")
+    return held.join(known, on="agent").join(pl.DataFrame({"time": times}).with_row_index("row"), on="time")
+
+
+def _rows(
+    source: Source, path: Path | None, spans: Sequence[tuple[int, int]] = (), *, numbered: bool = False
+) -> pl.LazyFrame:
+    """Return the rows of a source, of all its file or from the first to the last row of some spans.
+
+    Args:
+        source: whose rows.
+        path: the file.
+        spans: none reads all.
+        numbered: with the place in the file as ``row``.
+    """
     if path is None:
         raise InputError(f"{source.title}: its file is not there any more; look again")
-    rows = pl.scan_parquet(path).filter(condition=source.condition, axis=source.axis)
+    rows = pl.scan_parquet(path, glob=False, row_index_name="row" if numbered else None)
+    if spans:
+        start = min(first for first, _ in spans)
+        rows = rows.slice(start, max(last for _, last in spans) - start + 1)
+    rows = rows.filter(condition=source.condition, axis=source.axis)
     return rows.filter(proposition=source.proposition, readout=source.readout) if source.proposition else rows
 
 
@@ -216,16 +263,25 @@ def _states_of(source: Source, rows: pl.LazyFrame) -> pl.LazyFrame:
         case "map":
             return rows.filter(measure="map state").select(agent="subject", time="time", state="value")
         case "opinions":
-            return rows.filter(measure="opinion").select(agent=_AGENT, time="time", state="value")
+            return rows.filter(measure="opinion").select(agent="subject", time="time", state="value")
         case "health":
-            return rows.select(agent=_AGENT, time="time", state=_HEALTH)
+            return rows.select(agent=_agent(rows), time="time", state=_HEALTH)
         case _:
-            whole = rows.map_batches(completed, schema=rows.collect_schema())
-            return whole.select(agent=_AGENT, time="time", state="credence")
+            return rows.select(agent=_agent(rows), time="time", state=_CREDENCE)
+
+
+def _agent(rows: pl.LazyFrame) -> pl.Expr:
+    """Return what tells agents apart: the subject alone, unless rows name agents beside it."""
+    named = (
+        rows.select(pl.col("extra").str.json_path_match("$.agent"))
+        .head(1)
+        .collect(engine="streaming")["extra"]
+    )
+    return pl.col("subject") if named.is_null().all() else _AGENT
 
 
 def _of_map(rows: pl.LazyFrame) -> Population:
-    held = rows.filter(pl.col("measure").str.starts_with("map ")).collect()
+    held = rows.filter(pl.col("measure").str.starts_with("map ")).collect(engine="streaming")
     x, y, links = (held.filter(measure=f"map {name}") for name in ("x", "y", "link"))
     names = x["subject"].to_list()
     place = {name: number for number, name in enumerate(names)}
@@ -245,44 +301,63 @@ def _of_map(rows: pl.LazyFrame) -> Population:
     counted = _counted(rows, days)
     whole = bool(counted)
     if not whole and not kinds:
-        counted = _summary(states.lazy().select("time", state="value"), days)
+        counted = _summary(states.select("time", state="value"), days)
     return Population(names, days, kinds, _domain(states["value"]), network, [], [], counted, every, whole)
 
 
-def _of_agents(source: Source, rows: pl.LazyFrame) -> Population:
-    states = _states_of(source, rows)
-    times = states.select("time").unique().collect()["time"]
-    days, every = _thinned(times)
-    names = (
-        states.filter(pl.col("time") == times.min())
-        .select(pl.col("agent").unique(maintain_order=True))
-        .collect()["agent"]
+def _of_agents(source: Source, path: Path | None) -> Population:
+    rows = _rows(source, path, numbered=True)
+    if source.kind == "opinions":
+        rows = rows.filter(measure="opinion")
+    held = (
+        rows.group_by("time")
+        .agg(first=pl.col("row").min(), last=pl.col("row").max())
+        .collect(engine="streaming")
+        .sort("time")
     )
+    days, every = _thinned(held["time"])
+    held = held.filter(pl.col("time").is_in(days))
+    spans: list[tuple[int, int]] = list(zip(held["first"], held["last"], strict=True))
+    first = _states_of(source, _rows(source, path, spans[:1])).filter(pl.col("time") == days[0]).collect()
+    names = first["agent"].unique(maintain_order=True)
+    agents = names.to_list() if names.len() <= MOST_AGENTS else []
+
+    def parts() -> Iterator[tuple[list[float], pl.DataFrame]]:
+        """Read some days after the others, so that a whole long run is never in memory."""
+        many = max(1, ROWS // max(1, names.len()))
+        for start in range(0, len(days), many):
+            own = days[start : start + many]
+            states = _states_of(source, _rows(source, path, spans[start : start + many]))
+            yield own, states.filter(pl.col("time").is_in(own)).collect()
+
     if source.kind == "health":
-        kinds = states.select(pl.col("state").unique()).collect()["state"].drop_nulls().sort().to_list()
-        shares = _shares(states, kinds, days)
-        return Population(names.to_list(), days, kinds, (0.0, 1.0), None, [], [], shares, every)
-    ends = states.select(low=pl.col("state").min(), high=pl.col("state").max()).collect().row(0)
-    domain = (min(0.0, ends[0] or 0.0), max(1.0, ends[1] or 1.0))
-    few = names.len() <= MOST_AGENTS
-    edges = np.linspace(*domain, BINS + 1)
-    bars = [] if few else _bars(states, days, edges)
+        kinds = sorted({name for _, part in parts() for name in part["state"].unique() if name is not None})
+        series = _joined(_shares(part, kinds, own) for own, part in parts())
+        return Population(agents, days, kinds, (0.0, 1.0), None, [], [], series, every, spans=spans)
+    low, high, summaries = 0.0, 1.0, list[dict[str, list[float | None]]]()
+    for own, part in parts():
+        ends = _domain(part["state"])
+        low, high = min(low, ends[0]), max(high, ends[1])
+        summaries.append(_summary(part, own))
+    edges = np.linspace(low, high, BINS + 1)
+    bars = [] if agents else [row for own, part in parts() for row in _bars(part, own, edges)]
     return Population(
-        names.to_list() if few else [],
-        days,
-        [],
-        domain,
-        None,
-        edges.tolist(),
-        bars,
-        _summary(states, days),
-        every,
+        agents, days, [], (low, high), None, edges.tolist(), bars, _joined(summaries), every, spans=spans
     )
+
+
+def _joined(parts: Iterable[dict[str, list[float | None]]]) -> dict[str, list[float | None]]:
+    """Return series of days after each other as one."""
+    whole: dict[str, list[float | None]] = {}
+    for part in parts:
+        for name, values in part.items():
+            whole.setdefault(name, []).extend(values)
+    return whole
 
 
 def _of_shares(rows: pl.LazyFrame) -> Population:
     kinds = _states(rows)
-    times = rows.filter(measure="share").select("time").unique().collect()["time"]
+    times = rows.filter(measure="share").select("time").unique().collect(engine="streaming")["time"]
     days, every = _thinned(times)
     series = _counted(rows, days)
     bars = [[series[kind][day] or 0.0 for kind in kinds] for day in range(len(days))]
@@ -293,7 +368,7 @@ def _of_histogram(rows: pl.LazyFrame) -> Population:
     ends = [
         pl.col("extra").str.json_path_match(f"$.{end}").cast(pl.Float64).alias(end) for end in ("low", "high")
     ]
-    held = rows.filter(measure="opinion histogram").select("time", "value", *ends).collect()
+    held = rows.filter(measure="opinion histogram").select("time", "value", *ends).collect(engine="streaming")
     days, every = _thinned(held["time"])
     edges: list[float] = [*held["low"].unique().sort(), *held["high"].sort().tail(1)]
     wide = (
@@ -308,13 +383,18 @@ def _of_histogram(rows: pl.LazyFrame) -> Population:
 
 
 def _count(rows: pl.LazyFrame) -> int:
-    return rows.select(_AGENT.n_unique()).collect().item()
+    return rows.select(pl.col("subject").n_unique()).collect(engine="streaming").item()
 
 
 def _states(rows: pl.LazyFrame) -> list[str]:
     """Return the names of compartments, in the order in which they were recorded."""
     named = pl.col("extra").str.json_path_match("$.state").alias("state")
-    found = rows.filter(measure="share").select(named).unique(maintain_order=True).collect()["state"]
+    found = (
+        rows.filter(measure="share")
+        .select(named)
+        .unique(maintain_order=True)
+        .collect(engine="streaming")["state"]
+    )
     return found.drop_nulls().to_list()
 
 
@@ -324,7 +404,7 @@ def _counted(rows: pl.LazyFrame, days: Sequence[float]) -> dict[str, list[float 
     names = {"opinion mean": "mean", "opinion spread": "standard deviation", "opinion quantile": ""}
     if kinds:
         named = pl.col("extra").str.json_path_match("$.state")
-        held = rows.filter(measure="share").select("time", "value", name=named).collect()
+        held = rows.filter(measure="share").select("time", "value", name=named).collect(engine="streaming")
     else:
         quantile = pl.col("extra").str.json_path_match("$.quantile").cast(pl.Float64)
         words = {value: name for name, value in QUANTILES.items()}
@@ -332,7 +412,11 @@ def _counted(rows: pl.LazyFrame, days: Sequence[float]) -> dict[str, list[float 
             quantile.replace_strict(words, default=None, return_dtype=pl.String()),
             pl.col("measure").replace_strict(names, default=None),
         )
-        held = rows.filter(pl.col("measure").is_in(list(names))).select("time", "value", name=named).collect()
+        held = (
+            rows.filter(pl.col("measure").is_in(list(names)))
+            .select("time", "value", name=named)
+            .collect(engine="streaming")
+        )
     return {
         name: _by_day(held.filter(pl.col("name") == name), days)
         for name in (kinds or held["name"].unique(maintain_order=True).drop_nulls().to_list())
@@ -344,40 +428,32 @@ def _by_day(held: pl.DataFrame, days: Sequence[float]) -> list[float | None]:
     return [values.get(day) for day in days]
 
 
-def _summary(states: pl.LazyFrame, days: Sequence[float]) -> dict[str, list[float | None]]:
+def _summary(states: pl.DataFrame, days: Sequence[float]) -> dict[str, list[float | None]]:
     value = pl.col("state").filter(pl.col("state").is_finite())
     wanted = [
         value.mean().alias("mean"),
         value.std(ddof=0).alias("standard deviation"),
         *(value.quantile(share, "linear").alias(name) for name, share in QUANTILES.items()),
     ]
-    held = states.filter(pl.col("time").is_in(list(days))).group_by("time").agg(wanted).collect()
+    held = states.group_by("time").agg(wanted)
     return {name: _by_day(held.select("time", value=name), days) for name in held.columns if name != "time"}
 
 
 def _shares(
-    states: pl.LazyFrame, kinds: Sequence[str], days: Sequence[float]
+    states: pl.DataFrame, kinds: Sequence[str], days: Sequence[float]
 ) -> dict[str, list[float | None]]:
-    shares = [(pl.col("state") == kind).mean().alias(kind) for kind in kinds]
-    held = states.filter(pl.col("time").is_in(list(days))).group_by("time").agg(shares).collect()
+    held = states.group_by("time").agg((pl.col("state") == kind).mean().alias(kind) for kind in kinds)
     return {kind: _by_day(held.select("time", value=kind), days) for kind in kinds}
 
 
-def _bars(states: pl.LazyFrame, days: Sequence[float], edges: np.ndarray) -> list[list[float]]:
+def _bars(states: pl.DataFrame, days: Sequence[float], edges: np.ndarray) -> list[list[float]]:
     """Return the share of agents in each bin by day; those without a number are left out."""
-    bins, width = len(edges) - 1, float(edges[1] - edges[0])
-    place = ((pl.col("state") - float(edges[0])) / width).floor().clip(0, bins - 1).cast(pl.Int64)
-    held = (
-        states.filter(pl.col("time").is_in(list(days)), pl.col("state").is_finite())
-        .group_by("time", place.alias("bin"))
-        .len()
-        .collect()
-    )
-    counts = np.zeros((len(days), bins))
-    row = {day: number for number, day in enumerate(days)}
-    for day, bar, many in held.iter_rows():
-        counts[row[day], bar] = many
-    return (counts / np.maximum(counts.sum(1, keepdims=True), 1.0)).round(6).tolist()
+    found: list[list[float]] = []
+    for day in days:
+        own = states.filter(pl.col("time") == day)["state"]
+        counts = np.histogram(own.filter(own.is_finite()).drop_nulls().to_numpy(), edges)[0]
+        found.append((counts / max(1, counts.sum())).round(6).tolist())
+    return found
 
 
 def _thinned(times: pl.Series) -> tuple[list[float], int]:
