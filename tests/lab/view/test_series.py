@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from doxa.belief.inference import mean_t_interval
 from doxa.errors import InputError
 from doxa.lab.record import Recorder, completed
+from doxa.lab.view import series
 from doxa.lab.view.run_data import RunData
 from doxa.lab.view.series import (
     Question,
@@ -146,6 +147,19 @@ def test_what_was_made_of_the_same_cells_is_made_once(run):
     for _ in range(3):
         remembered(run, ("a test",), lambda: made.append(1) or len(made))
     assert made == [1]
+
+
+def test_what_is_remembered_is_bounded(run, monkeypatch):
+    monkeypatch.setattr(series, "_KEPT_ROWS", 100)
+    made: list[str] = []
+
+    def make(name: str) -> list[int]:
+        made.append(name)
+        return [0] * 40
+
+    for name in ("a", "b", "b", "c", "a"):
+        remembered(run, ("bounded", name), lambda name=name: make(name))
+    assert made == ["a", "b", "c", "a"]
 
 
 @pytest.mark.parametrize("text", ["", "x", "1.5", "²", "9" * 30, "--1"])

@@ -209,7 +209,9 @@ class RunData:
         for cell in self.cells():
             path = self._table(table, cell)
             if path is not None and cell.rows[table]:
-                found |= set(pl.scan_parquet(path, glob=False).select(pl.col(column).unique()).collect()[column])
+                found |= set(
+                    pl.scan_parquet(path, glob=False).select(pl.col(column).unique()).collect()[column]
+                )
             if len(found) > most:
                 break
         return sorted(found, key=lambda value: (value is None, value))[: most + 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +19,7 @@ MEMORY = "128MB"
 
 THREADS = 2
 
-_QUERYING = threading.RLock()
+QUERYING = threading.RLock()
 """One query at a time in all runs, so that no more than ``MEMORY`` is in use."""
 
 _SQL = {"String": "VARCHAR", "Int64": "BIGINT", "Float64": "DOUBLE"}
@@ -61,7 +61,7 @@ class Views:
         """
         import duckdb
 
-        with _QUERYING:
+        with QUERYING:
             connection = self._connected()
             try:
                 self._show(connection, list(keys))
@@ -83,28 +83,14 @@ class Views:
 
     def close(self) -> None:
         """Free what is held; the next question opens it anew."""
-        with _QUERYING:
+        with QUERYING:
             if self._connection is not None:
                 self._connection.close()
             self._connection, self._keys = None, None
 
     def _connected(self) -> DuckDBPyConnection:
-        import duckdb
-
         if self._connection is None:
-            self._connection = duckdb.connect(":memory:", config={"memory_limit": MEMORY, "threads": THREADS})
-            whole = str(self._path.resolve())
-            allowed = ", ".join(quoted(f"{place}/") for place in dict.fromkeys((whole, literal(whole))))
-            for setting in (
-                "enable_external_file_cache=false",
-                "autoinstall_known_extensions=false",
-                "autoload_known_extensions=false",
-                "temp_directory=''",
-                f"allowed_directories=[{allowed}]",
-                "enable_external_access=false",
-                "lock_configuration=true",
-            ):
-                self._connection.execute(f"SET {setting}")
+            self._connection = closed_database([self._path])
         return self._connection
 
     def _show(self, connection: DuckDBPyConnection, keys: list[str]) -> None:
@@ -123,6 +109,31 @@ class Views:
         return f"SELECT {_COLUMNS.get(table, '*')}, {where} FROM read_parquet([{files}])"  # noqa: S608 - our names
 
 
+def closed_database(folders: Iterable[Path], spill: str = "") -> DuckDBPyConnection:
+    """Return an empty database in memory that reads these folders and nothing else.
+
+    Args:
+        folders: what it may read.
+        spill: folder for what does not fit into memory; "" for none, then such a query fails.
+    """
+    import duckdb
+
+    connection = duckdb.connect(":memory:", config={"memory_limit": MEMORY, "threads": THREADS})
+    places = [str(folder.resolve()) for folder in folders] + ([spill] if spill else [])
+    spelt = dict.fromkeys(f"{way}/" for place in places for way in (place, literal(place)))
+    for setting in (
+        "enable_external_file_cache=false",
+        "autoinstall_known_extensions=false",
+        "autoload_known_extensions=false",
+        f"temp_directory={quoted(spill)}",
+        f"allowed_directories=[{', '.join(map(quoted, spelt))}]",
+        "enable_external_access=false",
+        "lock_configuration=true",
+    ):
+        connection.execute(f"SET {setting}")
+    return connection
+
+
 def quoted(text: str) -> str:
     """Return a text as SQL."""
     return "'" + text.replace("'", "''") + "'"
@@ -135,3 +146,8 @@ def literal(path: str) -> str:
     '/runs/a[[]1][*]/cells'
     """
     return re.sub(r"[*?[]", lambda match: f"[{match[0]}]", path)
+
+
+def patterns(paths: Iterable[str]) -> list[str]:
+    """Return what ``read_parquet`` must be told to read exactly these files."""
+    return [literal(path) for path in paths]
