@@ -39,7 +39,7 @@ _ATTRIBUTES = _words("""
 """)
 # links within the page, to reports of runs beside it, and to arXiv
 _LINK = re.compile(
-    r"#[a-z0-9-]+|[A-Za-z0-9%][A-Za-z0-9%._~-]*/report\.html|https://arxiv\.org/abs/[0-9]{4}\.[0-9]{4,5}(v[0-9]+)?"
+    r"#[a-z0-9-]+|[A-Za-z0-9%_~-][A-Za-z0-9%._~-]*/report\.html|https://arxiv\.org/abs/[0-9]{4}\.[0-9]{4,5}(v[0-9]+)?"
 )
 
 # what a reader would not see, or what would reorder what he sees: controls, directions, fillers, tags, lone halves of

@@ -157,7 +157,7 @@ def gather(
         raise InputError(f"{out}: no such folder; give one that holds runs")
     chosen, states = chosen or {}, states or {}
     newest: dict[str, tuple[tuple[bool, str, str], Entry]] = {}
-    for path in sorted(out.glob("*/manifest.json")):
+    for path in sorted(out.glob("[!.]*/manifest.json")):
         try:
             time, entry = _entry(RunFolder(path.parent))
         except (StoreError, KeyError, TypeError, ValueError):
