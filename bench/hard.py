@@ -28,6 +28,8 @@ BARS: dict[int, str] = {
     12: "global_generators",
     13: "traces",
     17: "canaries",
+    18: "viewer",
+    19: "size",
     20: "offline",
 }
 """Number of each bar and the file in ``bars/`` that holds it."""

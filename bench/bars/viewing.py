@@ -16,7 +16,7 @@ from doxa.testing.processes import doxa_command
 
 _ADDRESS = re.compile(r"at (http://\S+)")
 
-# quiet: nothing was changed for a quarter of a second and nothing says that it is busy
+# quiet: nothing was changed for 150 ms and nothing says that it is busy
 _QUIET = """
 const [most, done] = arguments, begun = performance.now();
 let last = begun;
@@ -25,7 +25,7 @@ seen.observe(document, { subtree: true, childList: true, characterData: true, at
 const look = () => {
   const now = performance.now(), shown = "shown" in document.documentElement.dataset;
   const busy = !shown || document.querySelector('[aria-busy="true"]');
-  if ((now - last > 250 && !busy) || now - begun > most) { seen.disconnect(); done(!busy); }
+  if ((now - last > 150 && !busy) || now - begun > most) { seen.disconnect(); done(!busy); }
   else setTimeout(look, 40);
 };
 look();
@@ -33,35 +33,35 @@ look();
 
 # everything that can be opened, chosen or pressed on a page, but for what saves a file or plays a film
 _OPEN = "for (const fold of document.querySelectorAll('main details:not([open])')) fold.open = true;"
-_CONTROLS = """
-return [...document.querySelectorAll('main select, main button, main input')]
-  .map((one, index) => { one.dataset.visited = index; return [index, one.tagName, one.textContent.trim().slice(0, 40)]; });
-"""
 _TOUCH = """
-const one = document.querySelector(`[data-visited="${arguments[0]}"]`);
-if (!one || one.disabled) return false;
+const [place, typed] = arguments;
+const all = [...document.querySelectorAll("main select, main button, main input")];
+if (place >= all.length) return "end";
+const one = all[place];
+if (one.disabled || /^(Save|Play)/.test(one.textContent.trim())) return "";
 if (one.tagName === "SELECT") {
-  if (one.options.length < 2) return false;
+  if (one.options.length < 2) return "";
   one.selectedIndex = one.options.length - 1;
   one.dispatchEvent(new Event("change", { bubbles: true }));
-} else if (one.tagName === "INPUT") {
-  if (["search", "text"].includes(one.type)) {
-    one.value = arguments[1];
-    one.dispatchEvent(new Event("input", { bubbles: true }));
-    one.dispatchEvent(new Event("change", { bubbles: true }));
-  } else one.click();
+} else if (one.tagName === "INPUT" && ["search", "text"].includes(one.type)) {
+  one.value = typed;
+  one.dispatchEvent(new Event("input", { bubbles: true }));
+  one.dispatchEvent(new Event("change", { bubbles: true }));
 } else one.click();
-return true;
+return "touched";
 """
 _NEXT = """
 const button = document.querySelector('main [data-page="next"]:not(:disabled)');
 if (button) button.click();
 return Boolean(button);
 """
-_LINKS = "return [...document.querySelectorAll('a[href], area[href], [*|href]')].map((one) => one.href?.baseVal ?? one.href);"
+_LINKS = """
+return [...document.querySelectorAll("a[href], area[href], [*|href]")].map((one) => one.href?.baseVal ?? one.href);
+"""
 _FOREIGN = """
 const allowed = new Set(arguments[0]);
-return [...document.querySelectorAll('script, iframe, object, embed, base, form[action], meta[http-equiv], img, style, link')]
+const kinds = "script, iframe, object, embed, base, form[action], meta[http-equiv], img, style, link";
+return [...document.querySelectorAll(kinds)]
   .map((one) => [one.tagName, one.src || one.href || one.httpEquiv || ""].join(" "))
   .filter((one) => !allowed.has(one.split(" ")[0]) );
 """
@@ -124,9 +124,12 @@ def text_of(driver: Any) -> str:
 
 
 def visit(driver: Any, address: str, typed: str, most: int = 40) -> str:
-    """Open a page, open, choose and press what is on it, turn its pages; return all text that was seen."""
+    """Open a page, press up to ``most`` things on it and turn its pages; return all text that was seen."""
     open_page(driver, address)
+    driver.execute_script(_OPEN)
     seen = [text_of(driver)]
+    if not most:
+        return seen[0]
     for _ in range(most):
         driver.execute_script(_OPEN)
         if not driver.execute_script(_NEXT):
@@ -137,15 +140,14 @@ def visit(driver: Any, address: str, typed: str, most: int = 40) -> str:
     driver.execute_script(_OPEN)
     settle(driver)
     seen.append(text_of(driver))
-    controls = driver.execute_script(_CONTROLS)
-    for index, tag, words in controls[:most]:
-        if words.startswith("Save"):
-            continue
-        if driver.execute_script(_TOUCH, index, typed):
+    for place in range(most):
+        done = driver.execute_script(_TOUCH, place, typed)
+        if done == "end":
+            break
+        if done:
             settle(driver, 3_000)
             driver.execute_script(_OPEN)
             seen.append(text_of(driver))
-            del tag
     return "\n".join(seen)
 
 

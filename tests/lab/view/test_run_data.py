@@ -63,7 +63,9 @@ def test_a_page_reads_only_the_cells_it_shows(folder, monkeypatch):
     run = RunData(folder.path)
     read = []
     monkeypatch.setattr(
-        pl, "scan_parquet", lambda path, real=pl.scan_parquet: read.append(path.parent.name) or real(path)
+        pl,
+        "scan_parquet",
+        lambda path, glob, real=pl.scan_parquet: read.append(path.parent.name) or real(path),
     )
     assert [row["seed"] for row in run.rows("beliefs", 11, 2).rows] == [0, 1]
     assert read == folder.finished_cells()[:2]
@@ -179,6 +181,17 @@ def test_a_damaged_table_is_named_and_left_out(tmp_path):
     assert "its digest is not the one" in run.damaged()["plain01"]
     assert all_pages(run, "beliefs", 7) == whole.to_dicts()
     assert run.rows("beliefs", 0, 7, {"seed": 1}).rows == whole.filter(seed=1).head(7).to_dicts()
+
+
+@pytest.mark.parametrize("name", ["a*b", "a?b", "a[b]c", "[a]", "it's", "{a,b}", "a b;--", "\\d", "%41", "é"])
+def test_names_of_folders_and_cells_are_names(tmp_path, name):
+    write_run(tmp_path, "aXb")  # what a pattern would find
+    folder = write_run(tmp_path, name, cells={name: cell_tables("plain", 0), "k": cell_tables("drift", 3)})
+    run = RunData(folder.path)
+    found = run.sql("SELECT cell, count(*) AS n, max(seed) AS seed FROM beliefs GROUP BY cell ORDER BY seed")
+    assert found == [{"cell": name, "n": 12, "seed": 0}, {"cell": "k", "n": 12, "seed": 3}]
+    assert len(run.rows("beliefs", 0, 100).rows) == 24
+    assert run.total("beliefs", {"proposition": "p1"}) == 8
 
 
 @pytest.mark.parametrize("kind", ["cut", "schema", "link"])

@@ -19,6 +19,7 @@ REPLACED = {"site.js": "exported.js"}
 
 _IMPORT = re.compile(r'^import\s+(\* as \w+|\{[^}]*\})\s+from\s+"([^"]+)";?[ \t]*$', re.MULTILINE)
 _EXPORT = re.compile(r"^export\s+((?:async\s+)?function\*?|const|class)\s+(\w+)", re.MULTILINE)
+_PASSED = re.compile(r'^export\s+\{([^}]*)\}\s+from\s+"([^"]+)";?[ \t]*$', re.MULTILINE)
 _LEFT = re.compile(r"^\s*(?:import|export)\b.*$|\bimport\s*\(|\bimport\.meta\b", re.MULTILINE)
 
 
@@ -50,16 +51,25 @@ def bundle(scripts: Mapping[str, str]) -> str:
 def _body(name: str, text: str, known: Mapping[str, str]) -> str:
     """Return the inside of the function that stands for a module."""
 
-    def imported(match: re.Match[str]) -> str:
-        names, source = match.groups()
+    def found(source: str) -> str:
         path = posixpath.normpath(posixpath.join(posixpath.dirname(name), source))
         if path not in known:
             raise InputError(f"{name}: imports {source!r}, which is no script of the viewer")
+        return f"need({json.dumps(path)})"
+
+    def imported(match: re.Match[str]) -> str:
+        names, source = match.groups()
         held = names.removeprefix("* as ") if names.startswith("*") else names.replace(" as ", ": ")
-        return f"const {held} = need({json.dumps(path)});"
+        return f"const {held} = {found(source)};"
+
+    def passed(match: re.Match[str]) -> str:
+        pairs = [part.split(" as ") for part in match[1].split(",") if part.strip()]
+        return " ".join(
+            f"exports.{pair[-1].strip()} = {found(match[2])}.{pair[0].strip()};" for pair in pairs
+        )
 
     given = [match[2] for match in _EXPORT.finditer(text)]
-    plain = _EXPORT.sub(r"\1 \2", _IMPORT.sub(imported, text))
+    plain = _EXPORT.sub(r"\1 \2", _PASSED.sub(passed, _IMPORT.sub(imported, text)))
     left = _LEFT.search(plain)
     if left is not None:
         raise InputError(

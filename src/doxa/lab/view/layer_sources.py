@@ -134,7 +134,7 @@ def _holds(run: RunData, cell: Cell) -> bool:
         if not cell.rows[table] or not path.is_file():
             continue
         try:
-            rows = pl.scan_parquet(path)
+            rows = pl.scan_parquet(path, glob=False)
             layered = (pl.col("axis") == "layer") | pl.col("extra").str.contains('"layer":', literal=True)
             if rows.filter(layered).head(1).collect().height:
                 return True

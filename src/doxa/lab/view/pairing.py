@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from doxa.belief.inference import Interval, student_quantile
 from doxa.errors import InputError, StoreError
+from doxa.lab.view.run_views import QUERYING, closed_database, patterns
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -41,9 +42,6 @@ VALUES: Mapping[str, tuple[Value, ...]] = {"beliefs": ("credence", "log_odds"), 
 
 MOST_LINES = 20_000
 """More differences than this are not told apart; a filter makes them fewer."""
-
-MEMORY = "128MB"
-"""Of one comparison; what does not fit waits on disk."""
 
 _EXACT: Mapping[str, str] = {
     "value": "{}.value",
@@ -136,8 +134,9 @@ def pair(
         if column not in KEYS[table]:
             raise InputError(f"{column}: {table} are not paired on it; use {', '.join(KEYS[table])}")
     with (
+        QUERYING,
         tempfile.TemporaryDirectory(prefix="doxa-compare-") as spill,
-        closing(_connected([*a, *b], spill)) as connection,
+        closing(closed_database({file.parent for file in [*a, *b]}, spill)) as connection,
     ):
         try:
             work = _Work(connection, table, number, by_time, dict(where or {}))
@@ -184,7 +183,7 @@ class _Work:
                 query = (
                     "SELECT DISTINCT filename, condition, seed FROM read_parquet($files, filename=true) a "
                 )
-                parameters = {"files": files, **self._bound()}
+                parameters = {"files": patterns(files), **self._bound()}
                 for file, condition, seed in self._run.execute(
                     query + self._filter("a"), parameters
                 ).fetchall():
@@ -210,7 +209,7 @@ class _Work:
         """Pair by place if the keys are the same row by row; return whether they are."""
         same = " AND ".join(f"a.{name} IS NOT DISTINCT FROM b.{name}" for name in self._keys)
         pairs = "read_parquet($a) a POSITIONAL JOIN read_parquet($b) b"
-        files = {"a": a, "b": b}
+        files = {"a": patterns(a), "b": patterns(b)}
         if self._count(f"SELECT count(*) FROM {pairs} WHERE NOT ({same})", files):
             return False
         source = f"SELECT {self._picked('a')}, {self._numbers()} FROM {pairs} {self._filter('a')}"
@@ -226,7 +225,7 @@ class _Work:
     def _by_join(self, a: list[str], b: list[str]) -> None:
         sides = {run: self._numbered(run) for run in "ab"}
         same = " AND ".join(f"a.{name} IS NOT DISTINCT FROM b.{name}" for name in (*self._keys, "turn"))
-        files = {"a": a, "b": b}
+        files = {"a": patterns(a), "b": patterns(b), "names_a": a, "names_b": b}
         self._run.execute(
             f"CREATE OR REPLACE TEMP TABLE joined AS SELECT a.turn IS NOT NULL AS in_a, b.turn IS NOT NULL AS in_b, "
             f"coalesce(a.turn, b.turn) AS turn, {self._picked('a', 'b')}, {self._numbers()} "
@@ -240,13 +239,13 @@ class _Work:
 
     def _all_single(self, run: str, files: list[str]) -> None:
         source = f"SELECT '{run}' AS run, {self._picked('a')} FROM read_parquet($a) a {self._filter('a')}"
-        self._keep_single(source, {"a": files, **self._bound()})
+        self._keep_single(source, {"a": patterns(files), **self._bound()})
 
     def _numbered(self, run: str) -> str:
         """Return the rows of one side, those with equal keys numbered in the order of the run."""
         keys = ", ".join(self._keys)
         return (
-            f"SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY list_position(${run}, filename), "
+            f"SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY list_position($names_{run}, filename), "
             f"file_row_number) AS turn FROM read_parquet(${run}, filename=true, file_row_number=true) {run} "
             f"{self._filter(run)}"
         )
@@ -335,27 +334,6 @@ def student_interval(mean: float | None, spread: float | None, n: int, level: fl
         return Interval(mean, math.nan, math.nan, n)
     half = student_quantile(level, n - 1) * spread / math.sqrt(n)
     return Interval(mean, mean - half, mean + half, n)
-
-
-def _connected(files: Sequence[Path], spill: str) -> DuckDBPyConnection:
-    """Return an empty database that may read the folders of these files, and write only where it spills."""
-    import duckdb
-
-    connection = duckdb.connect(":memory:", config={"memory_limit": MEMORY, "threads": 2})
-    folders = sorted({f"{file.parent.resolve()}/" for file in files} | {f"{spill}/"})
-    allowed = ", ".join("'" + folder.replace("'", "''") + "'" for folder in folders)
-    for setting in (
-        "enable_external_file_cache=false",
-        "autoinstall_known_extensions=false",
-        "autoload_known_extensions=false",
-        f"temp_directory='{spill}'",
-        "preserve_insertion_order=true",
-        f"allowed_directories=[{allowed}]",
-        "enable_external_access=false",
-        "lock_configuration=true",
-    ):
-        connection.execute(f"SET {setting}")
-    return connection
 
 
 def _by_size(one: Difference) -> tuple[float, str]:

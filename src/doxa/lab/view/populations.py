@@ -135,7 +135,7 @@ def _stamps(*paths: Path | None) -> tuple[int | None, ...]:
 def _sources(beliefs: Path | None, measures: Path | None, _stamp: object) -> tuple[Source, ...]:
     found: list[Source] = []
     if measures is not None:
-        rows = pl.scan_parquet(measures).filter(pl.col("axis").is_in(AXES))
+        rows = pl.scan_parquet(measures, glob=False).filter(pl.col("axis").is_in(AXES))
         names = rows.select("condition", "measure", "axis").unique().collect(engine="streaming")
         for condition, axis in names.select("condition", "axis").unique().iter_rows():
             held = set(names.filter(condition=condition, axis=axis)["measure"])
@@ -149,7 +149,7 @@ def _sources(beliefs: Path | None, measures: Path | None, _stamp: object) -> tup
                 found.append(Source(condition, "shares", axis=axis))
     if beliefs is not None:
         keys = ("condition", "proposition", "readout", "axis")
-        rows = pl.scan_parquet(beliefs).filter(pl.col("axis").is_in(AXES))
+        rows = pl.scan_parquet(beliefs, glob=False).filter(pl.col("axis").is_in(AXES))
         for condition, proposition, readout, axis in (
             rows.select(keys).unique().collect(engine="streaming").iter_rows()
         ):
@@ -249,7 +249,7 @@ def _rows(
     """
     if path is None:
         raise InputError(f"{source.title}: its file is not there any more; look again")
-    rows = pl.scan_parquet(path, row_index_name="row" if numbered else None)
+    rows = pl.scan_parquet(path, glob=False, row_index_name="row" if numbered else None)
     if spans:
         start = min(first for first, _ in spans)
         rows = rows.slice(start, max(last for _, last in spans) - start + 1)

@@ -8,40 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import polars as pl
 
 from doxa.errors import InputError, StoreError
 from doxa.lab.record import SCHEMAS, completed
 from doxa.lab.store import RunFolder
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
-MEMORY = "128MB"
-"""The most that one query may hold in memory; one that needs more ends with an error that says so."""
-
-THREADS = 2
+from doxa.lab.view.run_views import Views
 
 Stamp = tuple[int, int]
-
-_QUERYING = threading.RLock()
-"""One query at a time in all runs, so that no more than ``MEMORY`` is in use."""
-
-_SQL = {"String": "VARCHAR", "Int64": "BIGINT", "Float64": "DOUBLE"}
-
-_COLUMNS = {
-    "beliefs": """* REPLACE (
-        coalesce(log_odds, CASE WHEN credence <= 0 THEN '-inf'::DOUBLE WHEN credence >= 1 THEN 'inf'::DOUBLE
-                           ELSE ln(credence) - ln(1 - credence) END) AS log_odds,
-        coalesce(credence, CASE WHEN log_odds >= 0 THEN 1 / (1 + exp(-log_odds))
-                           ELSE exp(log_odds) / (1 + exp(log_odds)) END) AS credence)""",
-}
 
 
 class Cell(NamedTuple):
@@ -83,8 +62,7 @@ class RunData:
         self._damaged: dict[str, tuple[Stamp, str]] = {}
         self._counts: dict[tuple[str, str, str], tuple[Stamp, int]] = {}
         self._json: dict[str, tuple[Stamp, dict[str, Any]]] = {}
-        self._views: list[str] | None = None
-        self._connection: DuckDBPyConnection | None = None
+        self._views = Views(path)
 
     @property
     def name(self) -> str:
@@ -231,7 +209,9 @@ class RunData:
         for cell in self.cells():
             path = self._table(table, cell)
             if path is not None and cell.rows[table]:
-                found |= set(pl.scan_parquet(path).select(pl.col(column).unique()).collect()[column])
+                found |= set(
+                    pl.scan_parquet(path, glob=False).select(pl.col(column).unique()).collect()[column]
+                )
             if len(found) > most:
                 break
         return sorted(found, key=lambda value: (value is None, value))[: most + 1]
@@ -240,7 +220,8 @@ class RunData:
         """Return the answer of one SELECT over the views ``beliefs``, ``measures`` and ``transcripts``.
 
         The views hold all finished cells that are not damaged, in no order of their own, with two columns more:
-        ``cell`` and the row's ``place`` in that cell's table.
+        ``cell`` and the row's ``place`` in that cell's table. Queries run one at a time.
+
         In ``beliefs`` a credence or log-odds that the file leaves out is computed by the logistic function of the C
         library: good for looking, equal to the record to about 1e-15 and not to the last bit.
 
@@ -249,35 +230,15 @@ class RunData:
             parameters: their values.
 
         Raises:
-            StoreError: the query needs more memory than allowed, or files were taken away meanwhile.
+            InputError: it is not exactly one SELECT.
+            StoreError: it needs more memory than allowed, or files were taken away meanwhile.
         """
-        import duckdb
-
-        with _QUERYING:
-            connection = self._connected()
-            try:
-                statements = connection.extract_statements(query)
-                if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-                    raise InputError("a view is read by exactly one SELECT")
-                answer = connection.execute(statements[0], cast(Any, parameters))
-                names = [column[0] for column in answer.description or []]
-                return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
-            except duckdb.OutOfMemoryException as error:
-                raise StoreError(
-                    f"{self.name}: this look needs more than {MEMORY} of memory; narrow it by a filter"
-                ) from error
-            except duckdb.IOException as error:
-                self._views = None
-                raise StoreError(
-                    f"{self.name}: its files changed while they were read; look again"
-                ) from error
+        whole = [cell.key for cell in self.cells() if all(self._table(name, cell) for name in SCHEMAS)]
+        return self._views.ask(whole, query, parameters)
 
     def close(self) -> None:
         """Free what is held for queries; the next one opens it anew."""
-        with _QUERYING:
-            if self._connection is not None:
-                self._connection.close()
-            self._connection, self._views = None, None
+        self._views.close()
 
     def _inside(self, name: str) -> Path:
         path = self.path / name
@@ -335,7 +296,7 @@ class RunData:
             return 0
         stamp = self._checked[path]
         if held is None or held[0] != stamp:
-            height = pl.scan_parquet(path).filter(*wanted).select(pl.len()).collect().item()
+            height = pl.scan_parquet(path, glob=False).filter(*wanted).select(pl.len()).collect().item()
             if len(self._counts) >= 100_000:
                 self._counts.clear()
             held = self._counts[cell.key, table, telling] = (stamp, height)
@@ -347,45 +308,9 @@ class RunData:
         path = self._table(table, cell)
         if path is None:
             return []
-        lazy = pl.scan_parquet(path)
+        lazy = pl.scan_parquet(path, glob=False)
         frame = (lazy.filter(*wanted) if wanted else lazy).slice(first, many).collect()
         return (completed(frame) if table == "beliefs" else frame).to_dicts()
-
-    def _connected(self) -> DuckDBPyConnection:
-        import duckdb
-
-        if self._connection is None:
-            self._connection = duckdb.connect(":memory:", config={"memory_limit": MEMORY, "threads": THREADS})
-            allowed = str(self.path.resolve()).replace("'", "''")
-            for setting in (
-                "enable_external_file_cache=false",
-                "autoinstall_known_extensions=false",
-                "autoload_known_extensions=false",
-                "temp_directory=''",
-                f"allowed_directories=['{allowed}/']",
-                "enable_external_access=false",
-                "lock_configuration=true",
-            ):
-                self._connection.execute(f"SET {setting}")
-            self._views = None
-        cells = self.cells()
-        good = [cell.key for cell in cells if all(self._table(name, cell) for name in SCHEMAS)]
-        if self._views != good:
-            for name in SCHEMAS:
-                view = self._select(name, good)
-                self._connection.execute(f"CREATE OR REPLACE VIEW {name} AS {view}")
-            self._views = good
-        return self._connection
-
-    def _select(self, table: str, keys: Sequence[str]) -> str:
-        if not keys:
-            columns = ", ".join(f"NULL::{_SQL[str(kind)]} AS {name}" for name, kind in SCHEMAS[table].items())
-            return f"SELECT {columns}, NULL::VARCHAR AS cell, NULL::BIGINT AS place WHERE false"
-        root = str(self.folder.cells.resolve()).replace("'", "''")
-        files = ", ".join(f"'{root}/{key}/{table}.parquet'" for key in keys)
-        columns = _COLUMNS.get(table, "*")
-        where = "split_part(filename, '/', -2) AS cell, file_row_number AS place"
-        return f"SELECT {columns}, {where} FROM read_parquet([{files}])"  # noqa: S608 - names of our own
 
 
 def _known(table: str) -> str:

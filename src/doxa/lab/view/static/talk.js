@@ -5,6 +5,7 @@ const CHUNK = 50;
 const NEAR = "1500px";
 const GUESS_PX = 90;
 const MOST_BESIDE = 3;
+const LINGER_MS = 100;
 /** Chunks that stay in the page though they are out of sight. */
 const KEPT = 8;
 
@@ -71,10 +72,17 @@ function beside(ui, columns, from, many) {
   return rows;
 }
 
+// what stands beside a conversation unless something else is chosen: its forks, and of a fork its trunk before others
+function usual(head) {
+  const named = head.forks.filter((fork) => fork.branch);
+  const trunks = head.branch ? head.forks.filter((fork) => !fork.branch).slice(0, 1) : [];
+  return [...trunks, ...named].slice(0, 2);
+}
+
 /** Show a conversation; returns what ends it. */
 export async function conversation(root, load, ui, query) {
   const head = await load({ talk: query.talk });
-  const branches = head.forks.filter((fork) => fork.branch).slice(0, 2).map((fork) => fork.id);
+  const branches = usual(head).map((fork) => fork.id);
   const wanted = query.beside === undefined ? branches : query.beside.split(" ").slice(0, MOST_BESIDE);
   const forks = head.forks.filter((fork) => wanted.includes(fork.id));
   const columns = [
@@ -86,6 +94,7 @@ export async function conversation(root, load, ui, query) {
   const place = ui.el("div", { class: "talk", role: "region", "aria-label": "Messages", data: { total } });
   const status = ui.el("output", { class: "note" });
   const chunks = [];
+  let reading = 0;
   for (let from = 0; from < total; from += CHUNK) {
     const many = Math.min(CHUNK, total - from);
     const node = ui.el("div", { class: "chunk", data: { from } });
@@ -102,6 +111,7 @@ export async function conversation(root, load, ui, query) {
     if (chunk.state === "full") return chunk.ready;
     chunk.state = "full";
     chunk.ready = (async () => {
+      place.setAttribute("aria-busy", String(++reading > 0));
       try {
         const found = await Promise.all(columns.map((column) => read(column, chunk.from, chunk.many)));
         if (chunk.state !== "full") return;
@@ -112,6 +122,8 @@ export async function conversation(root, load, ui, query) {
         chunk.node.style.minHeight = "";
       } catch (error) {
         ui.fill(chunk.node, ui.failure(error));
+      } finally {
+        place.setAttribute("aria-busy", String(--reading > 0));
       }
     })();
     return chunk.ready;
@@ -126,11 +138,16 @@ export async function conversation(root, load, ui, query) {
 
   const byNode = new Map(chunks.map((chunk) => [chunk.node, chunk]));
   let gone = [];
+  // a chunk that is only scrolled past is not asked for, or those in sight would wait for all that were
+  function soon(chunk) {
+    setTimeout(() => { if (chunk.near) fillChunk(chunk); }, LINGER_MS);
+  }
   const seen = new IntersectionObserver((entries) => {
     for (const entry of entries) {
       const chunk = byNode.get(entry.target);
       gone = gone.filter((one) => one !== chunk);
-      if (entry.isIntersecting) fillChunk(chunk);
+      chunk.near = entry.isIntersecting;
+      if (entry.isIntersecting) soon(chunk);
       else if (chunk.state === "full") gone.push(chunk);
     }
     while (gone.length > KEPT) empty(gone.shift());
@@ -140,16 +157,16 @@ export async function conversation(root, load, ui, query) {
     const at = Math.max(0, Math.min(total - 1, ordinal));
     const chunk = chunks[Math.floor(at / CHUNK)];
     if (!chunk) return;
-    chunk.node.scrollIntoView();
+    chunk.node.scrollIntoView({ behavior: "instant" });
     await fillChunk(chunk);
     const all = [...chunk.node.querySelectorAll("article")];
     const target = chunk.node.querySelector(`[data-ordinal="${at}"] article`) ?? all[Math.min(at - chunk.from, all.length - 1)];
-    target?.scrollIntoView({ block: "center" });
+    target?.scrollIntoView({ block: "center", behavior: "instant" });
     target?.focus({ preventScroll: true });
     status.textContent = `Message ${ui.count(at + 1)} of ${ui.count(total)}`;
   }
 
-  root.append(title(ui, head, query), tools(ui, load, head, goTo, status), offers(ui, head, wanted, branches), place);
+  ui.fill(root, title(ui, head, query), tools(ui, load, head, goTo, status), offers(ui, head, wanted, branches), place);
   if (!total) place.append(ui.note("This conversation has no messages."));
   ui.fill(place, chunks.map((chunk) => chunk.node));
   for (const chunk of chunks) seen.observe(chunk.node);

@@ -335,6 +335,8 @@ export async function chart(root, spec, { name = "figure", title = "Figure", zoo
     state.view?.finalize();
     const drawn = await embed(place, state.zoomed ? zoomable(shown) : shown, shown, options);
     state.view = drawn.view;
+    // Vega leaves marks without a name; who cannot see them has the title, and the numbers in the table below
+    place.querySelector("svg")?.setAttribute("aria-hidden", "true");
     play(place);
   }
 
