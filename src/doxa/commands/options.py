@@ -32,8 +32,15 @@ RayAddress = Annotated[
         "--ray-address", help="With --executor ray: auto, HOST:PORT or ray://HOST:PORT of a cluster."
     ),
 ]
+ExecutorOfSome = Annotated[
+    str | None,
+    typer.Option(
+        "--executor", help="inline, processes or ray; by default inline for one study, processes for several."
+    ),
+]
 Workers = Annotated[
-    int | None, typer.Option("--workers", help="Cells at once; by default what the cores allow.")
+    int | None,
+    typer.Option("--workers", help="Cells at once (one of two threads counts double); by default the cores."),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh/--resume", help="Put an earlier run aside, or go on with it.")]
 MaxCalls = Annotated[
