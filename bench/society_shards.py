@@ -1,8 +1,8 @@
 """Populations in parts on Ray: one and two parts beside one process, and more parts by a model fitted on measurements.
 
-Every part, and the process beside them, has one thread. The model says what a step takes: so much for each agent and tie
-of the busiest part, for each value that it tells and is told, and for a step at all. It is fitted on small sizes and
-tried on larger ones, which it has not seen; what it says of more parts than two is a prediction, not a measurement.
+Every part, and the process beside them, has one thread. The model says what a step takes: so much for each agent and
+tie of the busiest part, for each value that it tells and is told, and for a step at all. It is fitted on small sizes
+and tried on larger ones, which it has not seen; what it says of more parts than two is a prediction, no measurement.
 """
 
 from __future__ import annotations
@@ -55,22 +55,41 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, object]]:
     repeats = 3 if options.small else 7
     n = 20_000 if options.small else 1_000_000
     for graph in GRAPHS[:1] if options.small else GRAPHS:
-        for side, others in ((TWO, [WHOLE, ONE]), (ONE, [WHOLE])):
+        for side, others in ((TWO, [WHOLE] if options.small else [WHOLE, ONE]), (ONE, [WHOLE])):
             for row in compare(case_of(graph, n, repeats), side, others, threads=1):
                 yield {"side": side.name, **row}
-    yield from compare(case_of(GRAPHS[0], n, repeats, "sir"), TWO, [WHOLE], threads=1)
+    if not options.small:
+        yield from compare(case_of(GRAPHS[0], n, repeats, "sir"), TWO, [WHOLE], threads=1)
+    yield from _cuts(20_000 if options.small else 100_000)
     yield from _beyond(options)
+
+
+def _cuts(n: int) -> Iterator[dict[str, object]]:
+    """Yield what share of ties two parts cut, by METIS, by ranges of agents, and by chance."""
+    from doxa.society.addresses import open_graph
+    from doxa.society.shards.partitioning import by_metis, by_ranges, cut_of
+
+    for address in (*GRAPHS, "er?mean_degree=10", "geometric?mean_degree=10"):
+        graph = open_graph(address, 0, n=n)
+        found = {"metis": cut_of(graph, by_metis(graph, 2)), "ranges": cut_of(graph, by_ranges(graph, 2))}
+        yield {
+            "case": f"ties cut by two parts, {n:,} agents, {address}",
+            **{way: round(cut.ties, 4) for way, cut in found.items()},
+            "chance": 0.5,
+            "widest": {way: round(cut.widest, 3) for way, cut in found.items()},
+        }
 
 
 def _beyond(options: argparse.Namespace) -> Iterator[dict[str, object]]:
     fitted = (5_000, 20_000) if options.small else (10_000, 30_000, 100_000, 300_000)
     held_out = (40_000,) if options.small else (60_000, 600_000)
-    points = [
-        _measured(graph, n, side, 3 if options.small else 7)
-        for graph in GRAPHS
-        for n in (*fitted, *held_out)
-        for side in (ONE, TWO)
-    ]
+    with Process(Side("parts", "sides/society_shards.py"), 1) as process:
+        points = [
+            _measured(process, graph, n, shards, 3 if options.small else 7)
+            for graph in GRAPHS
+            for n in (*fitted, *held_out)
+            for shards in (1, 2)
+        ]
     known = [point for point in points if point.n in fitted]
     costs = _fit(known)
     yield {
@@ -99,14 +118,13 @@ def _beyond(options: argparse.Namespace) -> Iterator[dict[str, object]]:
         }
 
 
-def _measured(graph: str, n: int, side: Side, repeats: int) -> Point:
+def _measured(process: Process, graph: str, n: int, shards: int, repeats: int) -> Point:
     """Return a point; the fastest repeat counts, which other work on the machine disturbs least."""
-    case = replace(case_of(graph, n, repeats), name=f"{side.name}, {n:,} agents, {graph}")
-    print(case.name, file=sys.stderr)
-    with Process(side, 1) as process:
-        process.prepare(case)
-        fastest = min(process.run()["wall_s"] for _ in range(repeats))
-    return Point(graph, n, int(side.options["shards"]), fastest / STEPS)
+    case = case_of(graph, n, repeats)
+    print(f"{shards} parts, {case.name}", file=sys.stderr)
+    process.prepare(replace(case, load={**case.load, "shards": shards}))
+    fastest = min(process.run()["wall_s"] for _ in range(repeats))
+    return Point(graph, n, shards, fastest / STEPS)
 
 
 def _features(graph: str, n: int, shards: int) -> np.ndarray:

@@ -38,7 +38,14 @@ def hosts_of(shards: int) -> Any:
             log_to_driver=False,
             configure_logging=False,
         )
-    return HostsOnRay(ray, shards)
+    for held in _HELD:
+        held.end()
+    _HELD[:] = [HostsOnRay(ray, shards)]
+    return _HELD[0]
+
+
+_HELD: list[Any] = []
+"""Parts of the case before, which end when the next is prepared."""
 
 
 def measures_of(graph: Graph, shards: int) -> tuple[float, float]:
