@@ -62,7 +62,7 @@ class _Here:
     def begin(self, plan: Plan) -> Generator[Steps]:
         """Yield what takes the steps."""
         model = dynamics.get(plan.dynamics)()
-        yield lambda state, day: _one_day(plan, model, state, day)
+        yield lambda state, day: steps_of_day(plan, model, state, day)
 
 
 _STEPPER: ContextVar[Stepper] = ContextVar("stepper", default=_Here())  # noqa: B039 - it holds nothing
@@ -164,7 +164,8 @@ def simulate(
     return Population(state, history)
 
 
-def _one_day(plan: Plan, model: RegisteredDynamics, state: State, day: int) -> tuple[State, list[Info]]:
+def steps_of_day(plan: Plan, model: RegisteredDynamics, state: State, day: int) -> tuple[State, list[Info]]:
+    """Return a population after the steps of a day, and what there is to know about each."""
     infos: list[Info] = []
     for step in range(plan.steps):
         turn = plan.schedule.turn(plan.rng("schedule", day, step), len(state.values))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -24,13 +22,14 @@ from doxa.society.dynamics import (
 )
 from doxa.society.graph import Graph
 from doxa.society.interventions import Change, Isolate, Persuade, Put, Target
-from doxa.society.population import Plan, simulate, stepping
+from doxa.society.population import Plan, simulate
 from doxa.society.schedules import Schedule
 from doxa.society.shards import cut_of, partition, pieces_of
-from doxa.society.shards.engine import HostsHere, ShardedSteps, ShardLostError, check
+from doxa.society.shards.engine import HostsHere, ShardedSteps, ShardLostError
 from doxa.society.shards.partitioning import by_metis, by_ranges
 from doxa.streams import stream
 from tests.society.dynamics import slow
+from tests.society.shards.parts import in_parts, same
 
 N = 300
 GRAPH = slow.random_graph(N, 1_500)
@@ -67,28 +66,6 @@ CONFIGS = {
         begin={"infected": 0.1},
     ),
 }
-
-
-def in_parts(plan: Plan, shards: int, hosts=None, **more):
-    """Simulate in parts that all lie in this process."""
-
-    class InParts:
-        def check(self, plan):
-            check(plan, shards)
-
-        @contextmanager
-        def begin(self, plan):
-            yield ShardedSteps(plan, hosts or HostsHere(), shards)
-
-    with stepping(InParts()):
-        return simulate(plan, **more)
-
-
-def same(one, other) -> None:
-    assert np.array_equal(one.state.values, other.state.values)
-    ours, theirs = one.history.arrays(), other.history.arrays()
-    assert ours.keys() == theirs.keys()
-    assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -36,8 +36,8 @@ class HeldShard:
 
     def step(self, day: int, step: int, *told: np.ndarray) -> Any:
         """Take a step and return what each part is told, an object for each."""
-        out = self._held().step(day, step, told)
-        return out if len(out) > 1 else out[0]
+        out = list(self._held().step(day, step, told))
+        return out[0] if len(out) == 1 else out  # Ray takes one object as it is, and several from a list
 
     def end_day(self) -> tuple[np.ndarray, list[Info]]:
         """Return what the part says at the end of a day."""
