@@ -66,6 +66,15 @@ def test_run_prints_findings_and_with_json_exactly_one_object(capsys, tmp_path):
         ),
         (["audit", "--series", "."], "0 checkpoints whose names end in their step"),
         (["show", "nothing"], "no such run"),
+        (
+            ["run", "kable", "--subject", "http://a/v1#m", "--subject", "http://b/v1#n"],
+            "different models are different runs",
+        ),
+        (["audit", "http://a/v1#m", "--subject", "planted:noise"], "planted:noise is no server"),
+        (
+            ["simulate", "herd", "--subject", "http://a/v1#m", "--subject", "http://a/v1#m"],
+            "http://a/v1 is given twice",
+        ),
         (["organism", "train", "sond"], "did you mean 'sound'"),
         (["data", "check", "kabel"], "kable"),
         (["run", "kable", "--max-calls", "0"], "--max-calls 0: must be >= 1"),
@@ -78,6 +87,16 @@ def test_wrong_input_exits_with_2_and_writes_nothing(capsys, tmp_path, monkeypat
     assert (status, out) == (2, "")
     assert message in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_several_subjects_are_one_model_on_several_servers(capsys, tmp_path):
+    servers = [f"http://localhost:{port}/v1#m" for port in (9, 10)]
+    named = [word for server in servers for word in ("--subject", server)]
+    told = ("simulate", "herd", "--preset", "quick", *named, "--dry-run", "--json", "--out", str(tmp_path))
+    status, out, _ = doxa(capsys, *told)
+    (asked,) = json.loads(out)["subjects"].items()
+    assert (status, asked[0]) == (0, f"pool:{' '.join(servers)}")
+    assert asked[1]["calls"] > 0
 
 
 def test_an_unknown_option_is_a_usage_error(capsys):
