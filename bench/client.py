@@ -15,6 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from kit.compare import BENCH, REPEATS, Case, Process, Side, compare, main, round_to
 
 OURS = Side("doxa", "sides/client.py")
+ONE_SERVER = Side("doxa on one server", "sides/client.py")
+SEVERAL = Side("doxa on two servers", "sides/client.py", options={"several": True})
 ALONE = Side("doxa's transport alone", "sides/client.py", options={"transport": True})
 STREAMS = Side("bare asyncio streams", "sides/client_streams.py")
 SDK = Side("openai SDK", "peers/openai/client.py", "openai")
@@ -26,6 +28,8 @@ LEAST = 8_000.0
 """Requests per CPU-second that doxa must reach at 64 connections and keep at 256."""
 TARGET = 15.0
 """Times the openai SDK's rate."""
+TWO_EQUAL, TWO_UNEQUAL = 1.8, 1.2
+"""Least speed of two servers beside the quicker one alone: 2 and 4/3 are possible."""
 
 
 def rows(options: argparse.Namespace) -> Iterator[dict[str, object]]:
@@ -44,6 +48,19 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, object]]:
                     least=LEAST if side is SDK and connections >= 64 else None,
                 )
                 yield from compare(case, OURS, [side], threads=options.threads)
+    for delay_ms, least in ((20, TWO_EQUAL), (60, TWO_UNEQUAL)):
+        with server("--delay", "20", "--jitter", "5") as url, server("--delay", str(delay_ms)) as more:
+            case = Case(
+                name=f"replies after 20 ms +- 5 ms, 8 connections; a second server after {delay_ms} ms",
+                load={"url": url, "more": more, "requests": count // 2, "connections": 8, "timed": False},
+                work=count // 2,
+                unit="requests",
+                agree=lambda own, other: own["digest"] == other["digest"],
+                target=least,
+                repeats=repeats,
+                clock="wall",
+            )
+            yield from compare(case, SEVERAL, [ONE_SERVER], threads=options.threads)
     with server("--delay", "20", "--jitter", "5") as url:
         for connections in (8, 64):
             load = {"url": url, "requests": count, "connections": connections, "timed": True}

@@ -70,6 +70,15 @@ def test_run_prints_findings_and_with_json_exactly_one_object(capsys, tmp_path):
         (["show", "nothing", "--verdict", "fails"], "--verdict fails: goes with the board"),
         (["show", "--call", "3"], "--call 3: name the run"),
         (["run", "kable", "kabel"], "did you mean 'kable'"),
+        (
+            ["run", "kable", "--subject", "http://a/v1#m", "--subject", "http://b/v1#n"],
+            "different models are different runs",
+        ),
+        (["audit", "http://a/v1#m", "--subject", "planted:noise"], "planted:noise is no server"),
+        (
+            ["simulate", "herd", "--subject", "http://a/v1#m", "--subject", "http://a/v1#m"],
+            "http://a/v1 is given twice",
+        ),
         (["organism", "train", "sond"], "did you mean 'sound'"),
         (["view", "runz"], "runz: no such folder; give the folder that holds your runs"),
         (["view", ".", "--port", "70000"], "--port 70000: must be 0 to 65535"),
@@ -85,6 +94,16 @@ def test_wrong_input_exits_with_2_and_writes_nothing(capsys, tmp_path, monkeypat
     assert (status, out) == (2, "")
     assert message in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_several_subjects_are_one_model_on_several_servers(capsys, tmp_path):
+    servers = [f"http://localhost:{port}/v1#m" for port in (9, 10)]
+    named = [word for server in servers for word in ("--subject", server)]
+    told = ("simulate", "herd", "--preset", "quick", *named, "--dry-run", "--json", "--out", str(tmp_path))
+    status, out, _ = doxa(capsys, *told)
+    (asked,) = json.loads(out)["subjects"].items()
+    assert (status, asked[0]) == (0, f"pool:{' '.join(servers)}")
+    assert asked[1]["calls"] > 0
 
 
 def test_an_unknown_option_is_a_usage_error(capsys):

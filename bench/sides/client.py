@@ -10,9 +10,11 @@ from sides.client_work import Ask, ask_all, question, summary
 
 from doxa.subjects.base import Sampling, user
 from doxa.subjects.endpoint import HEADERS, EndpointSubject
+from doxa.subjects.endpoint_chat import ChatSubject
 from doxa.subjects.endpoint_exchange import Patience
 from doxa.subjects.endpoint_transport import AiohttpTransport, Request, Transport, new_loop
 from doxa.subjects.endpoint_wire import read_reply, reply_body
+from doxa.subjects.endpoints import PoolSubject
 
 SAMPLING = Sampling(max_tokens=1)
 
@@ -20,10 +22,13 @@ SAMPLING = Sampling(max_tokens=1)
 def subject_work(case: dict[str, Any]) -> Work:
     """Ask through the subject, as a study does: conversations in, replies out, tallies kept."""
     patience = Patience(concurrency=case["connections"])
-    subject = EndpointSubject.open(case["url"], "m", patience=patience)
+    server = EndpointSubject.open(case["url"], "m", patience=patience)
+    subject: ChatSubject = server
+    if case.get("several"):
+        subject = PoolSubject([server, EndpointSubject.open(case["more"], "m", patience=patience)])
     added_ms: list[float] = []
     if case["timed"]:
-        _time_each(subject, added_ms)
+        _time_each(server, added_ms)
     talks = [(user(question(number)),) for number in range(case["requests"])]
 
     def work() -> dict[str, Any]:

@@ -35,6 +35,8 @@ def test_by_hand():
     assert grpo_advantage(REWARDS, GROUP).tolist() == pytest.approx([-half, half, 0, 0, 0, 0.5 / (1 + 1e-6)])
     assert grpo_advantage(REWARDS, GROUP, scale="none").tolist() == pytest.approx([-0.5, 0.5, 0, 0, 0, 0.5])
     assert rloo_advantage(REWARDS, GROUP).tolist() == pytest.approx([-1, 1, 0, 0, 0, 0.5])
+    thirds = rloo_advantage(torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=torch.float64), torch.zeros(4))
+    assert thirds.tolist() == pytest.approx([-1 / 3, -1 / 3, -1 / 3, 1], rel=1e-15), "in double precision"
     mask = torch.tensor([[1, 1, 1], [1, 0, 0], [1, 0, 0], [1, 0, 0], [1, 0, 0], [1, 0, 0]])
     assert opo_advantage(REWARDS, GROUP, mask=mask).tolist() == pytest.approx([-0.25, 0.75, 0, 0, 0, 0.5])
 

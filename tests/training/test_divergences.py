@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import mpmath
 import pytest
 import torch
 
@@ -49,3 +50,16 @@ def test_the_clamps_bound_value_and_gradient():
     got.sum().backward()
     assert log_p.grad is not None
     assert log_p.grad.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_k3_and_its_gradient_are_exact_near_zero(dtype: torch.dtype):
+    """There e^{-d} - 1 and d cancel: of 1e-3 only four digits would be left in single precision."""
+    d = torch.tensor([1e-8, 1e-3, -1e-3, 0.0999, 0.1001, -0.3], dtype=dtype, requires_grad=True)
+    got = divergences.get("k3")(d, torch.zeros_like(d))
+    (slope,) = torch.autograd.grad(got.sum(), d)
+    with mpmath.workdps(50):
+        exact = [(mpmath.exp(-x) + x - 1, 1 - mpmath.exp(-x)) for x in map(mpmath.mpf, d.tolist())]
+    rounding = 10 * torch.finfo(dtype).eps
+    assert got.tolist() == pytest.approx([float(one) for one, _ in exact], rel=rounding)
+    assert slope.tolist() == pytest.approx([float(one) for _, one in exact], rel=rounding)

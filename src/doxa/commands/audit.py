@@ -39,7 +39,7 @@ _OF_SERIES = ("facts", "form", "band", "seed")
 def audit(
     named: Annotated[
         str | None,
-        typer.Argument(metavar="[SUBJECT]", help="Address of the subject; without one, organism:leaning."),
+        typer.Argument(metavar="SUBJECT", help="Address of the subject; without one, organism:leaning."),
     ] = None,
     *,
     servers: SubjectAddress = None,

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from doxa.errors import CapabilityError, InputError
 from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Tool
-from doxa.subjects.endpoint_exchange import Costs
+from doxa.subjects.endpoint_exchange import Costs, Tally
 from doxa.subjects.endpoint_scorer import CannotScoreError, Scorer
 from doxa.subjects.endpoint_scoring import Scores
 from doxa.subjects.endpoint_transport import Response
@@ -59,6 +59,11 @@ class ChatSubject:
         """Reply, sample and tools; score where it was opened for it and the server gives log-probabilities."""
         known = {Capability.REPLY, Capability.SAMPLE, Capability.TOOLS}
         return frozenset(known | ({Capability.SCORE} if self._scores else set()))
+
+    @property
+    def tally(self) -> Tally:
+        """What asking has cost so far."""
+        raise NotImplementedError
 
     @property
     def scored(self) -> bool:

@@ -19,6 +19,9 @@ from doxa.lab.registry import Registry
 Divergence = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """From log-probabilities of the policy and of the reference to an estimate per token, in nats."""
 
+_NEAR, _ORDERS = 0.1, 10
+"""Up to |d| = 0.1 ten orders of the series are exact to rounding in double precision."""
+
 divergences: Registry[Divergence] = Registry("divergences")
 
 
@@ -43,8 +46,7 @@ def k2(log_prob: Float[torch.Tensor, "*rows"], reference: Float[torch.Tensor, "*
 @divergences.register("k3")
 def k3(log_prob: Float[torch.Tensor, "*rows"], reference: Float[torch.Tensor, "*rows"]) -> torch.Tensor:
     """Return e^{-d} + d - 1, exact near d = 0."""
-    d = log_prob - reference
-    return torch.expm1(-d) + d
+    return _excess(log_prob - reference)
 
 
 @divergences.register("k3-clamped")
@@ -53,4 +55,13 @@ def k3_clamped(
 ) -> torch.Tensor:
     """Return k3 between the clamps of verl's ``low_var_kl``."""
     d = (log_prob - reference).clamp(-20.0, 20.0)
-    return (torch.expm1(-d) + d).clamp(-10.0, 10.0)
+    return _excess(d).clamp(-10.0, 10.0)
+
+
+def _excess(d: torch.Tensor) -> torch.Tensor:
+    """Return e^{-d} + d - 1; near 0 by its series, because there e^{-d} - 1 and d cancel."""
+    near = d.clamp(-_NEAR, _NEAR)
+    series = torch.zeros_like(d)
+    for order in range(_ORDERS, 1, -1):
+        series = (1.0 - near * series) / order
+    return torch.where(d.abs() < _NEAR, near * near * series, torch.expm1(-d) + d)
