@@ -88,16 +88,18 @@ def findings_block(entry: Entry, quick: str = "") -> str:
     return f"<!-- doxa:findings {entry.study} -->\n{command}\n\n{lines}{quick}<!-- /doxa -->"
 
 
-def studies_block(entries: Iterable[Entry]) -> str:
-    """Return the README's table of studies."""
+def studies_block(entries: Iterable[Entry], before: str = "") -> str:
+    """Return the README's table of studies; those without a run keep the numbers that they had in its block before."""
     found = {entry.study: entry for entry in entries}
+    old = {cells[0]: cells[2:] for line in before.splitlines() if len(cells := _row(line)) == len(STUDIES)}
     rows = [_cells(STUDIES), "|" + "---|" * len(STUDIES)]
     for slug, study in shown_studies().items():
-        entry = found.get(slug)
-        claims, controls = (entry.claims.text(), entry.controls.text()) if entry is not None else ("", "")
-        took = "" if entry is None or entry.processor is None else duration(entry.processor)
         link = f"[{slug}](docs/studies/{slug}.md)"
-        rows.append(_cells((link, _text(study.claim), claims or NONE, controls or NONE, took or NONE)))
+        numbers = old.get(link, [NONE] * 3)
+        if (entry := found.get(slug)) is not None:
+            took = NONE if entry.processor is None else duration(entry.processor)
+            numbers = [entry.claims.text() or NONE, entry.controls.text() or NONE, took]
+        rows.append(_cells((link, _text(study.claim), *numbers)))
     return "<!-- doxa:studies -->\n" + "".join(f"{row}\n" for row in rows) + "<!-- /doxa -->"
 
 
@@ -122,7 +124,8 @@ def generate(place: Place, runs: Path, quick: Path | None = None) -> list[str]:
         block = findings_block(entry, _difference(ids, short))
         filled[page] = _filled(text, block, "findings", slug, page)
     readme = place.readme.read_text("utf-8")
-    filled[place.readme] = _filled(readme, studies_block(known.values()), "studies", "", place.readme)
+    block = studies_block(known.values(), _block(readme, "studies", "", place.readme))
+    filled[place.readme] = _filled(readme, block, "studies", "", place.readme)
     filled[place.costs] = json.dumps(_costs(place, runs, quick, known, brief), indent=1) + "\n"
     for path, text in filled.items():
         write_atomic(path, text.encode("utf-8"))

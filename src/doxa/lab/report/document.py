@@ -46,6 +46,7 @@ def render(page: Page) -> str:
     contents = element("nav", element("ol", *links), aria_label="Contents") if len(links) > 1 else None
     body = join(
         _header(page),
+        verdict_filter(_all_findings(page)) if page.filtered else None,
         element("div", contents, element("main", *map(_section, sections)), class_="columns"),
         element("footer", *_footer(page)),
     )
@@ -83,8 +84,7 @@ def _header(page: Page) -> Html:
         claim,
         paper,
         facts(page.facts, "facts-line"),
-        tally(findings := _all_findings(page)),
-        verdict_filter(findings) if page.filtered else None,
+        tally(_all_findings(page)),
     )
 
 

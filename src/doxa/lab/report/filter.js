@@ -7,6 +7,6 @@
     if (!name || event.ctrlKey || event.metaKey || event.altKey) return;
     const choice = document.getElementById("only-" + name);
     choice.click();
-    choice.focus();
+    choice.focus({ preventScroll: true });
   });
 })();

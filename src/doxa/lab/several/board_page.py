@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from doxa.canonical import Json
 from doxa.lab.report import Block, Fact, Page, Sheet, Verdicts
 from doxa.lab.several.board import Board, Entry
@@ -24,6 +26,7 @@ def board_page(board: Board) -> Page:
         ),
         *(Verdicts(entry.study, entry.findings, _about(entry), entry.run) for entry in done),
     ]
+    spent = [entry.processor for entry in done if entry.processor is not None]
     left = len(board.entries) - len(done)
     return Page(
         title="Board of claims",
@@ -31,7 +34,7 @@ def board_page(board: Board) -> Page:
         facts=[
             Fact("studies", f"{len(done)} finished{f', {left} not' if left else ''}"),
             Fact("findings", f"{sum(len(entry.findings) for entry in done):,}"),
-            Fact("processor time", duration(sum(entry.processor or 0.0 for entry in done))),
+            *([Fact("processor time", duration(sum(spent)))] if spent else []),
         ],
         blocks=blocks,
         filtered=True,
@@ -43,14 +46,19 @@ def row(entry: Entry) -> list[Json]:
     return [
         entry.study,
         entry.preset,
-        entry.claims.text(),
-        entry.controls.text(),
+        _unbroken(entry.claims.text()),
+        _unbroken(entry.controls.text()),
         entry.paper,
         entry.cells,
         "" if entry.processor is None else duration(entry.processor),
         "" if entry.seconds is None else duration(entry.seconds),
         entry.state,
     ]
+
+
+def _unbroken(counts: str) -> str:
+    """Return counts that part only between each other, not from their signs."""
+    return re.sub(r"(?<=[✓✗?]) ", "\N{NO-BREAK SPACE}", counts)
 
 
 def _about(entry: Entry) -> str:
