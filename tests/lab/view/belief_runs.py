@@ -1,4 +1,4 @@
-"""Beliefs and measures for the tests of the viewer's pictures: several seeds, readouts, layers, missing and infinite ones."""
+"""Beliefs and measures for the tests of the viewer's pictures: seeds, readouts, layers, missing ones."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from doxa.belief.inference import mean_t_interval
 from doxa.errors import InputError
 from doxa.lab.record import Recorder, completed
+from doxa.lab.view import series
 from doxa.lab.view.run_data import RunData
 from doxa.lab.view.series import (
     Question,
@@ -44,7 +45,7 @@ def test_means_and_intervals_are_those_of_polars(run, value):
     assert (found.seeds, found.moments) == (SEEDS, None)
     assert sum(row["rows"] for row in found.means) == beliefs.height
     keys = ("condition", "readout", "time")
-    groups = {key: part for key, part in beliefs.group_by(keys)}
+    groups = dict(beliefs.group_by(keys))
     assert len(found.means) == len(groups)
     for row in found.means:
         part = groups[row["facet"], row["readout"], row["time"]]
@@ -148,6 +149,19 @@ def test_what_was_made_of_the_same_cells_is_made_once(run):
     assert made == [1]
 
 
+def test_what_is_remembered_is_bounded(run, monkeypatch):
+    monkeypatch.setattr(series, "_KEPT_ROWS", 100)
+    made: list[str] = []
+
+    def make(name: str) -> list[int]:
+        made.append(name)
+        return [0] * 40
+
+    for name in ("a", "b", "b", "c", "a"):
+        remembered(run, ("bounded", name), lambda name=name: make(name))
+    assert made == ["a", "b", "c", "a"]
+
+
 @pytest.mark.parametrize("text", ["", "x", "1.5", "²", "9" * 30, "--1"])
 def test_no_whole_number(text):
     with pytest.raises(InputError, match="seed="):
@@ -170,5 +184,5 @@ def test_a_broken_extra_field_is_no_error(tmp_path):
         measures=pl.concat([tables.measures, tables.measures.with_columns(extra=pl.lit("{oh"))])
     )
     run = RunData(write_run(tmp_path, cells={"k": broken}).path)
-    rows = run.sql(f"SELECT {extra_field('layer', number=True)} AS layer FROM measures ORDER BY layer")  # noqa: S608
+    rows = run.sql(f"SELECT {extra_field('layer', number=True)} AS layer FROM measures ORDER BY layer")
     assert [row["layer"] for row in rows] == [2.0, None]

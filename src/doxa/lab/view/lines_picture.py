@@ -47,9 +47,10 @@ def lines_picture(
     named = dict(zip(known, distinct(known), strict=True))
     told = list(named.values())
     lines = [{group: named[row[group]], **_mean(row)} for row in means]
+    whole = all(row["time"] == round(row["time"]) for row in means)
     x: Part = {
         **quantity("time", x_title, across if across and across[0] < across[1] else None),
-        "axis": {"grid": False, "tickCount": 6},
+        "axis": {"grid": False, "tickCount": 6, "labelFlush": False, **({"tickMinStep": 1} if whole else {})},
     }
     y = quantity("mean", y_title, domain)
     place: Part = {"x": x, "y": y}

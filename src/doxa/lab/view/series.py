@@ -235,7 +235,9 @@ def counted(
     return remembered(run, (query, repr(wanted.values)), lambda: run.sql(query, wanted.values))
 
 
-_KEPT = 64
+_KEPT_ROWS = 30_000
+"""Of all that is remembered, about 25 MB."""
+
 _remembered: OrderedDict[tuple[object, ...], object] = OrderedDict()
 _lock = threading.Lock()
 
@@ -254,6 +256,14 @@ def remembered(run: RunData, name: tuple[object, ...], make: Callable[[], T]) ->
     made = make()
     with _lock:
         _remembered[key] = made
-        while len(_remembered) > _KEPT:
-            _remembered.popitem(last=False)
+        held = sum(map(_rows, _remembered.values()))
+        while held > _KEPT_ROWS and len(_remembered) > 1:
+            held -= _rows(_remembered.popitem(last=False)[1])
     return made
+
+
+def _rows(made: object) -> int:
+    """Return about how many rows something that is remembered has; small things count as ten."""
+    if isinstance(made, Series):
+        return 10 + len(made.means) + len(made.singles)
+    return 10 + (len(cast(list[object], made)) if isinstance(made, list) else 0)

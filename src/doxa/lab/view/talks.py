@@ -25,8 +25,11 @@ PIECE = 200_000
 FORKS = 40
 """How many conversations with the same beginning are offered at most."""
 
-_COMPARED = 5000
+_COMPARED = 400_000
+"""How many messages are compared at most to find where conversations part, so that memory is bounded."""
+
 _CANDIDATES = 400
+
 _FOUND = 1000
 
 
@@ -144,53 +147,73 @@ def head(run: RunData, talk: Talk) -> dict[str, Json]:
     """Return what a conversation is, and those that begin as it does."""
     (row,) = run.sql(
         f"SELECT list_sort(list(DISTINCT role))[:40] AS roles, sum(tokens)::BIGINT AS tokens, "
-        f"sum(length(text))::BIGINT AS letters FROM transcripts WHERE {talk.where.sql}",
+        f"sum(length(text))::BIGINT AS letters, arg_min(extra, place) AS extra FROM transcripts WHERE {talk.where.sql}",
         talk.where.values,
     )
     return {
         "id": talk.id, "cell": talk.cell, "condition": talk.condition, "seed": talk.seed, "name": talk.name,
         "messages": talk.messages, "letters": row["letters"], "tokens": row["tokens"], "roles": row["roles"],
+        "branch": _branch(row["extra"]),
         "forks": remembered(run, ("forks", talk.cell, talk.condition, talk.name), lambda: _forks(run, talk)),
     }  # fmt: skip
 
 
 def _forks(run: RunData, talk: Talk) -> list[Json]:
     """Return the conversations of the same cell that share the first messages, those that share most first."""
-    rows = run.sql(
+    named = {"cell": talk.cell, "condition": talk.condition, "name": talk.name}
+    alike = run.sql(
         f"""
-        WITH opened AS (
-            SELECT condition, conversation, min(place) AS first, arg_min(extra, place) AS extra,
-                arg_min(md5(role || chr(31) || text), place) AS opening
+        WITH firsts AS (
+            SELECT condition, conversation, min(place) AS place, count(*) AS messages
             FROM transcripts WHERE cell = $cell GROUP BY ALL
         ),
-        alike AS (
-            SELECT condition, conversation, first, extra FROM opened
-            WHERE opening = (SELECT opening FROM opened WHERE condition = $condition AND conversation = $name)
-            ORDER BY first LIMIT {_CANDIDATES}
-        ),
-        placed AS (
+        opened AS (
+            SELECT condition, conversation, place, messages, md5(role || chr(31) || text) AS opening, extra
+            FROM transcripts JOIN firsts USING (condition, conversation, place) WHERE cell = $cell
+        )
+        SELECT condition, conversation, place, messages, extra FROM opened
+        WHERE opening = (SELECT opening FROM opened WHERE condition = $condition AND conversation = $name)
+            AND NOT (condition = $condition AND conversation = $name)
+        ORDER BY place LIMIT {_CANDIDATES}
+        """,
+        named,
+    )
+    held: dict[tuple[str, str], dict[str, Any]] = {}
+    left = _COMPARED - talk.messages
+    for row in alike:
+        left -= row["messages"]
+        if left < 0:
+            break
+        held[row["condition"], row["conversation"]] = row
+    if not held:
+        return []
+    shared = run.sql(
+        """
+        WITH placed AS (
             SELECT condition, conversation, md5(role || chr(31) || text) AS said,
                 row_number() OVER (PARTITION BY condition, conversation ORDER BY turn, place) - 1 AS ordinal
-            FROM transcripts WHERE cell = $cell AND (condition, conversation) IN
-                (SELECT (condition, conversation) FROM alike UNION ALL SELECT ($condition, $name))
-            QUALIFY ordinal < {_COMPARED}
+            FROM transcripts WHERE cell = $cell AND ((condition = $condition AND conversation = $name)
+                OR list_contains($conditions, condition) AND list_contains($names, conversation))
         ),
         mine AS (SELECT ordinal, said FROM placed WHERE condition = $condition AND conversation = $name),
         other AS (SELECT * FROM placed WHERE NOT (condition = $condition AND conversation = $name))
-        SELECT condition, conversation, first, extra, count(*) AS messages,
+        SELECT condition, conversation,
             coalesce(min(ordinal) FILTER (mine.said IS NULL OR mine.said <> other.said), count(*)) AS shared
-        FROM other LEFT JOIN mine USING (ordinal) JOIN alike USING (condition, conversation)
-        GROUP BY ALL ORDER BY shared DESC, first LIMIT {FORKS}
+        FROM other LEFT JOIN mine USING (ordinal) GROUP BY ALL
         """,
-        {"cell": talk.cell, "condition": talk.condition, "name": talk.name},
+        {**named, "conditions": [pair[0] for pair in held], "names": [pair[1] for pair in held]},
     )
-    return [
-        {
-            "id": f"{talk.cell}.{row['first']}", "condition": row["condition"], "name": row["conversation"],
-            "branch": _branch(row["extra"]), "shared": row["shared"], "messages": row["messages"],
-        }
-        for row in rows
-    ]  # fmt: skip
+    known = [row for row in shared if (row["condition"], row["conversation"]) in held]
+    places = {pair: row["place"] for pair, row in held.items()}
+    known.sort(key=lambda row: (-row["shared"], places[row["condition"], row["conversation"]]))
+    return [_fork(talk, row, held[row["condition"], row["conversation"]]) for row in known[:FORKS]]
+
+
+def _fork(talk: Talk, row: Mapping[str, Any], opened: Mapping[str, Any]) -> dict[str, Json]:
+    return {
+        "id": f"{talk.cell}.{opened['place']}", "condition": row["condition"], "name": row["conversation"],
+        "branch": _branch(opened["extra"]), "shared": row["shared"], "messages": opened["messages"],
+    }  # fmt: skip
 
 
 def _branch(extra: str) -> str:

@@ -72,10 +72,17 @@ function beside(ui, columns, from, many) {
   return rows;
 }
 
+// what stands beside a conversation unless something else is chosen: its forks, and of a fork its trunk before others
+function usual(head) {
+  const named = head.forks.filter((fork) => fork.branch);
+  const trunks = head.branch ? head.forks.filter((fork) => !fork.branch).slice(0, 1) : [];
+  return [...trunks, ...named].slice(0, 2);
+}
+
 /** Show a conversation; returns what ends it. */
 export async function conversation(root, load, ui, query) {
   const head = await load({ talk: query.talk });
-  const branches = head.forks.filter((fork) => fork.branch).slice(0, 2).map((fork) => fork.id);
+  const branches = usual(head).map((fork) => fork.id);
   const wanted = query.beside === undefined ? branches : query.beside.split(" ").slice(0, MOST_BESIDE);
   const forks = head.forks.filter((fork) => wanted.includes(fork.id));
   const columns = [
@@ -150,11 +157,11 @@ export async function conversation(root, load, ui, query) {
     const at = Math.max(0, Math.min(total - 1, ordinal));
     const chunk = chunks[Math.floor(at / CHUNK)];
     if (!chunk) return;
-    chunk.node.scrollIntoView();
+    chunk.node.scrollIntoView({ behavior: "instant" });
     await fillChunk(chunk);
     const all = [...chunk.node.querySelectorAll("article")];
     const target = chunk.node.querySelector(`[data-ordinal="${at}"] article`) ?? all[Math.min(at - chunk.from, all.length - 1)];
-    target?.scrollIntoView({ block: "center" });
+    target?.scrollIntoView({ block: "center", behavior: "instant" });
     target?.focus({ preventScroll: true });
     status.textContent = `Message ${ui.count(at + 1)} of ${ui.count(total)}`;
   }

@@ -62,15 +62,16 @@ export async function show(root, load, ui) {
     if (key !== open) {
       close?.();
       close = null;
-      opened.replaceChildren();
+      const place = ui.el("div", {});
+      opened.replaceChildren(place);
       open = key;
       if (query.talk) {
         try {
-          const shown = await conversation(opened, load, ui, query);
+          const shown = await conversation(place, load, ui, query);
           if (open === key) close = shown;
           else shown();
         } catch (error) {
-          if (open === key) ui.fill(opened, ui.failure(error));
+          ui.fill(place, ui.failure(error));
         }
       }
     }
