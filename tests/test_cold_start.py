@@ -8,7 +8,18 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "transformers", "scipy", "altair", "aiohttp", "vl_convert", "ray", "sklearn", "duckdb", "starlette")
+HEAVY = (
+    "torch",
+    "transformers",
+    "scipy",
+    "altair",
+    "aiohttp",
+    "vl_convert",
+    "ray",
+    "sklearn",
+    "duckdb",
+    "starlette",
+)
 
 PROBE = """
 import sys, json
