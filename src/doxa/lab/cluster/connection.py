@@ -12,6 +12,7 @@ import struct
 import tempfile
 from collections.abc import Mapping
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -107,11 +108,8 @@ def check_address(address: str) -> None:
                 "--ray-address auto: no Ray cluster runs on this machine; start one with 'ray start --head', "
                 "or give HOST:PORT"
             )
-    elif address.startswith(CLIENT):
-        try:
-            import grpc  # noqa: F401  # pyright: ignore[reportMissingImports, reportUnusedImport]
-        except ImportError as error:
-            raise MissingExtraError(f"--ray-address {address}", "ray") from error
+    elif address.startswith(CLIENT) and find_spec("grpc") is None:
+        raise MissingExtraError(f"--ray-address {address}", "ray")
     host, colon, port = place.rpartition(":")
     if not colon or not host or not port.isdigit():
         raise InputError(f"--ray-address {address}: must be auto, HOST:PORT or ray://HOST:PORT")
