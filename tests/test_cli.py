@@ -66,6 +66,10 @@ def test_run_prints_findings_and_with_json_exactly_one_object(capsys, tmp_path):
         ),
         (["audit", "--series", "."], "0 checkpoints whose names end in their step"),
         (["show", "nothing"], "no such run"),
+        (["show", "--out", "nothing"], "nothing: no such folder"),
+        (["show", "nothing", "--verdict", "fails"], "--verdict fails: goes with the board"),
+        (["show", "--call", "3"], "--call 3: name the run"),
+        (["run", "kable", "kabel"], "did you mean 'kable'"),
         (["organism", "train", "sond"], "did you mean 'sound'"),
         (["view", "runz"], "runz: no such folder; give the folder that holds your runs"),
         (["view", ".", "--port", "70000"], "--port 70000: must be 0 to 65535"),
@@ -139,3 +143,37 @@ def test_a_dry_run_says_what_would_be_asked_and_does_nothing(capsys, tmp_path, m
     asked = json.loads(out)["subjects"]["organism:leaning"]
     assert asked["calls"] > 100
     assert list(tmp_path.iterdir()) == []
+
+
+def test_several_studies_share_a_board_and_one_that_fails_makes_the_status_1(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    studies = [coin(tmp_path, "coin-many"), coin(tmp_path, "coin-broken", "raise ValueError('no coin left')")]
+    status, out, err = doxa(capsys, "run", *studies, "--executor", "inline", "--preset", "quick")
+    assert status == 1
+    assert out.splitlines()[0] == "1 of 2 studies finished · claims ✓ 1 · controls none"
+    assert "coin-broken: 2 of 2 cells failed" in err
+    assert "to go on: " in err
+    status, out, err = doxa(capsys, "run", *studies, "--executor", "inline", "--preset", "quick", "--json")
+    shown = json.loads(out)
+    assert status == 1
+    assert [one["state"] for one in shown["studies"]] == ["finished", "failed"]
+    assert shown["claims"] == {"holds": 1, "fails": 0, "unresolved": 0}
+    board = json.loads((tmp_path / shown["board"]).read_text())
+    assert board["entries"][0]["state"].startswith("failed: 2 of 2 cells failed")
+    status, out, _ = doxa(capsys, "show", "runs", "--verdict", "holds")
+    assert status == 0
+    assert "fair: heads come half the time" in out
+    assert doxa(capsys, "show", "--json")[0] == 0
+
+
+def test_a_dry_run_of_several_says_how_long_they_will_take(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    studies = [coin(tmp_path, "coin-dry"), coin(tmp_path, "coin-drier")]
+    status, out, err = doxa(capsys, "run", *studies, "--dry-run", "--workers", "2")
+    assert (status, out) == (0, "")
+    assert (
+        "2 studies, 6 cells to compute: about 3 min 0 s of processor time, 1 min 30 s with 2 at once" in err
+    )
+    status, out, _ = doxa(capsys, "run", *studies, "--dry-run", "--json")
+    assert (status, len(json.loads(out)["studies"])) == (0, 2)
+    assert not (tmp_path / "runs").exists()

@@ -14,6 +14,14 @@ class InputError(DoxaError, ValueError):
     """The input was wrong; nothing was started or written (exit status 2)."""
 
 
+class MissingDataError(InputError):
+    """A data set is not on this machine, or not whole; ``command`` gets it."""
+
+    def __init__(self, message: str, command: str = "") -> None:
+        super().__init__(message)
+        self.command = command
+
+
 class CapabilityError(DoxaError):
     """A subject was asked for something it cannot do."""
 

@@ -47,7 +47,7 @@ def test_a_worker_that_always_dies_fails_its_cell_and_says_so(tmp_path):
     from doxa.lab.run import CellsFailedError
 
     study = coin(tmp_path, "coin-dying", "import os; os.kill(os.getpid(), 9)")
-    with pytest.raises(CellsFailedError, match="a worker process died 3 times"):
+    with pytest.raises(CellsFailedError, match="its worker process died 3 times"):
         run_study(study, out=tmp_path, executor="processes", workers=1, overrides={"seeds": 1})
 
 

@@ -11,8 +11,7 @@ import pytest
 
 from doxa.errors import BudgetError, StoreError
 from doxa.lab import live
-from doxa.lab.live import LiveMeter, Notice, cell_at_work, read_notice
-from doxa.lab.progress import SilentMeter
+from doxa.lab.live import LiveRun, Notice, cell_at_work, read_notice
 from doxa.lab.run import CellsFailedError, run_study
 from doxa.lab.store import RunFolder
 from tests.lab.studies import coin
@@ -120,13 +119,32 @@ def test_a_cell_says_its_share_and_is_gone_when_it_raises(tmp_path):
     ],
 )
 def test_a_run_that_does_not_finish_says_how_it_ended(tmp_path, error, state):
-    with contextlib.suppress(type(error)), LiveMeter(tmp_path, SilentMeter()) as meter:
-        with meter.cells("coin", total=2, done=0):
-            meter.finished("fair seed 0", "failed", "no coin")
-        raise error
+    with contextlib.suppress(type(error)), LiveRun(tmp_path, total=2, kept=0) as run:
+        run.took("failed")
+        with run:
+            raise error
     told = said(tmp_path / "live.json")
     assert (told["state"], told["failed"], told["done"]) == (state, 1, 0)
     assert told["error"] == str(error)
+    run.took("done")
+    run.judging()
+    assert said(tmp_path / "live.json") == told
+
+
+def test_several_studies_say_each_for_itself_how_far_they_are(tmp_path):
+    from doxa.lab.several.running import plan_studies, run_studies
+
+    studies = [
+        looking(tmp_path, "coin-several-a"),
+        coin(tmp_path, "coin-several-b", "raise ValueError('no')"),
+    ]
+    ended = run_studies(plan_studies(studies).plans, out=tmp_path / "runs", executor="inline")
+    assert [one.state for one in ended] == ["finished", "failed"]
+    first, second = (next((tmp_path / "runs").glob(f"coin-several-{name}-*")) for name in "ab")
+    assert not (first / "live.json").exists()
+    told = said(second / "live.json")
+    assert (told["state"], told["failed"], told["total"]) == ("failed", 3, 3)
+    assert said(tmp_path / "seen" / "0" / "live.json")["state"] == "working"
 
 
 def test_a_failed_cell_leaves_its_name_and_traceback_while_the_others_go_on(tmp_path):

@@ -23,8 +23,15 @@ Affect = Annotated[
     typer.Option("--affect", help="Mood around the subject: second-order?mu=0.9, first-order?alpha=0.5, ..."),
 ]
 Executor = Annotated[str, typer.Option("--executor", help="inline, processes or ray.")]
+ExecutorOfSome = Annotated[
+    str | None,
+    typer.Option(
+        "--executor", help="inline, processes or ray; by default inline for one study, processes for several."
+    ),
+]
 Workers = Annotated[
-    int | None, typer.Option("--workers", help="Cells at once; by default what the cores allow.")
+    int | None,
+    typer.Option("--workers", help="Cells at once (one of two threads counts double); by default the cores."),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh/--resume", help="Put an earlier run aside, or go on with it.")]
 MaxCalls = Annotated[

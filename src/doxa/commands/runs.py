@@ -16,24 +16,43 @@ from doxa.errors import InputError
 
 
 def show(
-    run: Annotated[str, typer.Argument(help="A run's folder, name, or the start of its name.")],
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            help="A run's folder, name, or the start of its name; a folder of runs for its board."
+        ),
+    ] = None,
     *,
     call: Annotated[
         str | None,
         typer.Option("--call", help="Number of a call: why it was or was not a cache hit; all lists them."),
     ] = None,
+    verdict: Annotated[
+        str | None,
+        typer.Option(
+            "--verdict", help="Of a board: holds, fails, unresolved or all; by default what does not hold."
+        ),
+    ] = None,
     out: Out = Path("runs"),
     as_json: AsJson = False,
 ) -> None:
-    """Show a run's findings and state, or explain one of its calls."""
+    """Show a run's findings and state, the board of all runs of a folder, or explain one call of a run."""
+    from doxa.lab.several.board import gather, holds_runs
+    from doxa.lab.several.shown import show_board
     from doxa.lab.show import explain_call, show_run
+    from doxa.lab.terminal import print_text
 
-    shown = show_run(run, out) if call is None else explain_call(run, call, out)
+    if run is None or holds_runs(Path(run)):
+        if call is not None:
+            raise InputError(f"--call {call}: name the run whose call it is")
+        shown = show_board(gather(out if run is None else Path(run)), verdict=verdict)
+    elif verdict is not None:
+        raise InputError(f"--verdict {verdict}: goes with the board of a folder of runs")
+    else:
+        shown = show_run(run, out) if call is None else explain_call(run, call, out)
     if as_json:
         print_json(shown.as_json())
     else:
-        from doxa.lab.terminal import print_text
-
         print_text(shown.as_text())
 
 

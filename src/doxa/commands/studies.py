@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from doxa.commands.expecting import print_expected, refuse_prompts
+from doxa.commands.expecting import print_expected, print_work, refuse_prompts
 from doxa.commands.options import (
     Affect,
     AsJson,
     DryRun,
     Executor,
+    ExecutorOfSome,
     Fresh,
     MaxCalls,
     MaxTokens,
@@ -57,7 +59,7 @@ def run(
     subject: SubjectAddress = None,
     affect: Affect = None,
     out: Out = Path("runs"),
-    executor: Executor = "inline",
+    executor: ExecutorOfSome = None,
     workers: Workers = None,
     fresh: Fresh = False,
     max_calls: MaxCalls = None,
@@ -66,7 +68,10 @@ def run(
     prompts: Prompts = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run studies, or finish interrupted ones: only missing cells are computed."""
+    """Run studies, or finish interrupted ones: only missing cells are computed.
+
+    Several studies share one pool of processes; what they found is gathered in index.html and board.json.
+    """
     from doxa.lab.declaration import studies
 
     chosen = (
@@ -74,12 +79,13 @@ def run(
     )
     if not chosen:
         raise InputError("no study named; give a slug, --all, or see: doxa list")
-    _run_studies(
-        chosen,
+    several = everything or len(chosen) > 1
+    runner = functools.partial(_run_several, chosen) if several else functools.partial(_run_one, chosen[0])
+    runner(
         preset=preset,
         overrides=settings_of(settings, seed=seed, seeds=seeds, subject=in_mood(affect, subject)),
         out=out,
-        executor=executor,
+        executor=executor or ("processes" if several else "inline"),
         workers=workers,
         fresh=fresh,
         most=(max_calls, max_tokens),
@@ -121,8 +127,8 @@ def simulate(
     from doxa.society.scenarios import overrides_of, study_of
 
     given = overrides_of(scenario, agents=agents, days=days, graph=graph, subject=subject)
-    _run_studies(
-        [study_of(scenario)],
+    _run_one(
+        study_of(scenario),
         preset=preset,
         overrides=settings_of(settings, seed=seed, seeds=seeds, **given),
         out=out,
@@ -137,8 +143,53 @@ def simulate(
     )
 
 
-def _run_studies(
+def _run_several(
     slugs: list[str],
+    *,
+    preset: str,
+    overrides: dict[str, Any],
+    out: Path,
+    most: tuple[int | None, int | None],
+    dry_run: bool,
+    prompts: Path | None,
+    as_json: bool,
+    workers: int | None,
+    **how: Any,
+) -> None:
+    """Run studies in one pool, write the board of what they found and print it, or only say what they would do."""
+    from doxa.lab.several.board import gather, write_board
+    from doxa.lab.several.running import failure, plan_studies, run_studies
+    from doxa.lab.several.shown import show_board, summary
+    from doxa.lab.several.standing import default_display
+    from doxa.lab.terminal import print_text
+    from doxa.subjects.budget import Budget
+
+    budget = Budget.of(*most)
+    plans, not_run = plan_studies(slugs, preset=preset, overrides=overrides)
+    for one in not_run:
+        say(one.text())
+    if dry_run:
+        print_work(plans, not_run, out, prompts, workers=workers, as_json=as_json)
+        return
+    refuse_prompts(prompts)
+    ended = run_studies(plans, out=out, workers=workers, display=default_display(), budget=budget, **how)
+    board = gather(
+        out,
+        chosen={todo.study.slug: todo.name for todo in plans},
+        states={one.slug: one.told for one in (*ended, *not_run) if one.result is None},
+    )
+    index = write_board(board, out)
+    if as_json:
+        print_json(summary(board, [*ended, *not_run], index))
+    else:
+        print_text(show_board(board, only=[one.slug for one in (*ended, *not_run)]).as_text())
+        say(f"board  {index}")
+    if (error := failure([*ended, *not_run])) is not None:
+        raise error
+
+
+def _run_one(
+    slug: str,
     *,
     preset: str,
     overrides: dict[str, Any],
@@ -150,30 +201,27 @@ def _run_studies(
     plot: bool = False,
     **how: Any,
 ) -> None:
-    """Run studies one after another and print what they found, or only what they would ask."""
+    """Run a study and print what it found, or only what it would ask."""
     from doxa.lab.progress import default_meter
     from doxa.lab.run import plan, run_study
     from doxa.subjects.budget import Budget
 
     budget = Budget.of(*most)
-    several = dry_run or len(slugs) > 1  # all are checked before the first one runs
-    plans = [plan(slug, preset=preset, overrides=overrides) for slug in slugs] if several else []
     if dry_run:
-        print_expected(plans, out, prompts, as_json=as_json)
+        print_expected([plan(slug, preset=preset, overrides=overrides)], out, prompts, as_json=as_json)
         return
     refuse_prompts(prompts)
-    for slug in slugs:
-        result = run_study(
-            slug, preset=preset, overrides=overrides, out=out, meter=default_meter(), budget=budget, **how
-        )
-        if as_json:
-            print_json(result.as_json())
-        else:
-            from doxa.lab.terminal import print_result
+    result = run_study(
+        slug, preset=preset, overrides=overrides, out=out, meter=default_meter(), budget=budget, **how
+    )
+    if as_json:
+        print_json(result.as_json())
+    else:
+        from doxa.lab.terminal import print_result
 
-            print_result(result)
-        if plot:
-            from doxa.lab.figures.saving import save_figures
+        print_result(result)
+    if plot:
+        from doxa.lab.figures.saving import save_figures
 
-            for path in save_figures(result.figures, result.folder / "figures"):
-                say(f"figure  {path}")
+        for path in save_figures(result.figures, result.folder / "figures"):
+            say(f"figure  {path}")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from doxa.canonical import Json
-from doxa.errors import InputError, did_you_mean
+from doxa.errors import InputError, MissingDataError, did_you_mean
 from doxa.lab.data_archive import ARCHIVE_BYTES, DownloadError, assemble
 from doxa.lab.data_catalogue import CATALOGUE, DataFile, DataSet
 from doxa.lab.data_tensors import ORIGINAL_BYTES
@@ -98,22 +98,25 @@ def locate(slug: str) -> Path:
     """Return the folder that holds every file of a data set with its published bytes.
 
     Raises:
-        InputError: no folder has them all; the message says what is wrong and names the command that helps.
+        InputError: there is no data set of that name.
+        MissingDataError: no folder has them all; the message says what is wrong and names the command that helps.
     """
     report = check(slug)
+    command = f"doxa data get {slug}"
     if report.good and report.folder is not None:
         return report.folder
     if report.folder is None:
         looked = " and ".join(str(folder) for folder in candidate_folders(slug))
-        raise InputError(
-            f"data set '{slug}' is not here (looked in {looked}); get it with 'doxa data get {slug}', "
-            "or set DOXA_DATA to the folder above it"
+        raise MissingDataError(
+            f"data set '{slug}' is not here (looked in {looked}); get it with '{command}', "
+            "or set DOXA_DATA to the folder above it",
+            command,
         )
     bad = [file for file in report.files if file.state != "good"]
     names = ", ".join(f"{file.name} is {file.state}" for file in bad[:3])
     more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-    raise InputError(
-        f"data set '{slug}' in {report.folder}: {names}{more}; 'doxa data get {slug}' fetches it anew"
+    raise MissingDataError(
+        f"data set '{slug}' in {report.folder}: {names}{more}; '{command}' fetches it anew", command
     )
 
 

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import functools
-import multiprocessing
-import multiprocessing.connection
 import os
-import threading
 import time
 import traceback
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from doxa.canonical import Json
-from doxa.errors import BudgetError, DoxaError, InputError, MissingExtraError, did_you_mean
+from doxa.errors import BudgetError, DoxaError, InputError, MissingDataError, MissingExtraError, did_you_mean
 from doxa.lab.context import Context, Progress, threads
 from doxa.lab.declaration import Cell, find_study
 from doxa.lab.live import cell_at_work
+from doxa.lab.processes import TRIES, in_processes
 from doxa.lab.store import RunFolder
-from doxa.lab.terminal import tell_warning
-from doxa.secret import guard_output, scrub
+from doxa.secret import scrub
 
 if TYPE_CHECKING:
     from doxa.subjects.budget import Budget, Ledger
@@ -55,22 +49,35 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task."""
+    """What became of a task.
+
+    Attributes:
+        key: the cell's key.
+        status: how it ended.
+        seconds: wall time.
+        processor: processor seconds of this process, its threads and the processes that it waited for.
+        error: why it did not end well.
+        trace: the traceback of that.
+        missing: the command that gets the data without which it cannot be computed.
+        spending: what asking each hosted subject took.
+    """
 
     key: str
     status: Status
     seconds: float = 0.0
+    processor: float = 0.0
     error: str = ""
     trace: str = ""
+    missing: str = ""
     spending: Mapping[str, Spending] = field(default_factory=dict[str, "Spending"])
 
 
 def execute(task: Task, progress: Progress | None = None) -> Outcome:
     """Compute one cell and keep it; an exception becomes an outcome, so that the other cells go on."""
-    started = time.monotonic()
+    started, worked = time.monotonic(), processor_seconds()
     context: Context | None = None
     status: Status = "failed"
-    error = trace = ""
+    error = trace = missing = ""
     try:
         folder = RunFolder(task.run)
         parts = folder.parts(task.key)
@@ -102,8 +109,23 @@ def execute(task: Task, progress: Progress | None = None) -> Outcome:
             f"{failure}" if isinstance(failure, DoxaError) else f"{type(failure).__name__}: {failure}"
         )
         trace = scrub(traceback.format_exc())
-    spent = context.spending() if context is not None else {}
-    return Outcome(task.key, status, time.monotonic() - started, error, trace, spent)
+        missing = failure.command if isinstance(failure, MissingDataError) else ""
+    return Outcome(
+        task.key,
+        status,
+        seconds=time.monotonic() - started,
+        processor=processor_seconds() - worked,
+        error=error,
+        trace=trace,
+        missing=missing,
+        spending=context.spending() if context is not None else {},
+    )
+
+
+def processor_seconds() -> float:
+    """Return the processor seconds that this process and those it waited for have used."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 def _ledger(task: Task) -> Ledger | None:
@@ -120,14 +142,16 @@ def run_tasks(
     *,
     workers: int | None = None,
     progress: Callable[[str, float, str], None] | None = None,
+    begun: Callable[[Task], None] | None = None,
 ) -> Iterator[Outcome]:
     """Yield the outcome of each task as it ends.
 
     Args:
-        tasks: the cells to compute.
+        tasks: the cells to compute, in the order in which they are begun.
         executor: ``inline``, ``processes`` or ``ray``.
-        workers: how many cells at once; by default what the cores allow.
+        workers: how many cells at once, a cell of several threads counted so often; by default as many as cores.
         progress: called with a cell's key, its share done and a note.
+        begun: called with a task when it is begun, where that is known.
 
     Raises:
         InputError: unknown executor, or a number of workers below 1.
@@ -138,14 +162,11 @@ def run_tasks(
     if workers is not None and workers < 1:
         raise InputError(f"workers={workers}: must be >= 1")
     if executor == "inline" or not tasks:
-        yield from _inline(tasks, progress)
-        return
-    if workers is None:
-        workers = max(1, available_cores() // max(task.cell.threads for task in tasks))
-    if executor == "processes":
-        yield from _processes(tasks, workers)
+        yield from _inline(tasks, progress, begun)
+    elif executor == "processes":
+        yield from _processes(tasks, workers or available_cores(), begun)
     else:
-        yield from _ray(tasks, workers)
+        yield from _ray(tasks, workers or available_cores())
 
 
 def available_cores() -> int:
@@ -153,55 +174,25 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _inline(tasks: Sequence[Task], progress: Callable[[str, float, str], None] | None) -> Iterator[Outcome]:
+def _inline(
+    tasks: Sequence[Task],
+    progress: Callable[[str, float, str], None] | None,
+    begun: Callable[[Task], None] | None,
+) -> Iterator[Outcome]:
     for task in tasks:
+        if begun is not None:
+            begun(task)
         yield execute(task, None if progress is None else functools.partial(progress, task.key))
 
 
-_TRIES = 3
-"""How often a cell whose worker died is given to another worker before it counts as failed."""
-
-
-def _begin_worker() -> None:
-    """Print no secret, and end when the parent dies: a killed run must not leave workers that wait for ever."""
-    guard_output()
-    warnings.showwarning = tell_warning
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def wait() -> None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-def _processes(tasks: Sequence[Task], workers: int) -> Iterator[Outcome]:
-    """Run tasks in a pool of fresh processes; a worker that dies costs its cells one more try."""
-    waiting = list(tasks)
-    deaths = 0
-    while waiting:
-        spawn = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(
-            workers, mp_context=spawn, initializer=_begin_worker
-        ) as pool:
-            futures = {pool.submit(execute, task): task for task in waiting}
-            broken = False
-            for future in concurrent.futures.as_completed(futures):
-                try:
-                    outcome = future.result()
-                except BrokenProcessPool:
-                    broken = True
-                    continue
-                waiting.remove(futures[future])
-                yield outcome
-        if broken:
-            deaths += 1
-            if deaths >= _TRIES:
-                why = f"a worker process died {deaths} times (killed, or out of memory?); try --workers 1"
-                yield from (Outcome(task.key, "failed", error=why) for task in waiting)
-                return
+def _processes(
+    tasks: Sequence[Task], workers: int, begun: Callable[[Task], None] | None
+) -> Iterator[Outcome]:
+    """Run tasks in a pool of fresh processes; a task of several threads takes as many places."""
+    done = in_processes(tasks, execute, places=workers, width=lambda task: task.cell.threads, begun=begun)
+    why = f"its worker process died {TRIES} times, the last times with no other at work (killed, or out of memory?)"
+    for task, outcome in done:
+        yield outcome or Outcome(task.key, "failed", error=why)
 
 
 def _ray(tasks: Sequence[Task], workers: int) -> Iterator[Outcome]:
@@ -213,7 +204,7 @@ def _ray(tasks: Sequence[Task], workers: int) -> Iterator[Outcome]:
     lib = cast(Any, ray)
     if not lib.is_initialized():
         lib.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
-    remote = lib.remote(num_cpus=1, max_retries=_TRIES, retry_exceptions=False)(execute)
+    remote = lib.remote(num_cpus=1, max_retries=TRIES, retry_exceptions=False)(execute)
     waiting = {remote.remote(task): task for task in tasks}
     while waiting:
         done, _ = lib.wait(list(waiting), num_returns=1)
@@ -223,5 +214,5 @@ def _ray(tasks: Sequence[Task], workers: int) -> Iterator[Outcome]:
                 yield lib.get(reference)
             except lib.exceptions.RayError as error:
                 yield Outcome(
-                    task.key, "failed", error=f"Ray lost the cell {_TRIES + 1} times: {type(error).__name__}"
+                    task.key, "failed", error=f"Ray lost the cell {TRIES + 1} times: {type(error).__name__}"
                 )

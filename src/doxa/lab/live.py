@@ -20,7 +20,6 @@ from typing import Any, cast
 from doxa.canonical import Json
 from doxa.errors import BudgetError, StoreError
 from doxa.lab.files import write_atomic
-from doxa.lab.progress import Meter
 from doxa.secret import scrub, scrub_json
 
 INTERVAL_S = 1.0
@@ -56,64 +55,58 @@ class Notice:
             self._path.unlink()
 
 
-class LiveMeter:
-    """A meter that also writes ``live.json``, from when it is entered until the run has ended.
+class LiveRun:
+    """Writes ``live.json`` of a run, from when it is first entered until it is first left, by its end or an error.
 
     Args:
         folder: of the run.
-        meter: told everything as well.
+        total: its cells.
+        kept: how many of them were there before.
         clock: seconds that only grow.
     """
 
-    def __init__(self, folder: Path, meter: Meter, clock: Callable[[], float] = time.monotonic) -> None:
-        self._meter = meter
+    def __init__(
+        self, folder: Path, *, total: int, kept: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._folder = folder
         self._notice = Notice(folder / "live.json", clock)
-        self._told: dict[str, Json] = {"process": os.getpid(), "started": time.time(), "state": "preparing"}
-        self._counts = {"total": 0, "kept": 0, "done": 0, "failed": 0, "stopped": 0}
+        self._told: dict[str, Json] = {"process": os.getpid(), "state": "working"}
+        self._counts = {"total": total, "kept": kept, "done": kept, "failed": 0, "stopped": 0}
+        self._over = False
 
-    def __enter__(self) -> LiveMeter:
-        self._write(now=True)
+    def __enter__(self) -> LiveRun:
+        if "started" not in self._told:
+            self._told["started"] = time.time()
+            self._write(now=True)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._over:
+            return
+        self._over = True
         with contextlib.suppress(OSError):
             (self._folder / "live").rmdir()  # only an empty one: another process may be at work in the run
         if error is None:
             self._notice.remove()
         else:
             self._told |= {"state": _end(error), "ended": time.time(), "error": scrub(str(error))}
-            self._write(now=True)
+            self._notice.write({**self._told, **self._counts}, now=True)
 
-    def note(self, text: str) -> None:
-        """Pass the text on."""
-        self._meter.note(text)
-
-    @contextlib.contextmanager
-    def cells(self, title: str, *, total: int, done: int) -> Generator[None]:
-        """Say that ``done`` of ``total`` cells are finished, and afterwards that the run is judged."""
-        self._counts |= {"total": total, "kept": done, "done": done}
-        self._told["state"] = "working"
-        self._write(now=True)
-        with self._meter.cells(title, total=total, done=done):
-            yield
-        self._told["state"] = "judging"
-        self._write(now=True)
-
-    def inside(self, key: str, share: float, note: str) -> None:
-        """Pass it on; the cell writes its own file."""
-        self._meter.inside(key, share, note)
-
-    def finished(self, label: str, status: str, error: str) -> None:
+    def took(self, status: str) -> None:
         """Count a cell that ended."""
         self._counts[status if status in ("failed", "stopped") else "done"] += 1
         self._write(now=status == "failed")
-        self._meter.finished(label, status, error)
+
+    def judging(self) -> None:
+        """Say that all cells are there and are being judged."""
+        self._told["state"] = "judging"
+        self._write(now=True)
 
     def _write(self, *, now: bool = False) -> None:
-        self._notice.write({**self._told, **self._counts}, now=now)
+        if not self._over:
+            self._notice.write({**self._told, **self._counts}, now=now)
 
 
 @contextlib.contextmanager

@@ -257,6 +257,7 @@ class Finding:
         level: coverage of the interval.
         n: how many independent units (seeds, items, clusters) the interval rests on.
         note: anything a reader must know beside the number.
+        bound: the bounds that the verdict was read against, for people; "" where they are not of that form.
     """
 
     id: str
@@ -270,6 +271,7 @@ class Finding:
     level: float = 0.95
     n: int = 0
     note: str = ""
+    bound: str = ""
 
     @classmethod
     def judged(
@@ -297,7 +299,8 @@ class Finding:
         known = estimate is not None and math.isfinite(estimate)
         ends = interval if known else None
         verdict = judge(ends, above=above, below=below)
-        return cls(name, claim, estimate if known else None, ends, verdict, **rest)
+        bound = bound_text(above, below)
+        return cls(name, claim, estimate if known else None, ends, verdict, bound=bound, **rest)
 
     def as_json(self) -> dict[str, Json]:
         """Return the finding as plain JSON; a number that is not finite becomes null."""
@@ -313,7 +316,20 @@ class Finding:
             "level": self.level,
             "n": self.n,
             "note": self.note,
+            "bound": self.bound,
         }
+
+
+def bound_text(above: float | None, below: float | None) -> str:
+    """Return what an interval must lie within, for people; "" for no bounds.
+
+    >>> bound_text(0.15, None), bound_text(-0.25, 0.25), bound_text(1.7, 2.3), bound_text(None, 1e-6)
+    ('above 0.15', 'within ±0.25', '1.7 to 2.3', 'below 1e-6')
+    """
+    low, high = (None if end is None else f"{end:.6g}".replace("e-0", "e-") for end in (above, below))
+    if low is None or high is None:
+        return f"above {low}" if low is not None else f"below {high}" if high is not None else ""
+    return f"within ±{high}" if above == -(below or 0.0) else f"{low} to {high}"
 
 
 def judge(

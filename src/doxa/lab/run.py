@@ -19,7 +19,7 @@ from doxa.lab.declaration import Cell, Study, code_files, find_study
 from doxa.lab.executors import Outcome, Task, run_tasks
 from doxa.lab.figures import Figure
 from doxa.lab.files import sha256, write_atomic
-from doxa.lab.live import LiveMeter
+from doxa.lab.live import LiveRun
 from doxa.lab.progress import Meter, SilentMeter
 from doxa.lab.provenance import machine, shell_command, versions
 from doxa.lab.record import Finding, Tables
@@ -167,11 +167,91 @@ def run_study(
     """
     started = time.monotonic()
     todo = plan(reference, preset=preset, overrides=overrides)
-    folder = RunFolder(Path(out) / todo.name)
+    folder = run_folder(todo, Path(out), fresh=fresh)
+    with folder.at_work():
+        return _finish(folder, todo, started, executor, workers, fresh, meter or SilentMeter(), budget)
+
+
+def run_folder(todo: Plan, out: Path, *, fresh: bool) -> RunFolder:
+    """Return the folder of a run; an earlier one of the same name is put aside where a fresh one is wanted."""
+    folder = RunFolder(out / todo.name)
     if fresh and folder.path.exists():
         folder.path.rename(_free_name(folder.path))
-    with folder.at_work(), LiveMeter(folder.path, meter or SilentMeter()) as told:
-        return _finish(folder, todo, started, executor, workers, fresh, told, budget)
+    return folder
+
+
+def begin(folder: RunFolder, todo: Plan, *, fresh: bool = False) -> Work:
+    """Make the run's folder, or check the one that is there, and find out which cells are missing.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    _open(folder, todo)
+    missing = _missing(folder, todo, adopt=not fresh)
+    kept = len(todo.cells) - len(missing)
+    return Work(folder, todo, missing, LiveRun(folder.path, total=len(todo.cells), kept=kept))
+
+
+@dataclass
+class Work:
+    """A run under way: its folder, its plan, the keys of the cells to compute, and what became of them so far.
+
+    ``live`` says the same to who looks at the folder, from when it is entered until the work is finished.
+    """
+
+    folder: RunFolder
+    todo: Plan
+    missing: list[str]
+    live: LiveRun
+    outcomes: list[Outcome] = field(default_factory=list[Outcome])
+
+    def tasks(self, budget: Budget | None, ledger: Path) -> list[Task]:
+        """Return the cells to compute as tasks for an executor."""
+        return [_task(self.folder, self.todo, key, budget, ledger) for key in self.missing]
+
+    def label(self, key: str) -> str:
+        """Return a cell's name for people."""
+        cell = self.todo.cells[key]
+        return f"{cell.condition} seed {cell.seed}"
+
+    def take(self, outcome: Outcome) -> None:
+        """Note what became of a cell."""
+        self.outcomes.append(outcome)
+        add_spending(self.folder, outcome.spending)
+        if outcome.status == "failed":
+            _keep_trace(self.folder, outcome, self.label(outcome.key))
+        self.live.took(outcome.status)
+
+    def finish(self, seconds: float) -> RunResult:
+        """Judge what was computed.
+
+        Args:
+            seconds: wall time of the work so far.
+
+        Raises:
+            CellsFailedError: cells failed.
+            BudgetError: the budget was spent.
+        """
+        with self.live:
+            return self._judged(seconds)
+
+    def _judged(self, seconds: float) -> RunResult:
+        todo = self.todo
+        failed = [outcome for outcome in self.outcomes if outcome.status == "failed"]
+        if failed:
+            raise _failure(self.folder, todo, failed)
+        stopped = [outcome for outcome in self.outcomes if outcome.status == "stopped"]
+        if stopped:
+            raise BudgetError(
+                f"{stopped[0].error}; {len(todo.cells) - len(stopped)} of {len(todo.cells)} cells are finished and "
+                f"every answer of a hosted subject is kept; to go on: {shell_command()}"
+            )
+        self.live.judging()
+        started, worked = time.monotonic(), time.thread_time()
+        result = conclude(self.folder, todo, seconds=seconds, computed=len(self.outcomes))
+        result = dataclasses.replace(result, seconds=seconds + time.monotonic() - started)
+        _record_times(self.folder, todo, self.outcomes, result, time.thread_time() - worked)
+        return result
 
 
 def _finish(
@@ -185,36 +265,19 @@ def _finish(
     budget: Budget | None,
 ) -> RunResult:
     """Compute the cells that are missing, then judge."""
-    _open(folder, todo)
-    missing = _missing(folder, todo, adopt=not fresh)
-    for address, expected in expect(todo, missing, folder.path.parent, hosted_only=True).items():
+    work = begin(folder, todo, fresh=fresh)
+    for address, expected in expect(todo, work.missing, folder.path.parent, hosted_only=True).items():
         meter.note(expectation_text(address, expected))
-    outcomes: list[Outcome] = []
-    with (
-        ledger_file(folder.path) as ledger,
-        meter.cells(todo.study.slug, total=len(todo.cells), done=len(todo.cells) - len(missing)),
-    ):
-        tasks = [_task(folder, todo, key, budget, ledger) for key in missing]
-        for outcome in run_tasks(tasks, executor, workers=workers, progress=meter.inside):
-            outcomes.append(outcome)
-            add_spending(folder, outcome.spending)
-            cell = todo.cells[outcome.key]
-            label = f"{cell.condition} seed {cell.seed}"
-            if outcome.status == "failed":
-                _keep_trace(folder, outcome, label)
-            meter.finished(label, outcome.status, outcome.error)
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    if failed:
-        raise _failure(folder, todo, failed)
-    stopped = [outcome for outcome in outcomes if outcome.status == "stopped"]
-    if stopped:
-        raise BudgetError(
-            f"{stopped[0].error}; {len(todo.cells) - len(stopped)} of {len(todo.cells)} cells are finished and every "
-            f"answer of a hosted subject is kept; to go on: {shell_command()}"
-        )
-    result = conclude(folder, todo, seconds=time.monotonic() - started, computed=len(outcomes))
-    _record_times(folder, outcomes, result)
-    return result
+    with work.live:
+        with (
+            ledger_file(folder.path) as ledger,
+            meter.cells(todo.study.slug, total=len(todo.cells), done=len(todo.cells) - len(work.missing)),
+        ):
+            tasks = work.tasks(budget, ledger)
+            for outcome in run_tasks(tasks, executor, workers=workers, progress=meter.inside):
+                work.take(outcome)
+                meter.finished(work.label(outcome.key), outcome.status, outcome.error)
+        return work.finish(time.monotonic() - started)
 
 
 def conclude(folder: RunFolder, todo: Plan, *, seconds: float, computed: int) -> RunResult:
@@ -411,13 +474,25 @@ def _failure(folder: RunFolder, todo: Plan, failed: Sequence[Outcome]) -> CellsF
     )
 
 
-def _record_times(folder: RunFolder, outcomes: Sequence[Outcome], result: RunResult) -> None:
+def _record_times(
+    folder: RunFolder, todo: Plan, outcomes: Sequence[Outcome], result: RunResult, judging: float
+) -> None:
+    """Keep in the manifest how long the cells took, by cell and on the mean of each condition, and the judging."""
+    done = [outcome for outcome in outcomes if outcome.status == "done"]
     with folder.manifest() as manifest:
-        spent = cast(dict[str, float], manifest.get("cell_seconds", {}))
-        spent.update(
-            {outcome.key: round(outcome.seconds, 3) for outcome in outcomes if outcome.status == "done"}
-        )
-        manifest["cell_seconds"] = spent
+        for name, spent in (
+            ("cell_seconds", {outcome.key: round(outcome.seconds, 3) for outcome in done}),
+            ("cell_processor_seconds", {outcome.key: round(outcome.processor, 3) for outcome in done}),
+        ):
+            manifest[name] = cast(dict[str, float], manifest.get(name, {})) | spent
+        by_condition: dict[str, list[float]] = {}
+        for key, seconds in cast(dict[str, float], manifest["cell_processor_seconds"]).items():
+            if key in todo.cells:
+                by_condition.setdefault(todo.cells[key].condition, []).append(seconds)
+        manifest["condition_processor_seconds"] = {
+            condition: round(sum(spent) / len(spent), 3) for condition, spent in by_condition.items()
+        }
+        manifest["judging_processor_seconds"] = round(judging, 3)
         manifest["finished"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         manifest["seconds"] = round(result.seconds, 3)
 

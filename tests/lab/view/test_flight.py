@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from doxa.errors import InputError
-from doxa.lab.live import LiveMeter, Notice, cell_at_work
-from doxa.lab.progress import SilentMeter
+from doxa.lab.live import LiveRun, Notice, cell_at_work
 from doxa.lab.view.flight import MOST_BYTES, errors, flight
 from doxa.lab.view.panels.overview import PANEL
 from doxa.lab.view.run_data import RunData
@@ -31,9 +30,9 @@ def started(path: Path) -> float:
 
 
 def test_a_run_says_its_share_its_cells_and_how_long_it_may_take(tmp_path):
-    with LiveMeter(tmp_path, SilentMeter()) as meter, meter.cells("coin", total=4, done=1):
+    with LiveRun(tmp_path, total=4, kept=1) as live:
         for _ in range(2):
-            meter.finished("fair seed 0", "done", "")
+            live.took("done")
         with cell_at_work(tmp_path, "k", {"condition": "fair", "seed": 3}) as tell:
             tell(0.5, "held back: within a second of the first")
             known = json.loads((tmp_path / "live" / "k.json").read_bytes())
@@ -54,7 +53,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def test_what_a_killed_run_left_reads_as_killed(tmp_path):
-    with LiveMeter(tmp_path, SilentMeter()) as meter, meter.cells("coin", total=4, done=1):
+    with LiveRun(tmp_path, total=4, kept=1):
         assert seen(tmp_path)["state"] == "working"
         found = seen(tmp_path, busy=False)
     assert (found["state"], found["done"], found["left_s"], found["cells"]) == ("killed", 1, None, [])
@@ -122,11 +121,7 @@ def test_the_run_list_knows_a_run_at_work_and_forgets_it_when_it_ends(tmp_path):
     folder = write_run(tmp_path, finished=False, keys=["plain00", "plain01", "drift00", "drift01", "left"])
     runs = Runs(tmp_path)
     assert runs.entries()[0].flight is None
-    with (
-        folder.at_work(),
-        LiveMeter(folder.path, SilentMeter()) as meter,
-        meter.cells("kable", total=5, done=4),
-    ):
+    with folder.at_work(), LiveRun(folder.path, total=5, kept=4):
         [entry] = runs.entries()
         told: Any = entry.flight
         assert (entry.state, told["state"], told["done"]) == ("at work", "working", 4)
@@ -143,16 +138,12 @@ def test_a_browser_sees_a_run_go_on_fail_and_end(tmp_path):
     write_run(root, "kable-other")
     text = "return document.getElementById('content').textContent"
     with viewer(root) as address, chromium() as driver:
-        with (
-            folder.at_work(),
-            LiveMeter(folder.path, SilentMeter()) as meter,
-            meter.cells("kable", total=5, done=4),
-        ):
+        with folder.at_work(), LiveRun(folder.path, total=5, kept=4) as live:
             open_page(driver, address)
             until(driver, "return document.querySelector('progress')")
             assert "4 of 5 cells" in driver.execute_script(text)
             driver.execute_script("document.querySelector('td a').focus()")
-            meter.finished("plain seed 9", "failed", "no")
+            live.took("failed")
             until(driver, "return document.getElementById('content').textContent.includes('1 failed')")
             assert driver.execute_script("return document.activeElement.tagName") == "A"
             pictured(driver, tmp_path, "runs-at-work")

@@ -130,6 +130,7 @@ def test_the_largest_difference_comes_first_and_one_seed_has_no_interval(tmp_pat
     assert (found.differences[2].pairs, found.differences[2].missing) == (0, 1)
 
 
+@settings(deadline=None)  # the first example loads scipy
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=8))
 def test_the_interval_from_sums_is_the_one_of_findings(values):
     series = pl.Series(values)

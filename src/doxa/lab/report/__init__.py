@@ -15,6 +15,7 @@ from doxa.lab.report.page import (
     Prose,
     Sheet,
     Tone,
+    Verdicts,
 )
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "Prose",
     "Sheet",
     "Tone",
+    "Verdicts",
     "render",
 ]

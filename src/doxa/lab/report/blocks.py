@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from urllib.parse import quote
 
 from doxa.canonical import Json, canonical_json
 from doxa.errors import InputError
 from doxa.lab.report.bar import Bar
-from doxa.lab.report.findings import badge
+from doxa.lab.report.findings import badge, findings_table, tally
 from doxa.lab.report.markup import Html, element, join
 from doxa.lab.report.numbers import Scale, decimals_for, shared_scales, shown, with_interval
-from doxa.lab.report.page import Block, Card, CardRow, Fact, Matrix, Number, Prose, Sheet
+from doxa.lab.report.page import Block, Card, CardRow, Fact, Matrix, Number, Prose, Sheet, Verdicts
 
 
 def block(content: Block) -> Html:
@@ -22,7 +24,11 @@ def block(content: Block) -> Html:
         case Matrix():
             return join(_intro(content.intro), _matrix(content))
         case Sheet():
-            return join(_intro(content.intro), table(content.columns, content.rows, content.title))
+            return join(
+                _intro(content.intro), table(content.columns, content.rows, content.title, content.links)
+            )
+        case Verdicts():
+            return _verdicts(content)
         case Prose():
             return join(*(element("p", part) for part in content.text.split("\n\n") if part.strip()))
 
@@ -35,8 +41,10 @@ def facts(entries: Sequence[Fact], name: str) -> Html | None:
     return element("dl", *pairs, class_=name)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[Json]], label: str) -> Html:
-    """Return a plain table that scrolls inside its own box.
+def table(
+    columns: Sequence[str], rows: Sequence[Sequence[Json]], label: str, links: Sequence[str] = ()
+) -> Html:
+    """Return a plain table that scrolls inside its own box; ``links`` are where the first entries lead.
 
     Raises:
         InputError: a row has more or fewer entries than there are columns.
@@ -52,11 +60,28 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Json]], label: str) ->
     ]
     head = element("tr", *heads)
     body = [
-        element("tr", *(element("td", entry_text(v), class_=s) for v, s in zip(row, right, strict=True)))
-        for row in rows
+        element("tr", *(element("td", entry, class_=s) for entry, s in zip(entries, right, strict=True)))
+        for entries in _entries(rows, links)
     ]
     inside = element("table", element("thead", head), element("tbody", *body), class_="sheet")
     return scroll(inside, label)
+
+
+def _entries(rows: Sequence[Sequence[Json]], links: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the entries of each row as text, the first as a link where it leads somewhere."""
+    for row, link in zip_longest(rows, links):
+        first, *rest = map(entry_text, row)
+        yield [element("a", first, href=link) if link else first, *rest]
+
+
+def _verdicts(content: Verdicts) -> Html:
+    where = element("a", "The full report", href=f"{quote(content.run, safe='')}/report.html")
+    return join(
+        _intro(content.intro),
+        element("p", where, class_="intro") if content.run else None,
+        tally(content.findings),
+        findings_table(content.findings) if content.findings else None,
+    )
 
 
 def scroll(inside: Html, label: str) -> Html:

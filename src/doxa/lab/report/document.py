@@ -14,12 +14,13 @@ from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
+from doxa.lab.record import Finding
 from doxa.lab.report.blocks import block, facts
 from doxa.lab.report.circumstances import config_table, count_list, provenance
 from doxa.lab.report.conversations import transcripts
-from doxa.lab.report.findings import findings_table, tally
+from doxa.lab.report.findings import findings_table, tally, verdict_filter
 from doxa.lab.report.markup import Html, element, join, visible
-from doxa.lab.report.page import Page
+from doxa.lab.report.page import Page, Verdicts
 from doxa.lab.report.plots import plot
 
 _ARXIV = re.compile(r"arXiv:([0-9]{4}\.[0-9]{4,5}(?:v[0-9]+)?)")
@@ -39,6 +40,7 @@ def render(page: Page) -> str:
     """
     sections = list(_sections(page))
     scripts = [vega_library(), _package_file("page.js")] if page.figures else []
+    scripts += [_package_file("filter.js")] if page.filtered else []
     style = _package_file("style.css")
     links = [element("li", element("a", one.title, href=f"#{one.anchor}")) for one in sections if one.title]
     contents = element("nav", element("ol", *links), aria_label="Contents") if len(links) > 1 else None
@@ -81,8 +83,17 @@ def _header(page: Page) -> Html:
         claim,
         paper,
         facts(page.facts, "facts-line"),
-        tally(page.findings),
+        tally(findings := _all_findings(page)),
+        verdict_filter(findings) if page.filtered else None,
     )
+
+
+def _all_findings(page: Page) -> list[Finding]:
+    """Return the findings of the page and of its blocks."""
+    return [
+        *page.findings,
+        *(finding for one in page.blocks if isinstance(one, Verdicts) for finding in one.findings),
+    ]
 
 
 def _sections(page: Page) -> Iterator[_Section]:

@@ -38,6 +38,18 @@ def tally(findings: Sequence[Finding]) -> Html | None:
     return element("div", *parts, class_="tally")
 
 
+def verdict_filter(findings: Sequence[Finding]) -> Html:
+    """Return the choice of which verdicts are shown: a group of radio buttons, which the page's style obeys."""
+    counts = Counter(finding.verdict for finding in findings)
+    choices: list[Html] = []
+    for name, count in (("all", len(findings)), *((verdict, counts[verdict]) for verdict in _SIGNS)):
+        only = f"only-{name}"
+        box = element("input", type="radio", name="only", id=only, checked=name == "all")
+        choices.append(element("span", box, element("label", f"{name} ({count:,})", for_=only)))
+    keys = element("span", "keys: a, h, f, u, or the arrows", class_="small")
+    return element("fieldset", element("legend", "Show findings"), *choices, keys, class_="filter")
+
+
 def _tally_line(what: str, counts: Counter[str]) -> Html:
     words = {"holds": "hold", "fails": "fail"}
     chips = [
@@ -110,7 +122,8 @@ def _row(finding: Finding, scale: Scale, paper: bool) -> Html:
         cells.append(
             _cell(name, element("span", "paper ", class_="narrow"), shown(finding.paper, _beside(finding)))
         )
-    return element("tr", *cells, role="row", class_="is-control" if finding.control else None)
+    kind = f"is-{finding.verdict}"
+    return element("tr", *cells, role="row", class_=f"{kind} is-control" if finding.control else kind)
 
 
 def _cell(name: str, *children: Html | str | None) -> Html:

@@ -28,17 +28,19 @@ def _words(listed: str) -> frozenset[str]:
 
 
 _TAGS = _words("""
-    a aside article body button caption circle code dd details div dl dt figcaption figure footer g h1
-    h2 h3 header html li line main nav noscript ol p path pre rect section small span strong sub summary
-    sup svg table tbody td text th thead tr ul
+    a aside article body button caption circle code dd details div dl dt fieldset figcaption figure footer g h1
+    h2 h3 header html input label legend li line main nav noscript ol p path pre rect section small span strong
+    sub summary sup svg table tbody td text th thead tr ul
 """)
-_VOID = frozenset({"circle", "line", "path", "rect"})
+_VOID = frozenset({"circle", "input", "line", "path", "rect"})
 _ATTRIBUTES = _words("""
-    aria-hidden aria-label aria-labelledby class colspan cx cy d height href id lang open overflow r rel
-    role rx scope tabindex text-anchor title viewBox width x x1 x2 y y1 y2
+    aria-hidden aria-label aria-labelledby checked class colspan cx cy d for height href id lang name open overflow
+    r rel role rx scope tabindex text-anchor title type viewBox width x x1 x2 y y1 y2
 """)
-# links within the page, and to arXiv
-_LINK = re.compile(r"#[a-z0-9-]+|https://arxiv\.org/abs/[0-9]{4}\.[0-9]{4,5}(v[0-9]+)?")
+# links within the page, to reports of runs beside it, and to arXiv
+_LINK = re.compile(
+    r"#[a-z0-9-]+|[A-Za-z0-9%_~-][A-Za-z0-9%._~-]*/report\.html|https://arxiv\.org/abs/[0-9]{4}\.[0-9]{4,5}(v[0-9]+)?"
+)
 
 # what a reader would not see, or what would reorder what he sees: controls, directions, fillers, tags, lone halves of
 # surrogate pairs. Joiners of emoji and of Indic and Arabic letters (U+200C, U+200D) and U+FE0F stay.
@@ -108,7 +110,7 @@ def _attribute(name: str, value: str | bool | None) -> str:
     if value is True:
         return f" {name}"
     if name == "href" and not _LINK.fullmatch(value):
-        raise InputError(f"href={value!r}: a report links to itself and to arXiv only")
+        raise InputError(f"href={value!r}: a report links to itself, to reports beside it and to arXiv only")
     return f' {name}="{html.escape(visible(value))}"'
 
 

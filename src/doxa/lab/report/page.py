@@ -142,12 +142,40 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A plain table; numbers are set to the right."""
+    """A plain table; numbers are set to the right.
+
+    Attributes:
+        title: heading of the block.
+        columns: column heads.
+        rows: one value per column.
+        intro: a sentence above it.
+        links: where the first entry of each row leads ("#block-2"); none, or one for each row.
+
+    """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Json]]
     intro: str = ""
+    links: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The findings of one of several runs.
+
+    Attributes:
+        title: heading of the block.
+        findings: what the run found.
+        intro: a sentence above them.
+        run: name of the run's folder beside this page; its report is linked. "" links none.
+
+    """
+
+    title: str
+    findings: Sequence[Finding]
+    intro: str = ""
+    run: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,7 +186,7 @@ class Prose:
     text: str
 
 
-Block: TypeAlias = Card | Matrix | Sheet | Prose
+Block: TypeAlias = Card | Matrix | Sheet | Prose | Verdicts
 
 
 @dataclass(frozen=True)
@@ -181,6 +209,7 @@ class Page:
         provenance: versions, code digest, machine, seeds.
         command: the command that makes this page again.
         transcript_limit: most conversations shown; how many are left out is said.
+        filtered: whether a reader can choose to see findings of one verdict only.
 
     """
 
@@ -199,3 +228,4 @@ class Page:
     provenance: Sequence[Fact] = ()
     command: str = ""
     transcript_limit: int = 40
+    filtered: bool = False

@@ -93,7 +93,7 @@ def _document(
     columns = "columns" if beside else "whole"
     panels = f'<nav class="panels" aria-label="Panels of this run">{_list(beside)}</nav>' if beside else ""
     whole = " · ".join(part for part in (title, run, "doxa") if part)
-    said = f'<p class="said">{_text(site.said)}</p>' if site.said else ""
+    said = f'<p class="copied">{_text(site.said)}</p>' if site.said else ""
     held = f'<script type="application/json" id="held">{site.inside}</script>\n' if site.inside else ""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

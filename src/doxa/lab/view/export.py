@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -163,7 +164,7 @@ class _Writing:
             self._write_run(name)
         for page in pages():
             held = self._held(
-                page.exported(self._runs), lambda query, page=page: page.data(self._runs, query)
+                partial(page.exported, self._runs), lambda query, page=page: page.data(self._runs, query)
             )
             self._write(file_of(page), held, "./", partial(page_document, page))
         mark = {"runs": names, "made": self._moment, "left_out": self._made.left_out}
@@ -185,17 +186,26 @@ class _Writing:
         folder = self._root / "run" / self._folders[name]
         folder.mkdir()
         for panel in offered:
-            held = self._held(panel.exported(run), lambda query, panel=panel: panel.data(run, query))
+            held = self._held(partial(panel.exported, run), lambda query, panel=panel: panel.data(run, query))
+            with suppress(DoxaError):
+                held = held._replace(left=f"{panel.left_out(run)} {held.left}".strip())
             if held.left:
                 self._made.left_out.append(f"{name}, {panel.title}: {held.left}")
             path = f"run/{self._folders[name]}/{panel.name}.html"
             self._write(path, held, "../../", partial(panel_document, name, panel, offered))
 
-    def _held(self, queries: Iterable[Mapping[str, str]], read: Callable[[Mapping[str, str]], Json]) -> _Held:
+    def _held(
+        self,
+        queries: Callable[[], Iterable[Mapping[str, str]]],
+        read: Callable[[Mapping[str, str]], Json],
+    ) -> _Held:
         """Return the answers to queries, as many as fit."""
         answers: list[Json] = []
         size = left = 0
-        for query in queries:
+        asked: list[Mapping[str, str]] = [{}]
+        with suppress(DoxaError):  # what is damaged is asked for nevertheless, and says so
+            asked = list(islice(queries(), 10 * MOST_ANSWERS))
+        for query in asked:
             if size > MOST_BYTES or len(answers) >= MOST_ANSWERS:
                 left += 1
                 continue
@@ -218,22 +228,25 @@ class _Writing:
     def _write(self, path: str, held: _Held, up: str, document: Callable[[Site], str]) -> None:
         inside = {"answers": held.answers, "left": held.left, "up": up, "folders": self._folders}
         said = f"A copy of {self._moment}, without a server: it does not change. {held.left}".rstrip()
-        text = document(site_of(up, _inert(inside), said, self._folders, self._static))
+        text = document(site_of(path, up, _inert(inside), said, self._folders, self._static))
         (self._root / path).write_text(text, encoding="utf-8", newline="")
         self._made.pages += 1
 
 
-def site_of(up: str, inside: str, said: str, folders: Mapping[str, str], static: Mapping[str, str]) -> Site:
+def site_of(
+    path: str, up: str, inside: str, said: str, folders: Mapping[str, str], static: Mapping[str, str]
+) -> Site:
     """Return how a page of a copy is put together.
 
     Args:
+        path: the page's file.
         up: the way from the page to the copy's folder, as ``../../``.
         inside: JSON that the page's script reads, which cannot end its own element.
         said: what a reader is told of the copy.
         folders: name of each run to that of its folder.
         static: what the page loads; its nonce hangs on all of it.
     """
-    nonce = nonce_of(up, inside, said, *static.values())
+    nonce = nonce_of(path, inside, said, *static.values())
     policy = (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"

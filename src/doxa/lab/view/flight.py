@@ -21,7 +21,7 @@ MOST_ERRORS = 50
 MOST_BYTES = 100_000
 """Of one traceback; its end is kept, which says what happened."""
 
-STATES = ("preparing", "working", "judging", "failed", "stopped", "interrupted")
+STATES = ("working", "judging", "failed", "stopped", "interrupted")
 
 
 def flight(path: Path, *, busy: bool, now: float | None = None) -> dict[str, Json] | None:
@@ -37,7 +37,7 @@ def flight(path: Path, *, busy: bool, now: float | None = None) -> dict[str, Jso
         return None
     now = time.time() if now is None else now
     state = told.get("state") if told.get("state") in STATES else "working"
-    if not busy and state in ("preparing", "working", "judging"):
+    if not busy and state in ("working", "judging"):
         state = "killed"
     counts = {name: _count(told, name) for name in ("total", "kept", "done", "failed", "stopped")}
     cells = [] if state != "working" else _at_work(path)
@@ -65,7 +65,7 @@ def flight(path: Path, *, busy: bool, now: float | None = None) -> dict[str, Jso
 
 
 def errors(path: Path) -> list[dict[str, str]]:
-    """Return why cells failed that are still not finished: name of the cell and its traceback."""
+    """Return why cells failed that are still not finished, or their judging: its name and the traceback."""
     found: list[dict[str, str]] = []
     folder = path / "errors"
     for file in sorted(folder.glob("[!.]*.txt")):
@@ -80,6 +80,8 @@ def errors(path: Path) -> list[dict[str, str]]:
         except OSError:
             continue
         label, text = first.decode("utf-8", "replace").strip(), whole[-MOST_BYTES:].decode("utf-8", "replace")
+        if label.startswith("Traceback"):  # of the whole run, not of a cell
+            label = file.stem
         found.append({"cell": label, "trace": text.strip() or label})
     return found
 

@@ -160,7 +160,8 @@ def _differences(a: RunData, b: RunData, query: Query) -> Json:
         lines = [one for one in lines if one.key["unit"] == unit]
     lines = _sorted(lines, sort)
     shown = lines[offset : offset + LIMIT]
-    telling = [name for name in LINE[table] if name != "unit" and len({one.key[name] for one in lines}) > 1]
+    varying = [name for name in LINE[table] if name != "unit" and len({one.key[name] for one in lines}) > 1]
+    telling = varying or ["proposition" if table == "beliefs" else "measure"]
     single = [one for one in found.single if _is(one.key, unitless)]
     return {
         "table": table,
@@ -235,9 +236,7 @@ def _is_clear(one: Difference) -> bool:
 
 def _line(one: Difference, telling: Sequence[str]) -> Json:
     ends = one.mean.ends
-    label = " · ".join(str(one.key[name]) for name in telling) or str(
-        one.key[telling[0] if telling else "condition"]
-    )
+    label = " · ".join(str(one.key[name]) for name in telling)
     if "time" in one.key:
         label += f" · {one.key['axis']} {one.key['time']:g}"
         label += f" ({one.key['turn']})" if one.key["turn"] > 1 else ""

@@ -29,6 +29,10 @@ def _plain(_run: RunData) -> Iterable[dict[str, str]]:
     return [{}]
 
 
+def _nothing(_run: RunData) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Panel:
     """One look at a run.
@@ -39,6 +43,7 @@ class Panel:
         data: what its script asks for; raises InputError for a query that makes no sense.
         applies: whether a run has something to show here; it must be quick.
         exported: the queries that a static export keeps, not many.
+        left_out: what a static export says of what it does not keep; "" if it keeps all.
         place: in the list of panels, small ones first.
     """
 
@@ -47,6 +52,7 @@ class Panel:
     data: Callable[[RunData, Query], Json]
     applies: Callable[[RunData], bool] = _always
     exported: Callable[[RunData], Iterable[dict[str, str]]] = _plain
+    left_out: Callable[[RunData], str] = _nothing
     place: int = 50
 
 

@@ -12,6 +12,9 @@ from doxa.lab.view.run_data import RunData
 
 FILTERS = ("condition", "seed", "subject", "proposition", "readout")
 
+EXPORTED = 2000
+"""Rows that a static export keeps."""
+
 MOST = 1000
 """Rows of one page at most."""
 
@@ -60,7 +63,12 @@ def _applies(run: RunData) -> bool:
 
 
 def _exported(run: RunData) -> Iterable[dict[str, str]]:  # noqa: ARG001 - the panel's signature
-    return [{"offset": str(offset), "limit": "100"} for offset in range(0, 2000, 100)]
+    return [{"offset": str(offset), "limit": "100"} for offset in range(0, EXPORTED, 100)]
 
 
-PANEL = Panel("beliefs", "Beliefs", _data, _applies, _exported, place=60)
+def _left_out(run: RunData) -> str:
+    rows = run.count("beliefs")
+    return f"It holds the first {EXPORTED:,} of {rows:,} beliefs." if rows > EXPORTED else ""
+
+
+PANEL = Panel("beliefs", "Beliefs", _data, _applies, _exported, _left_out, place=60)

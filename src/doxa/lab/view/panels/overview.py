@@ -20,9 +20,10 @@ def _data(run: RunData, query: Query) -> Json:
     part = query.get("part", "")
     if part not in ("", "flight"):
         raise InputError(f"part={part!r}: must be flight, or left out")
+    entry = entry_of(run.path)
     now: dict[str, Json] = {
-        "entry": cast(Json, dataclasses.asdict(entry_of(run.path))),
-        "errors": cast(Json, errors(run.path)),
+        "entry": cast(Json, dataclasses.asdict(entry)),
+        "errors": cast(Json, [] if entry.state == "finished" else errors(run.path)),
     }
     if part:
         return now

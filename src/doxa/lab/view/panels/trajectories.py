@@ -152,4 +152,8 @@ def _exported(run: RunData) -> Iterable[dict[str, str]]:
         yield from ({name: value} for value in found[:20] if len(found) > 1 and value)
 
 
-PANEL = Panel("trajectories", "Trajectories", _data, _applies, _exported, place=30)
+def _left_out(_run: RunData) -> str:
+    return "Picks are kept one at a time."
+
+
+PANEL = Panel("trajectories", "Trajectories", _data, _applies, _exported, _left_out, place=30)

@@ -18,6 +18,9 @@ FILTERS = ("condition", "seed", "subject", "finish")
 LIMIT = 200
 """Conversations or messages of one answer at most."""
 
+EXPORTED_TALKS, EXPORTED_TURNS = 50, 500
+"""What a static export keeps: conversations, and messages of each."""
+
 _NAMES = (*FILTERS, "search", "offset", "limit", "talk", "place", "from", "find", "beside", "turn", "picks")
 
 
@@ -68,14 +71,26 @@ def _applies(run: RunData) -> bool:
 
 def _exported(run: RunData) -> Iterable[dict[str, str]]:
     yield {"picks": "1"}
-    yield {"offset": "0", "limit": "50"}
-    listed = cast(list[dict[str, Json]], talks(run, {}, "", 0, 50)["talks"])
+    yield {"offset": "0", "limit": str(EXPORTED_TALKS)}
+    listed = cast(list[dict[str, Json]], talks(run, {}, "", 0, EXPORTED_TALKS)["talks"])
     for one in listed:
         name, many = str(one["id"]), cast(int, one["messages"])
         yield {"talk": name}
         yield from (
-            {"talk": name, "offset": str(start), "limit": "50"} for start in range(0, min(many, 500), 50)
+            {"talk": name, "offset": str(start), "limit": "50"}
+            for start in range(0, min(many, EXPORTED_TURNS), 50)
         )
 
 
-PANEL = Panel("transcripts", "Transcripts", _data, _applies, _exported, place=40)
+def _left_out(run: RunData) -> str:
+    found = talks(run, {}, "", 0, EXPORTED_TALKS)
+    total = cast(int, found["total"])
+    longest = max(
+        (cast(int, one["messages"]) for one in cast(list[dict[str, Json]], found["talks"])), default=0
+    )
+    left = [f"the first {EXPORTED_TALKS} of {total:,} conversations"] if total > EXPORTED_TALKS else []
+    left += [f"the first {EXPORTED_TURNS} messages of each"] if longest > EXPORTED_TURNS else []
+    return f"It holds {' and '.join(left)}." if left else ""
+
+
+PANEL = Panel("transcripts", "Transcripts", _data, _applies, _exported, _left_out, place=40)

@@ -10,7 +10,7 @@ function kept(query) {
 
 function key(query) { return JSON.stringify(kept(query).map(([one, value]) => [one, String(value)]).sort(([a], [b]) => (a < b ? -1 : 1))); }
 
-const answers = new Map(held.answers.map(([query, answer]) => [key(query), answer]));
+const answers = new Map(held.answers.map(([query, answer, error]) => [key(query), { answer, error }]));
 
 /** A query as it stands behind the address of a file; what is empty is left out. */
 export function search(query) {
@@ -22,7 +22,8 @@ export function search(query) {
 export async function load(query = {}) {
   const found = answers.get(key(query));
   if (found === undefined) throw new Error(`This copy does not hold that. ${held.left} Everything is in: doxa view`);
-  return structuredClone(found);
+  if (found.error) throw new Error(found.error);
+  return structuredClone(found.answer);
 }
 
 /** The module that draws this page. */

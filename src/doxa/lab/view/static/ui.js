@@ -101,6 +101,13 @@ export function number(value, digits = 4) {
 /** A whole number with its thousands set apart. */
 export function count(value) { return Number(value).toLocaleString("en-GB"); }
 
+/** A long text with its beginning in sight and the rest folded; a short one as it is. */
+export function fold(raw, most = 40) {
+  const letters = [...String(raw ?? "")];
+  if (letters.length <= most) return letters.join("");
+  return el("details", { class: "fold" }, el("summary", {}, `${letters.slice(0, most).join("")}…`), letters.join(""));
+}
+
 /** A verdict as a sign and a word. */
 export function badge(verdict, words = verdict) {
   const [tone, sign] = { holds: ["good", "✓"], fails: ["bad", "✗"], unresolved: ["open", "?"], finished: ["good", "✓"],

@@ -1,12 +1,14 @@
 // The table of beliefs: pages and filters, both kept in the address.
 
+import { fold } from "../ui.js";
+
 const FILTERS = ["condition", "seed", "subject", "proposition", "readout"];
 const LIMIT = 100;
 
 const COLUMNS = [
   { name: "condition" }, { name: "seed", kind: "number" }, { name: "subject" }, { name: "proposition" }, { name: "axis" },
   { name: "time", kind: "number" }, { name: "readout" }, { name: "credence", kind: "number" },
-  { name: "log_odds", title: "log-odds", kind: "number" }, { name: "n", kind: "number" }, { name: "extra" },
+  { name: "log_odds", title: "log-odds", kind: "number" }, { name: "n", kind: "number" }, { name: "extra", cell: (row) => (row.extra === "{}" ? "" : fold(row.extra)) },
 ];
 
 function chosen(query) {

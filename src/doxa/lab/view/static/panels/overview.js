@@ -57,7 +57,7 @@ function draw(root, ui, data) {
     part(ui, "Conditions", ui.el("ul", { class: "names" }, data.conditions.map((name) => ui.el("li", {}, ui.el("code", {}, name))))),
     part(ui, "Configuration", ui.table([
       { name: "field", title: "Field", cell: ([name]) => ui.el("code", {}, name) },
-      { name: "value", title: "Value", cell: ([, value]) => (typeof value === "string" ? value : JSON.stringify(value)) },
+      { name: "value", title: "Value", cell: ([, value]) => (value === "" ? "–" : typeof value === "string" ? value : JSON.stringify(value)) },
     ], Object.entries(data.config), { name: "Configuration" })),
     part(ui, "Provenance", ui.facts(Object.entries(data.provenance))));
 }

@@ -1,0 +1,58 @@
+"""The board of claims as a page of the report's own making."""
+
+from __future__ import annotations
+
+from doxa.canonical import Json
+from doxa.lab.report import Block, Fact, Page, Sheet, Verdicts
+from doxa.lab.several.board import Board, Entry
+from doxa.lab.several.standing import duration
+
+COLUMNS = ("study", "preset", "claims", "controls", "paper", "cells", "processor", "clock", "state")
+
+
+def board_page(board: Board) -> Page:
+    """Return the page: a table of studies, then the findings of each."""
+    done = [entry for entry in board.entries if entry.finished]
+    places = {entry.study: f"#block-{number}" for number, entry in enumerate(done, 2)}
+    blocks: list[Block] = [
+        Sheet(
+            "Studies",
+            COLUMNS,
+            [row(entry) for entry in board.entries],
+            "Claims and controls: ✓ hold, ✗ fail, ? unresolved. A control holds when the effect is absent.",
+            links=[places.get(entry.study, "") for entry in board.entries],
+        ),
+        *(Verdicts(entry.study, entry.findings, _about(entry), entry.run) for entry in done),
+    ]
+    left = len(board.entries) - len(done)
+    return Page(
+        title="Board of claims",
+        subtitle="doxa · all studies",
+        facts=[
+            Fact("studies", f"{len(done)} finished{f', {left} not' if left else ''}"),
+            Fact("findings", f"{sum(len(entry.findings) for entry in done):,}"),
+            Fact("processor time", duration(sum(entry.processor or 0.0 for entry in done))),
+        ],
+        blocks=blocks,
+        filtered=True,
+    )
+
+
+def row(entry: Entry) -> list[Json]:
+    """Return a study's row under ``COLUMNS``."""
+    return [
+        entry.study,
+        entry.preset,
+        entry.claims.text(),
+        entry.controls.text(),
+        entry.paper,
+        entry.cells,
+        "" if entry.processor is None else duration(entry.processor),
+        "" if entry.seconds is None else duration(entry.seconds),
+        entry.state,
+    ]
+
+
+def _about(entry: Entry) -> str:
+    parts = (entry.paper, f"preset {entry.preset}", f"{entry.cells} cells", entry.command)
+    return " · ".join(part for part in parts if part)
