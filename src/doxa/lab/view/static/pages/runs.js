@@ -67,7 +67,7 @@ export async function show(root, load, ui) {
         name: (run) => ui.el("a", { href: ui.address.panel(run.name, "overview") }, run.name),
         state: (run) => [ui.badge(run.state), run.error ? ui.el("span", { class: "small" }, run.error) : null],
         claims: (run) => ui.verdicts(run.claims),
-        started: (run) => ui.when(run.started),
+        started: (run) => ui.el("span", { class: "ends" }, ui.when(run.started)),
         cells: (run) => (run.flight ? ui.flight(run) : run.done === run.cells ? ui.count(run.cells) : `${ui.count(run.done)} of ${ui.count(run.cells)}`),
       }[column.name],
     }));
