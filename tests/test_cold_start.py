@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "transformers", "scipy", "altair", "aiohttp", "vl_convert", "ray", "sklearn")
+HEAVY = ("torch", "transformers", "scipy", "altair", "aiohttp", "vl_convert", "ray", "sklearn", "duckdb", "starlette")
 
 PROBE = """
 import sys, json

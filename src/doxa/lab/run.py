@@ -225,7 +225,13 @@ def conclude(folder: RunFolder, todo: Plan, *, seconds: float, computed: int) ->
     tables = folder.load(todo.cells)
     findings = todo.study.code.findings(tables, todo.config)
     figures = todo.study.code.figures(tables, todo.config)
-    folder.write_json("findings.json", {"findings": [finding.as_json() for finding in findings]})
+    folder.write_json(
+        "findings.json",
+        {
+            "findings": [finding.as_json() for finding in findings],
+            "figures": [figure.id for figure in figures],
+        },
+    )
     for figure in figures:
         folder.write_json(
             f"figures/{figure.id}.json",

@@ -249,6 +249,18 @@ def test_figures_and_json(run):
         run.figure("../manifest")
 
 
+def test_figures_stand_in_the_studys_order(tmp_path):
+    folder = write_run(tmp_path)
+    for name in ("a", "z"):
+        folder.write_json(f"figures/{name}.json", {"title": name, "caption": "", "spec": {}})
+    run = RunData(folder.path)
+    assert run.figures() == ["a", "credence", "z"]
+    folder.write_json("findings.json", {"findings": [], "figures": ["z", "credence", "gone"]})
+    assert run.figures() == ["z", "credence", "a"]
+    (folder.path / "findings.json").unlink()
+    assert run.figures() == ["a", "credence", "z"]
+
+
 @pytest.mark.parametrize(
     ("table", "offset", "where", "message"),
     [

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from doxa.errors import InputError
-from doxa.lab.view.run_list import HELD, Runs, at_work
+from doxa.lab.view.run_list import HELD, Runs
 from tests.lab.view.sample_runs import write_run
 
 
@@ -27,9 +27,9 @@ def test_states_and_verdicts(tmp_path):
     assert (second.claims, second.controls) == ({"holds": 1, "unresolved": 1}, {"fails": 1})
     assert third.state == "damaged"
     assert "torn-3/manifest.json: damaged" in third.error
-    assert not at_work(stopped.path)
+    assert not stopped.is_at_work()
     with stopped.at_work():
-        assert at_work(stopped.path)
+        assert stopped.is_at_work()
         assert runs.entry("fps-2").state == "at work"
     assert runs.entry("fps-2").state == "stopped"
 

@@ -99,8 +99,14 @@ class RunData:
         return self.json("findings.json")["findings"]
 
     def figures(self) -> list[str]:
-        """Return the ids of the run's figures, in the order of their names; ``figure`` reads one."""
-        return sorted(path.stem for path in (self.path / "figures").glob("[!.]*.json"))
+        """Return the ids of the run's figures in the study's order, then others by name; ``figure`` reads one."""
+        found = sorted(path.stem for path in (self.path / "figures").glob("[!.]*.json"))
+        try:
+            told = cast(list[str], self.json("findings.json").get("figures", []))
+        except StoreError:
+            told = []  # not finished yet, or damaged, as the findings say
+        place = {name: number for number, name in enumerate(told)}
+        return sorted(found, key=lambda name: place.get(name, len(told)))
 
     def figure(self, name: str) -> dict[str, Any]:
         """Return one figure: ``title``, ``caption``, ``spec``.

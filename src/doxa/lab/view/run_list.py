@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import threading
@@ -12,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from doxa.canonical import Json
 from doxa.errors import InputError, StoreError
 from doxa.lab.store import RunFolder, find_run
+from doxa.lab.view.flight import flight
 from doxa.lab.view.run_data import RunData
 
 HELD = 3
@@ -38,6 +39,7 @@ class Entry:
         claims: verdict to how many claims have it.
         controls: the same for controls.
         error: why it is damaged.
+        flight: how far it is, or how its last call ended, where it is not finished and says so.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Entry:
     claims: dict[str, int] = field(default_factory=dict[str, int])
     controls: dict[str, int] = field(default_factory=dict[str, int])
     error: str = ""
+    flight: dict[str, Json] | None = None
 
 
 class Runs:
@@ -171,21 +174,6 @@ def is_utf8(name: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
-def at_work(path: Path) -> bool:
-    """Return whether some process computes cells of this run; nothing is written to find out."""
-    try:
-        handle = os.open(path / "locks" / "run", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
-    return False
-
-
 def entry_of(path: Path) -> Entry:
     """Return what the list shows of the run in a folder; one that cannot be read is ``damaged`` and says why."""
     folder = RunFolder(path)
@@ -196,7 +184,7 @@ def entry_of(path: Path) -> Entry:
         done = sum(key in made for key in keys)
         whole = done == len(keys) and (path / "findings.json").is_file()
         findings = folder.read_json("findings.json")["findings"] if whole else []
-        busy = at_work(path)
+        busy = folder.is_at_work()
         return Entry(
             name=path.name,
             state="at work" if busy else "finished" if whole else "stopped",
@@ -208,6 +196,7 @@ def entry_of(path: Path) -> Entry:
             done=done,
             claims=_verdicts(findings, control=False),
             controls=_verdicts(findings, control=True),
+            flight=None if whole and not busy else flight(path, busy=busy),
         )
     except (StoreError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
         return Entry(path.name, "damaged", error=str(error))

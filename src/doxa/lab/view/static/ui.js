@@ -220,6 +220,70 @@ export function settled(action, wait = 200) {
   return (...values) => { clearTimeout(clock); clock = setTimeout(() => action(...values), wait); };
 }
 
+/**
+ * Ask again and again, as long as the page is looked at, and draw what changed; a copy without a server never does.
+ * An answer that cannot be had changes nothing: the server may be back in a moment.
+ */
+export function follow(load, draw, first = null, every = 2000) {
+  if (copy) return;
+  let last = first === null ? "" : JSON.stringify(first);
+  let asking = false;
+  const look = async () => {
+    if (document.hidden || asking) return;
+    asking = true;
+    try {
+      const answer = await load();
+      const text = JSON.stringify(answer);
+      if (text !== last) { last = text; draw(answer); }
+    } catch { /* asked again in a moment */ } finally { asking = false; }
+  };
+  setInterval(look, every);
+  document.addEventListener("visibilitychange", look);
+}
+
+/** Draw anew without taking the focus from whom it stays with: the link, button or field of the same place. */
+export function redraw(node, ...children) {
+  const here = node.contains(document.activeElement) ? document.activeElement : null;
+  const told = here && (here.getAttribute("href") ?? here.name ?? here.textContent);
+  const same = here && [...node.querySelectorAll(here.tagName)].indexOf(here);
+  fill(node, ...children);
+  if (!here) return;
+  const found = [...node.querySelectorAll(here.tagName)];
+  const next = found.find((one) => told && (one.getAttribute("href") ?? one.name ?? one.textContent) === told) ?? found[same];
+  next?.focus({ preventScroll: true });
+}
+
+/** Seconds as people say them. */
+export function duration(seconds) {
+  const whole = Math.round(Number(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+const ENDS = { failed: "it ended with failures", stopped: "its budget was spent", interrupted: "it was interrupted", killed: "it was killed" };
+
+/** How far a run in flight is, or how it ended: a bar and a few words; with "cells", also what is at work. */
+export function flight(run, { cells = false } = {}) {
+  const told = run.flight;
+  if (!told) return null;
+  const share = told.state === "judging" ? 1 : told.share;
+  const words = [`${count(told.done)} of ${count(told.total)} cells`,
+    told.failed ? `${count(told.failed)} failed` : "", told.state === "judging" ? "judging" : "", ENDS[told.state] ?? "",
+    told.left_s === null ? "" : `about ${duration(told.left_s)} left`];
+  const bar = el("progress", { max: 1, value: share, "aria-label": `Progress of ${run.name}` }, `${Math.round(share * 100)} %`);
+  const line = el("span", { class: "flight" }, bar, " ", el("span", { class: "small" }, words.filter(Boolean).join(", ")));
+  if (!cells) return line;
+  const rows = told.cells.length ? table([
+    { name: "condition", title: "At work" }, { name: "seed", title: "Seed", kind: "number", cell: (cell) => cell.seed },
+    { name: "share", title: "Done", cell: (cell) => (cell.share === null ? "" : [el("progress", { max: 1, value: cell.share, "aria-label": `Progress of ${cell.condition} seed ${cell.seed}` }),
+      ` ${Math.round(cell.share * 100)} %`]) },
+    { name: "note", title: "Says" }, { name: "seconds", title: "For", kind: "number", cell: (cell) => duration(cell.seconds) },
+  ], told.cells, { name: "Cells at work" }) : null;
+  return [el("p", {}, line), told.error ? el("p", { class: "failed" }, told.error) : null, rows,
+    told.more ? el("p", { class: "left-out" }, `${count(told.more)} more cells are at work.`) : null];
+}
+
 // ---- charts
 
 let drawing = null;
@@ -271,6 +335,8 @@ export async function chart(root, spec, { name = "figure", title = "Figure", zoo
     state.view?.finalize();
     const drawn = await embed(place, state.zoomed ? zoomable(shown) : shown, shown, options);
     state.view = drawn.view;
+    // Vega leaves marks without a name; who cannot see them has the title, and the numbers in the table below
+    place.querySelector("svg")?.setAttribute("aria-hidden", "true");
     play(place);
   }
 

@@ -26,19 +26,39 @@ function matches(run, words) {
   return words.every((word) => text.includes(word));
 }
 
+/** Where two picked runs are compared, the older one first; or how many to pick. */
+function compared(ui, picked, runs) {
+  const found = runs.filter((run) => picked.has(run.name)).sort((one, two) => (one.started < two.started ? -1 : 1));
+  if (!found.length) return null;
+  if (found.length !== 2) return ui.el("span", { class: "small" }, found.length === 1 ? "Pick one more run to compare." : "Two runs are compared at a time.");
+  return ui.el("a", { href: ui.address.page("compare", { a: found[0].name, b: found[1].name }) }, `Compare ${found[0].name} with ${found[1].name}`);
+}
+
 export async function show(root, load, ui) {
-  const { folder, runs, unnamed } = await load();
+  const first = await load();
+  let { folder, runs, unnamed } = first;
   const list = ui.el("div", {});
   const search = ui.input("Search", { type: "search", value: ui.query().search ?? "", name: "search",
     placeholder: "study, preset, date, verdict, state",
     oninput: ui.settled((text) => ui.go({ search: text, offset: "" }, { replace: true })) });
-  const odd = unnamed ? `; ${ui.count(unnamed)} more have names that are no UTF-8: rename their folders` : "";
-  root.append(ui.el("p", { class: "intro" }, `${ui.count(runs.length)} ${runs.length === 1 ? "run" : "runs"} in ${folder}${odd}`), ui.fields(search), list);
+  const intro = ui.el("p", { class: "intro" });
+  const chosen = ui.el("p", { class: "chosen" });
+  const picked = new Set();
+  root.append(intro, ui.fields(search), chosen, list);
 
-  await ui.watch(({ search: text = "", sort = "started", order = "down", offset: from = "" }) => {
+  const draw = ({ search: text = "", sort = "started", order = "down", offset: from = "" }) => {
+    const odd = unnamed ? `; ${ui.count(unnamed)} more have names that are no UTF-8: rename their folders` : "";
+    ui.fill(intro, `${ui.count(runs.length)} ${runs.length === 1 ? "run" : "runs"} in ${folder}${odd}`);
+    ui.redraw(chosen, compared(ui, picked, runs));
     const found = sorted(runs.filter((run) => matches(run, text.toLowerCase().split(/\s+/).filter(Boolean))), sort, order === "down");
     const offset = Math.min(Math.max(0, Number.parseInt(from, 10) || 0), Math.max(0, found.length - 1));
     const shown = found.slice(offset, offset + LIMIT);
+    const pick = { name: "pick", title: "Compare",
+      cell: (run) => ui.el("input", { type: "checkbox", name: `pick ${run.name}`, checked: picked.has(run.name), "aria-label": `Compare ${run.name}`,
+        onchange: (event) => {
+          picked[event.target.checked ? "add" : "delete"](run.name);
+          ui.fill(chosen, compared(ui, picked, runs));
+        } }) };
     const columns = COLUMNS.map((column) => ({
       ...column,
       sort: column.name === sort ? (order === "down" ? "descending" : "ascending") : null,
@@ -47,14 +67,16 @@ export async function show(root, load, ui) {
         name: (run) => ui.el("a", { href: ui.address.panel(run.name, "overview") }, run.name),
         state: (run) => [ui.badge(run.state), run.error ? ui.el("span", { class: "small" }, run.error) : null],
         claims: (run) => ui.verdicts(run.claims),
-        started: (run) => ui.when(run.started),
-        cells: (run) => (run.done === run.cells ? ui.count(run.cells) : `${ui.count(run.done)} of ${ui.count(run.cells)}`),
+        started: (run) => ui.el("span", { class: "ends" }, ui.when(run.started)),
+        cells: (run) => (run.flight ? ui.flight(run) : run.done === run.cells ? ui.count(run.cells) : `${ui.count(run.done)} of ${ui.count(run.cells)}`),
       }[column.name],
     }));
     const turn = found.length > LIMIT
       ? ui.pager({ offset, limit: LIMIT, shown: shown.length, total: found.length, onMove: (next) => ui.go({ offset: next || "" }) })
       : null;
-    ui.fill(list, turn, found.length ? ui.table(columns, shown, { name: "Runs", firstRow: offset, rowCount: found.length })
+    ui.redraw(list, turn, found.length ? ui.table(ui.copy || runs.length < 2 ? columns : [...columns, pick], shown, { name: "Runs", firstRow: offset, rowCount: found.length })
       : ui.note(runs.length ? "No run matches." : "There are no runs here yet: doxa run context-drift --preset quick makes one."));
-  });
+  };
+  await ui.watch(draw);
+  ui.follow(load, (data) => { ({ folder, runs, unnamed } = data); draw(ui.query()); }, first);
 }

@@ -17,7 +17,12 @@ function bar(ui, finding) {
 }
 
 export async function show(root, load, ui) {
-  const { findings } = await load();
+  const data = await load();
+  draw(root, ui, data);
+  ui.follow(load, (now) => { root.replaceChildren(); draw(root, ui, now); }, data);
+}
+
+function draw(root, ui, { findings }) {
   if (!findings.length) { root.append(ui.note("No findings yet: they are judged when all cells are finished.")); return; }
   const paper = findings.some((finding) => finding.paper !== null);
   const columns = [

@@ -7,12 +7,38 @@ function tally(ui, label, counted) {
 
 function part(ui, title, ...inside) { return ui.el("section", {}, ui.el("h2", {}, title), inside); }
 
+/** What changes while a run is in flight: its bar and the cells at work. */
+function flying(ui, entry) { return entry.flight ? part(ui, "Progress", ui.flight(entry, { cells: true })) : null; }
+
+/** Why cells failed; those that are not finished since. */
+function failures(ui, errors) {
+  const trace = ({ cell, trace: text }) => ui.el("details", { class: "trace" }, ui.el("summary", {}, cell),
+    ui.el("pre", { tabindex: "0", role: "region", "aria-label": `Traceback of ${cell}` }, text));
+  return errors.length ? part(ui, "Cells that failed", errors.map(trace)) : null;
+}
+
 export async function show(root, load, ui) {
-  const data = await load();
+  let data = await load();
+  draw(root, ui, data);
+  ui.follow(() => load({ part: "flight" }), async (now) => {
+    if (now.entry.state !== data.entry.state || now.entry.done !== data.entry.done) {
+      data = await load();
+      root.replaceChildren();
+      draw(root, ui, data);
+      return;
+    }
+    ui.redraw(root.querySelector(".flying"), flying(ui, now.entry));
+    if (now.errors.length !== data.errors.length) ui.redraw(root.querySelector(".failures"), failures(ui, now.errors));
+    data = { ...data, ...now };
+  });
+}
+
+function draw(root, ui, data) {
   const { entry } = data;
   const paper = /^arXiv:([0-9]{4}\.[0-9]{4,5}(?:v[0-9]+)?)$/.exec(data.paper);
   root.append(
     ui.el("div", { class: "tally" }, ui.el("p", {}, ui.badge(entry.state)), tally(ui, "claims", entry.claims), tally(ui, "controls", entry.controls)),
+    ui.el("div", { class: "flying" }, flying(ui, entry)), ui.el("div", { class: "failures" }, failures(ui, data.errors)),
     ui.facts([
       ["study", entry.study], ["preset", entry.preset],
       ["paper", paper ? ui.el("a", { href: `https://arxiv.org/abs/${paper[1]}`, rel: "noreferrer" }, data.paper) : data.paper || "–"],
