@@ -91,8 +91,8 @@ def lines_picture(
 
 
 def shown(value: object) -> str:
-    """Return a name as it stands in a picture: without unseen characters, of at most 60 letters."""
-    text = visible(str(value))
+    """Return a name as it stands in a picture: without unseen characters, of at most 60 letters, not blank."""
+    text = visible(str(value)).strip() or "(blank)"
     return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from doxa.canonical import Json
 from doxa.errors import InputError, did_you_mean
+from doxa.lab.view.lines_picture import shown
 from doxa.lab.view.panels import Query
 from doxa.lab.view.series import CHOICES
 
@@ -24,14 +25,14 @@ def pick(
         every: words for no choice at all; "" where there is always one.
     """
     pairs: list[list[Json]] = [
-        [option, option] if isinstance(option, str) else [str(option[0]), str(option[1])]
+        [option, shown(option)] if isinstance(option, str) else [str(option[0]), str(option[1])]
         for option in options
     ]
     if every:
         pairs = [pair for pair in pairs if pair[0] != ""]
     more = len(pairs) > CHOICES
-    shown: list[Json] = [*([["", every]] if every else []), *pairs[:CHOICES]]
-    return {"name": name, "label": label, "options": shown, "value": value, "more": more}
+    listed: list[Json] = [*([["", every]] if every else []), *pairs[:CHOICES]]
+    return {"name": name, "label": label, "options": listed, "value": value, "more": more}
 
 
 def checked(query: Query, names: Sequence[str]) -> Query:

@@ -121,7 +121,7 @@ def _pictures(series: Series, source: Source, axis: str, title: str, scale: str)
     for condition in dict.fromkeys(row["condition"] for row in rows):
         own = [{**row, "column": labels[row["middle"]]} for row in rows if row["condition"] == condition]
         name = f"layers-{len(found) + 1}"
-        found.append(_heat(name, shown(condition) or title, own, list(labels.values()), axis, title, ends))
+        found.append(_heat(name, shown(condition), own, list(labels.values()), axis, title, ends))
     return found
 
 

@@ -150,7 +150,7 @@ def _pictures(
             found.append(
                 lines_picture(
                     f"measure-{len(found) + 1}",
-                    shown(facet) or title,
+                    shown(facet) if facet or len(facets) > 1 else title,
                     means,
                     [row for row in series.singles if row["facet"] == facet and row["line"] in held],
                     group="line",
@@ -182,7 +182,11 @@ def _dots(series: Series, facets: Sequence[str], axis: str, title: str) -> list[
                 f"measure-{len(found) + 1}", title, f"At {axis} {series.means[0]['time']:g}.", dots,
                 label="line", value="mean", value_title=title, domain=ends_of(series),
             )  # fmt: skip
-            held = {"title": shown(facet) or title, "name": drawn.id, "spec": dict(drawn.spec)}
+            held = {
+                "title": shown(facet) if facet or len(facets) > 1 else title,
+                "name": drawn.id,
+                "spec": dict(drawn.spec),
+            }
             found.append({**held, "rows": cast(Json, dots)})
     return found
 

@@ -46,7 +46,7 @@ def _data(run: RunData, query: Query) -> Json:
             pick("apart", "Pictures by", [*FACETS, "nothing"], apart),
             pick("scale", "Scale", list(SCALES.items()), scale),
         ],
-        "pictures": cast(Json, _pictures(series, facets, readouts, axis, scale)),
+        "pictures": cast(Json, _pictures(series, facets, readouts, axis, scale, apart)),
         "about": cast(Json, about(series, _averaged_over(run, apart, picks), left, apart)),
     }
 
@@ -80,14 +80,14 @@ def _averaged_over(run: RunData, apart: str, picks: dict[str, str]) -> list[str]
 
 
 def _pictures(
-    series: Series, facets: list[str], readouts: list[str], axis: str, scale: str
+    series: Series, facets: list[str], readouts: list[str], axis: str, scale: str, apart: str
 ) -> list[dict[str, Json]]:
     times = [row["time"] for row in series.means]
     across = (min(times), max(times)) if times else None
     return [
         lines_picture(
             f"trajectories-{number + 1}",
-            shown(facet) or "All beliefs",
+            shown(facet) if apart != "nothing" else "All beliefs",
             [row for row in series.means if row["facet"] == facet],
             [row for row in series.singles if row["facet"] == facet],
             group="readout",

@@ -180,7 +180,7 @@ function title(ui, head, query) {
   const back = Object.fromEntries(["condition", "seed", "subject", "finish", "search", "offset"].map((name) => [name, query[name] ?? ""]));
   return ui.el("div", { class: "talk-head" },
     ui.el("p", {}, ui.el("a", { href: ui.address.panel(ui.run, "transcripts", back) }, "All conversations")),
-    ui.el("h2", {}, head.name || "(no name)"),
+    ui.el("h2", {}, head.name.trim() ? head.name : "(no name)"),
     ui.facts([["condition", head.condition], ["seed", ui.number(head.seed)], ["messages", ui.count(head.messages)],
       ["letters", ui.count(head.letters ?? 0)], ["tokens", ui.count(head.tokens ?? 0)], ["roles", head.roles.join(", ")], ["cell", ui.el("code", {}, head.cell)]], "facts-line"));
 }

@@ -4,18 +4,21 @@ import { conversation } from "../talk.js";
 const LIMIT = 50;
 const FILTERS = ["condition", "seed", "subject", "finish"];
 
+// a long name is cut by its look alone, so that it can still be read and copied whole
+function clamp(ui, names) { return ui.el("span", { class: "clamp" }, names.filter(Boolean).join(", ")); }
+
 function columns(ui, query) {
   const searched = Boolean(query.search);
   return [
     { name: "name", title: "Conversation", cell: (row) => [
-      ui.el("a", { href: ui.address.panel(ui.run, "transcripts", { ...query, talk: row.id }) }, row.name || "(no name)"),
+      ui.el("a", { class: "clamp", href: ui.address.panel(ui.run, "transcripts", { ...query, talk: row.id }) }, row.name.trim() ? row.name : "(no name)"),
       ui.el("span", { class: "opening" }, row.opening)] },
-    { name: "condition", title: "Condition" }, { name: "seed", title: "Seed", kind: "number" },
-    { name: "subjects", title: "Subject", cell: (row) => row.subjects.filter(Boolean).join(", ") },
+    { name: "condition", title: "Condition", cell: (row) => clamp(ui, [row.condition]) }, { name: "seed", title: "Seed", kind: "number" },
+    { name: "subjects", title: "Subject", cell: (row) => clamp(ui, row.subjects) },
     { name: "messages", title: "Messages", kind: "number" },
     ...(searched ? [{ name: "found", title: "Found in", kind: "number" }] : []),
     { name: "letters", title: "Letters", kind: "number" }, { name: "tokens", title: "Tokens", kind: "number" },
-    { name: "finishes", title: "Finish", cell: (row) => row.finishes.filter(Boolean).join(", ") },
+    { name: "finishes", title: "Finish", cell: (row) => clamp(ui, row.finishes) },
   ];
 }
 
