@@ -14,7 +14,7 @@ import threading
 import typing
 from collections.abc import Callable, Iterator
 from functools import wraps
-from types import CodeType, SimpleNamespace
+from types import CodeType, FunctionType, SimpleNamespace
 from typing import Any, ForwardRef
 
 import jaxtyping
@@ -129,11 +129,22 @@ def _hint(told: Any, names: dict[str, Any]) -> Any:
     if not isinstance(told, str):
         return told
     try:
-        return typing.get_type_hints(
+        hint = typing.get_type_hints(
             SimpleNamespace(__annotations__={"hint": told}), names, include_extras=True
         )["hint"]
+        return Any if any(_stands_in(part) for part in _parts(hint)) else hint
     except Exception:  # noqa: BLE001 - a name may be there for a type checker alone, and its use may raise anything
         return Any
+
+
+def _stands_in(part: Any) -> bool:
+    """Return whether a name holds what a test put there for a while, so that later calls may not be held against it."""
+    own = getattr(part, "__module__", None) or ""
+    return (
+        isinstance(part, FunctionType)
+        or own.partition(".")[0] in ("tests", "unittest")
+        or own.startswith("test_")
+    )
 
 
 def _parts(hint: Any) -> Iterator[Any]:
