@@ -5,7 +5,14 @@ Public names load when first used, so that ``import doxa`` stays cheap.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
+
+if sys.version_info < (3, 11):  # noqa: UP036 - a source tree on the path asks no installer
+    sys.exit(
+        f"doxa needs Python 3.11 or later, and this is {sys.version.split()[0]} ({sys.executable}); "
+        "make an environment with a later one: python3.11 -m venv .venv"
+    )
 
 from doxa.lazy import loader
 

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from doxa.commands import audit, benchmarks, data, organisms, runs, studies, view
-from doxa.errors import DoxaError, InputError
+from doxa.errors import DoxaError, InputError, MissingExtraError
 from doxa.lab.terminal import tell, tell_traceback, tell_warning
 from doxa.secret import guard_output
 
@@ -60,7 +60,7 @@ def main() -> None:
     warnings.showwarning, sys.excepthook = tell_warning, tell_traceback
     try:
         app(standalone_mode=False)
-    except InputError as error:
+    except (InputError, MissingExtraError) as error:
         _end(error, 2)
     except DoxaError as error:
         _end(error, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import functools
+import importlib.util
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from doxa.canonical import Json
-from doxa.errors import BudgetError, DoxaError, InputError, did_you_mean
+from doxa.errors import BudgetError, DoxaError, InputError, MissingExtraError, did_you_mean
 from doxa.lab.context import Context, Progress, threads
 from doxa.lab.declaration import Cell, find_study
 from doxa.lab.live import cell_at_work
@@ -134,8 +135,7 @@ def run_tasks(
         MissingExtraError: ``ray`` is asked for and not installed.
     """
     kind, address = check_executor(executor)
-    if workers is not None and workers < 1:
-        raise InputError(f"workers={workers}: must be >= 1")
+    check_workers(workers)
     if kind == "inline" or not tasks:
         yield from _inline(tasks, progress)
     elif kind == "processes":
@@ -162,17 +162,25 @@ def check_executor(executor: str) -> tuple[str, str]:
 
 
 def check_cluster(executor: str, cells: Iterable[Cell]) -> None:
-    """Connect to the cluster of an executor, where it names one, and look whether it can compute some cells.
+    """Look whether an executor is here and, where it names a cluster, whether that can compute some cells.
 
     Raises:
         InputError: it does not answer, holds another Python or doxa, or has too few cores.
         MissingExtraError: Ray is not installed.
     """
     kind, address = check_executor(executor)
+    if kind == "ray" and importlib.util.find_spec("ray") is None:
+        raise MissingExtraError("the executor 'ray'", "ray")
     if kind == "ray" and address:
         from doxa.lab.cluster.connection import connect
 
         connect(address, cores=max((cell.threads for cell in cells), default=1), at_once=0)
+
+
+def check_workers(workers: int | None) -> None:
+    """Raise InputError if a number of cells at once is given that is none."""
+    if workers is not None and workers < 1:
+        raise InputError(f"workers={workers}: must be >= 1")
 
 
 def default_workers(tasks: Sequence[Task]) -> int:

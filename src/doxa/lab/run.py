@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
@@ -16,7 +16,7 @@ from doxa.canonical import Json, digest
 from doxa.errors import BudgetError, DoxaError, InputError, StoreError
 from doxa.lab.asking import add_spending, expect, expectation_text, ledger_file, spent_on
 from doxa.lab.declaration import Cell, Study, code_files, find_study
-from doxa.lab.executors import Outcome, Task, check_cluster, run_tasks
+from doxa.lab.executors import Outcome, Task, check_cluster, check_workers, run_tasks
 from doxa.lab.figures import Figure
 from doxa.lab.files import sha256, write_atomic
 from doxa.lab.live import LiveMeter
@@ -167,6 +167,7 @@ def run_study(
     """
     started = time.monotonic()
     todo = plan(reference, preset=preset, overrides=overrides)
+    check_workers(workers)
     folder = RunFolder(Path(out) / todo.name)
     if fresh or not all(folder.has(key) for key in todo.cells):
         check_cluster(executor, todo.cells.values())
@@ -191,6 +192,8 @@ def _finish(
     missing = _missing(folder, todo, adopt=not fresh)
     for address, expected in expect(todo, missing, folder.path.parent, hosted_only=True).items():
         meter.note(expectation_text(address, expected))
+    for text in _remarks(todo.cells[key] for key in missing):
+        meter.note(text)
     outcomes: list[Outcome] = []
     with (
         ledger_file(folder.path) as ledger,
@@ -369,6 +372,16 @@ def _missing(folder: RunFolder, todo: Plan, *, adopt: bool) -> list[str]:
         if not (adopt and any(sister.has(key) and folder.adopt(key, sister) for sister in sisters)):
             missing.append(key)
     return missing
+
+
+def _remarks(cells: Iterable[Cell]) -> list[str]:
+    """Return what the user should be told of the subjects that some cells will ask."""
+    addresses = dict.fromkeys(address for cell in cells for address in cell.subjects)
+    if not addresses:
+        return []
+    from doxa.subjects.addresses import remarks
+
+    return [text for address in addresses for text in remarks(address)]
 
 
 def _whole(folder: RunFolder, key: str) -> bool:
