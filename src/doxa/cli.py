@@ -18,7 +18,6 @@ app = typer.Typer(
     name="doxa",
     help="A laboratory for belief dynamics: measure, simulate and steer how beliefs move.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from doxa.commands import completion
 from doxa.commands.options import (
     AsJson,
     Out,
@@ -16,7 +17,13 @@ from doxa.errors import InputError
 
 
 def show(
-    run: Annotated[str, typer.Argument(help="A run's folder, name, or the start of its name.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="A run's folder, name, or the start of its name.",
+            autocompletion=completion.runs,
+        ),
+    ],
     *,
     call: Annotated[
         str | None,
@@ -56,7 +63,13 @@ def import_log(
 
 
 def export_inspect(
-    run: Annotated[str, typer.Argument(help="A run's folder, name, or the start of its name.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="A run's folder, name, or the start of its name.",
+            autocompletion=completion.runs,
+        ),
+    ],
     *,
     out: Annotated[Path, typer.Option("--out", help="Log to write, .eval or .json.")],
     runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")] = Path("runs"),
