@@ -47,7 +47,9 @@ def settings(ctx: Any, incomplete: str) -> list[Offer]:
     """Offer ``name=`` of each setting of the studies that are named before."""
     from doxa.lab.listing import listed_settings
 
-    named = [SCENARIOS.get(word, word) for word in ctx.args]  # where an option waits for its value, words stay there
+    named = [
+        SCENARIOS.get(word, word) for word in ctx.args
+    ]  # where an option waits for its value, words stay there
     found = {name: doc for slug in named for name, doc in listed_settings(slug).items()}
     return _matching(((f"{name}=", doc) for name, doc in found.items()), incomplete)
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
-
-import polars as pl
 
 from doxa.canonical import Json, digest
 from doxa.errors import BudgetError, DoxaError, InputError, StoreError
@@ -20,10 +17,11 @@ from doxa.lab.executors import Outcome, Task, check_cluster, check_workers, run_
 from doxa.lab.figures import Figure
 from doxa.lab.files import sha256, write_atomic
 from doxa.lab.live import LiveMeter
+from doxa.lab.loaded import compare, load  # noqa: F401 - whoever runs also reads  # pyright: ignore[reportUnusedImport]
 from doxa.lab.progress import Meter, SilentMeter
 from doxa.lab.provenance import machine, shell_command, versions
 from doxa.lab.record import Finding, Tables
-from doxa.lab.store import RunFolder, find_run
+from doxa.lab.store import RunFolder
 from doxa.secret import scrub
 
 if TYPE_CHECKING:
@@ -252,49 +250,6 @@ def conclude(folder: RunFolder, todo: Plan, *, seconds: float, computed: int) ->
         config=todo.config,
         spending=spent_on(manifest),
     )
-
-
-def load(reference: str | os.PathLike[str], out: Path | str = "runs") -> Tables:
-    """Return the tables of a finished run, with the columns ``run`` and ``study`` in front.
-
-    Raises:
-        InputError: there is no such run.
-        StoreError: a file is damaged, or the run is not finished.
-    """
-    folder = find_run(reference, Path(out))
-    tables = folder.load(folder.finished_cells())
-    study = folder.read_json("manifest.json")["study"]
-    head = [pl.lit(folder.path.name).alias("run"), pl.lit(study).alias("study")]
-    return Tables(*(frame.select(*head, pl.all()) for frame in tables))
-
-
-def compare(run_a: str | os.PathLike[str], run_b: str | os.PathLike[str], out: Path | str = "runs") -> Tables:
-    """Pair the rows of two runs: every key column once, each value with suffix ``_a`` and ``_b``.
-
-    Rows are paired on condition, seed, subject, proposition or measure, axis, time and readout; a row that only
-    one run has stays, with nulls on the other side.
-    """
-    keys = {
-        "beliefs": ["condition", "seed", "subject", "proposition", "axis", "time", "readout"],
-        "measures": ["condition", "seed", "subject", "axis", "time", "measure", "unit"],
-        "transcripts": ["condition", "seed", "subject", "conversation", "turn", "role"],
-    }
-    paired: list[pl.DataFrame] = []
-    for name, a, b in zip(Tables._fields, load(run_a, out), load(run_b, out), strict=True):
-        on = keys[name]
-        sides = [
-            frame.with_columns(_turn=pl.int_range(pl.len()).over(on)).rename(
-                {column: f"{column}_{side}" for column in frame.columns if column not in on}
-            )
-            for side, frame in (("a", a), ("b", b))
-        ]
-        paired.append(
-            sides[0]
-            .join(sides[1], on=[*on, "_turn"], how="full", coalesce=True, nulls_equal=True)
-            .sort([*on, "_turn"])
-            .drop("_turn")
-        )
-    return Tables(*paired)
 
 
 def cell_key(study: Study, config: Any, cell: Cell, code: str) -> str:
