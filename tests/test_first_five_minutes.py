@@ -8,6 +8,7 @@ import importlib.util
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import threading
 import tomllib
@@ -205,6 +206,47 @@ def test_6_a_full_disk_keeps_what_is_finished_and_says_how_to_go_on(capsys, away
     status, _, err = doxa(capsys, "run", study)
     assert status == 0
     assert "2 kept from before" in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_6_output_into_a_full_disk_is_told_without_a_traceback():
+    with Path("/dev/full").open("w") as full:
+        listed = [sys.executable, "-m", "doxa", "list"]
+        shown = subprocess.run(listed, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert shown.returncode == 1
+    assert shown.stderr.startswith("doxa: cannot be written (No space left on device); free space")
+    assert shown.stderr.count("\n") == 1
+
+
+def test_output_into_a_pipe_that_nobody_reads_ends_quietly():
+    reading, writing = os.pipe()
+    os.close(reading)
+    listed = [sys.executable, "-m", "doxa", "list"]
+    shown = subprocess.run(listed, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert shown.stderr == ""
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
+def test_10_a_narrow_terminal_shows_names_whole(monkeypatch, width):
+    import io
+
+    from doxa.lab.terminal import print_table
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys, "stdout", shown := Terminal())
+    print_table(
+        ("study", "paper", "claim"), [("trust-consistency", "arXiv:2507.02197", "what a model says " * 4)]
+    )
+    text = shown.getvalue()
+    assert "trust-consistency" in text
+    assert "…" not in text
+    assert "\x1b[3" not in text
 
 
 def test_7_a_port_that_is_taken_is_named_with_a_free_way_out(capsys, away):
