@@ -36,7 +36,9 @@ def listed_settings(reference: str) -> dict[str, str]:
         return _settings(Path(reference))
     for module, name in _modules().items():
         path = _source(module)
-        if path is not None and (name == reference or any(one.slug == reference for one in _declared(path))):
+        if path is not None and (
+            (reference and name == reference) or any(one.slug == reference for one in _declared(path))
+        ):
             return _settings(path)
     return {}
 
