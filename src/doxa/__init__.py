@@ -5,7 +5,14 @@ Public names load when first used, so that ``import doxa`` stays cheap.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
+
+if sys.version_info < (3, 11):  # noqa: UP036 - a source tree on the path asks no installer
+    sys.exit(
+        f"doxa needs Python 3.11 or later, and this is {sys.version.split()[0]} ({sys.executable}); "
+        "make an environment with a later one: python3.11 -m venv .venv"
+    )
 
 from doxa.lazy import loader
 
@@ -13,9 +20,9 @@ if TYPE_CHECKING:
     from doxa.audit.audit import belief_card
     from doxa.errors import CapabilityError, DoxaError, InputError, StoreError, SubjectError
     from doxa.lab.declaration import Cell, setting, study
+    from doxa.lab.loaded import compare, load
     from doxa.lab.queries import beliefs_as_of, trajectory
     from doxa.lab.record import Finding, Tables, judge
-    from doxa.lab.run import compare, load
     from doxa.lab.run import run_study as run
     from doxa.subjects.addresses import open_subject as subject
 
@@ -56,9 +63,9 @@ __getattr__ = loader(
         "Tables": "lab.record",
         "belief_card": "audit.audit",
         "beliefs_as_of": "lab.queries",
-        "compare": "lab.run",
+        "compare": "lab.loaded",
         "judge": "lab.record",
-        "load": "lab.run",
+        "load": "lab.loaded",
         "run": "lab.run:run_study",
         "setting": "lab.declaration",
         "study": "lab.declaration",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
+import os
 import sys
 import warnings
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
 from doxa.commands import audit, benchmarks, data, organisms, runs, studies, view
-from doxa.errors import DoxaError, InputError
+from doxa.errors import DoxaError, InputError, MissingExtraError
 from doxa.lab.terminal import tell, tell_traceback, tell_warning
 from doxa.secret import guard_output
 
@@ -18,10 +21,11 @@ app = typer.Typer(
     name="doxa",
     help="A laboratory for belief dynamics: measure, simulate and steer how beliefs move.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says of a disk, a quota or a file that takes no more."""
 GROUPS = {
     "": {
         "list": studies.list_studies,
@@ -60,7 +64,7 @@ def main() -> None:
     warnings.showwarning, sys.excepthook = tell_warning, tell_traceback
     try:
         app(standalone_mode=False)
-    except InputError as error:
+    except (InputError, MissingExtraError) as error:
         _end(error, 2)
     except DoxaError as error:
         _end(error, 1)
@@ -69,6 +73,8 @@ def main() -> None:
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            _full(error)
         if not hasattr(error, "exit_code"):
             raise
         wrong: Any = error
@@ -77,7 +83,19 @@ def main() -> None:
         sys.exit(wrong.exit_code)
 
 
-def _end(error: object, status: int) -> None:
+def _full(error: OSError) -> NoReturn:
+    """End because a disk is full; what stdout still holds is given up where that is the one."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    place = f"{error.filename}: " if error.filename else ""
+    todo = "free space, then run the same command again: finished cells are kept"
+    _end(f"{place}cannot be written ({error.strerror}); {todo}", 1)
+
+
+def _end(error: object, status: int) -> NoReturn:
     from doxa.secret import scrub
 
     tell(scrub(f"doxa: {error}"))

@@ -42,12 +42,16 @@ class SubjectError(DoxaError):
     """A subject failed for good: its weights cannot be loaded or its endpoint cannot be reached."""
 
 
+class NoSubjectError(InputError, SubjectError):
+    """An address names nothing that could answer: no folder, no model in it, or a damaged one (exit status 2)."""
+
+
 class BudgetError(DoxaError):
     """The calls or tokens that may be spent are spent; what was answered is kept (exit status 1)."""
 
 
 class MissingExtraError(DoxaError, ImportError):
-    """An optional dependency is needed and not installed."""
+    """An optional dependency is needed and not installed (exit status 2: nothing was started without it)."""
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs the extra '{extra}': python -m pip install 'doxa[{extra}]'")

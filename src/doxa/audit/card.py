@@ -159,6 +159,10 @@ class BeliefCard(_Strict):
         """The defects found, each once, in the order of the protocols."""
         return list(dict.fromkeys(item.defect for item in self.protocols if item.defect is not None))
 
+    def __str__(self) -> str:
+        """Return the card as people read it."""
+        return card_text(self, f"seed {self.seed}")
+
 
 def protocol_card(item: Judged) -> ProtocolCard:
     """Return one protocol's part of a card."""

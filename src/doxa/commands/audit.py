@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from doxa.commands import completion
 from doxa.commands.expecting import print_expected, refuse_prompts
 from doxa.commands.options import (
     Affect,
@@ -39,7 +40,11 @@ _OF_SERIES = ("facts", "form", "band", "seed")
 def audit(
     named: Annotated[
         str | None,
-        typer.Argument(metavar="SUBJECT", help="Address of the subject; without one, organism:leaning."),
+        typer.Argument(
+            metavar="SUBJECT",
+            help="Address of the subject; without one, organism:leaning.",
+            autocompletion=completion.subjects,
+        ),
     ] = None,
     *,
     servers: SubjectAddress = None,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from doxa.commands import completion
 from doxa.commands.options import (
     AsJson,
 )
@@ -13,7 +14,13 @@ from doxa.commands.printing import table
 
 
 def bench(
-    name: Annotated[str | None, typer.Argument(help="Which benchmark; without one, they are listed.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Which benchmark; without one, they are listed.",
+            autocompletion=completion.benchmarks,
+        ),
+    ] = None,
     *,
     bar: Annotated[
         int | None, typer.Option("--bar", help="Number of the reliability bar (bench hard).")

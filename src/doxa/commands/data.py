@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
+from doxa.commands import completion
 from doxa.commands.options import (
     AsJson,
 )
 from doxa.commands.printing import print_json, say, table
 from doxa.errors import DoxaError
+
+Name = Annotated[str, typer.Argument(help="Which data set.", autocompletion=completion.data_sets)]
 
 
 def data_list(*, as_json: AsJson = False) -> None:
@@ -21,7 +28,7 @@ def data_list(*, as_json: AsJson = False) -> None:
     table(head, [(r.data.slug, r.data.title, r.data.licence, r.folder if r.good else "no") for r in reports])
 
 
-def data_get(name: str, *, as_json: AsJson = False) -> None:
+def data_get(name: Name, *, as_json: AsJson = False) -> None:
     """Fetch a data set from its source at a pinned commit and check every file; what is here is kept."""
     from doxa.lab.data import get
     from doxa.lab.terminal import step_progress
@@ -34,7 +41,7 @@ def data_get(name: str, *, as_json: AsJson = False) -> None:
         say(f"{name}: {len(report.files)} files in {report.folder}")
 
 
-def data_check(name: str, *, as_json: AsJson = False) -> None:
+def data_check(name: Name, *, as_json: AsJson = False) -> None:
     """Compare the files of a data set with their published digests."""
     from doxa.lab.data import check
 

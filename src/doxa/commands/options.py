@@ -7,25 +7,49 @@ from typing import Annotated, Any
 
 import typer
 
+from doxa.commands import completion
 from doxa.errors import InputError
 
 Out = Annotated[Path, typer.Option("--out", help="Folder that holds the runs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Preset = Annotated[str, typer.Option("--preset", help="quick, embedded or paper.")]
+Preset = Annotated[
+    str,
+    typer.Option(
+        "--preset",
+        help="quick, embedded or paper.",
+        autocompletion=completion.presets,
+    ),
+]
 Set = Annotated[
-    list[str] | None, typer.Option("--set", help="key=value, checked against the config; repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="key=value, checked against the config; repeatable.",
+        autocompletion=completion.settings,
+    ),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the first replicate.")]
 Seeds = Annotated[int | None, typer.Option("--seeds", help="How many replicates.")]
 SubjectAddress = Annotated[
     list[str] | None,
-    typer.Option("--subject", help="Address of the subject to ask; repeated: servers of one model."),
+    typer.Option(
+        "--subject",
+        help="Address of the subject to ask; repeated: servers of one model.",
+        autocompletion=completion.subjects,
+    ),
 ]
 Affect = Annotated[
     str | None,
     typer.Option("--affect", help="Mood around the subject: second-order?mu=0.9, first-order?alpha=0.5, ..."),
 ]
-Executor = Annotated[str, typer.Option("--executor", help="inline, processes or ray.")]
+Executor = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        help="inline, processes or ray.",
+        autocompletion=completion.executors,
+    ),
+]
 RayAddress = Annotated[
     str | None,
     typer.Option(

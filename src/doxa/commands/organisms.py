@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from doxa.commands import completion
 from doxa.commands.options import (
     AsJson,
     Fresh,
@@ -30,7 +31,7 @@ def organism_list(*, as_json: AsJson = False) -> None:
 
 
 def organism_train(
-    name: str,
+    name: Annotated[str, typer.Argument(help="Which one.", autocompletion=completion.organisms)],
     *,
     seed: Seed = None,
     out: Annotated[Path, typer.Option("--out", help="Folder the organism is written to.")] = Path(

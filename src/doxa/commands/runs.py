@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from doxa.commands import completion
 from doxa.commands.options import (
     AsJson,
     Out,
@@ -19,7 +20,8 @@ def show(
     run: Annotated[
         str | None,
         typer.Argument(
-            help="A run's folder, name, or the start of its name; a folder of runs for its board."
+            help="A run's folder, name, or the start of its name; a folder of runs for its board.",
+            autocompletion=completion.runs,
         ),
     ] = None,
     *,
@@ -75,7 +77,13 @@ def import_log(
 
 
 def export_inspect(
-    run: Annotated[str, typer.Argument(help="A run's folder, name, or the start of its name.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="A run's folder, name, or the start of its name.",
+            autocompletion=completion.runs,
+        ),
+    ],
     *,
     out: Annotated[Path, typer.Option("--out", help="Log to write, .eval or .json.")],
     runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")] = Path("runs"),

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from doxa.commands import completion
 from doxa.commands.expecting import print_expected, print_work, refuse_prompts
 from doxa.commands.options import (
     Affect,
@@ -48,7 +49,11 @@ def list_studies(*, as_json: AsJson = False) -> None:
 
 def run(
     slugs: Annotated[
-        list[str] | None, typer.Argument(help="Studies to run: slugs or paths of Python files.")
+        list[str] | None,
+        typer.Argument(
+            help="Studies to run: slugs or paths of Python files.",
+            autocompletion=completion.study_slugs,
+        ),
     ] = None,
     *,
     everything: Annotated[
@@ -100,7 +105,11 @@ def run(
 
 def simulate(
     scenario: Annotated[
-        str, typer.Argument(help="opinion, epidemic, fps, herd, or a Python file of your own.")
+        str,
+        typer.Argument(
+            help="opinion, epidemic, fps, herd, or a Python file of your own.",
+            autocompletion=completion.scenarios,
+        ),
     ],
     *,
     agents: Annotated[int | None, typer.Option("--agents", help="Size of the population.")] = None,

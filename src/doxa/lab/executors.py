@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import time
 import traceback
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from doxa.canonical import Json
-from doxa.errors import BudgetError, DoxaError, InputError, MissingDataError, did_you_mean
+from doxa.errors import BudgetError, DoxaError, InputError, MissingDataError, MissingExtraError, did_you_mean
 from doxa.lab.context import Context, Progress, threads
 from doxa.lab.declaration import Cell, find_study
 from doxa.lab.live import cell_at_work
@@ -158,8 +159,7 @@ def run_tasks(
         MissingExtraError: ``ray`` is asked for and not installed.
     """
     kind, address = check_executor(executor)
-    if workers is not None and workers < 1:
-        raise InputError(f"workers={workers}: must be >= 1")
+    check_workers(workers)
     if kind == "inline" or not tasks:
         yield from _inline(tasks, progress, begun)
     elif kind == "processes":
@@ -196,11 +196,18 @@ def check_cluster(executor: str, cells: Sequence[Cell]) -> None:
     kind, address = check_executor(executor)
     if kind != "ray" or not cells:
         return
-    from doxa.lab.cluster.connection import connect, ray_library
-
-    ray_library()
+    if importlib.util.find_spec("ray") is None:
+        raise MissingExtraError("the executor 'ray'", "ray")
     if address:
+        from doxa.lab.cluster.connection import connect
+
         connect(address, cores=max(cell.threads for cell in cells), at_once=0)
+
+
+def check_workers(workers: int | None) -> None:
+    """Raise InputError if a number of cells at once is given that is none."""
+    if workers is not None and workers < 1:
+        raise InputError(f"workers={workers}: must be >= 1")
 
 
 def available_cores() -> int:

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
-
-import polars as pl
 
 from doxa.canonical import Json, digest
 from doxa.errors import BudgetError, DoxaError, InputError, StoreError
 from doxa.lab.asking import add_spending, expect, expectation_text, ledger_file, spent_on
 from doxa.lab.declaration import Cell, Study, code_files, find_study
-from doxa.lab.executors import Outcome, Task, check_cluster, run_tasks
+from doxa.lab.executors import Outcome, Task, check_cluster, check_workers, run_tasks
 from doxa.lab.figures import Figure
 from doxa.lab.files import sha256, write_atomic
 from doxa.lab.live import LiveRun
+from doxa.lab.loaded import compare, load  # noqa: F401 - whoever runs also reads  # pyright: ignore[reportUnusedImport]
 from doxa.lab.progress import Meter, SilentMeter
 from doxa.lab.provenance import machine, shell_command, versions
 from doxa.lab.record import Finding, Tables
-from doxa.lab.store import RunFolder, find_run
+from doxa.lab.store import RunFolder
 from doxa.secret import scrub
 
 if TYPE_CHECKING:
@@ -167,6 +165,7 @@ def run_study(
     """
     started = time.monotonic()
     todo = plan(reference, preset=preset, overrides=overrides)
+    check_workers(workers)
     check_cluster(executor, unfinished(todo, Path(out), fresh=fresh))
     folder = run_folder(todo, Path(out), fresh=fresh)
     with folder.at_work():
@@ -275,6 +274,8 @@ def _finish(
     work = begin(folder, todo, fresh=fresh)
     for address, expected in expect(todo, work.missing, folder.path.parent, hosted_only=True).items():
         meter.note(expectation_text(address, expected))
+    for text in _remarks(todo.cells[key] for key in work.missing):
+        meter.note(text)
     with work.live:
         with (
             ledger_file(folder.path) as ledger,
@@ -323,49 +324,6 @@ def conclude(folder: RunFolder, todo: Plan, *, seconds: float, computed: int) ->
         config=todo.config,
         spending=spent_on(manifest),
     )
-
-
-def load(reference: str | os.PathLike[str], out: Path | str = "runs") -> Tables:
-    """Return the tables of a finished run, with the columns ``run`` and ``study`` in front.
-
-    Raises:
-        InputError: there is no such run.
-        StoreError: a file is damaged, or the run is not finished.
-    """
-    folder = find_run(reference, Path(out))
-    tables = folder.load(folder.finished_cells())
-    study = folder.read_json("manifest.json")["study"]
-    head = [pl.lit(folder.path.name).alias("run"), pl.lit(study).alias("study")]
-    return Tables(*(frame.select(*head, pl.all()) for frame in tables))
-
-
-def compare(run_a: str | os.PathLike[str], run_b: str | os.PathLike[str], out: Path | str = "runs") -> Tables:
-    """Pair the rows of two runs: every key column once, each value with suffix ``_a`` and ``_b``.
-
-    Rows are paired on condition, seed, subject, proposition or measure, axis, time and readout; a row that only
-    one run has stays, with nulls on the other side.
-    """
-    keys = {
-        "beliefs": ["condition", "seed", "subject", "proposition", "axis", "time", "readout"],
-        "measures": ["condition", "seed", "subject", "axis", "time", "measure", "unit"],
-        "transcripts": ["condition", "seed", "subject", "conversation", "turn", "role"],
-    }
-    paired: list[pl.DataFrame] = []
-    for name, a, b in zip(Tables._fields, load(run_a, out), load(run_b, out), strict=True):
-        on = keys[name]
-        sides = [
-            frame.with_columns(_turn=pl.int_range(pl.len()).over(on)).rename(
-                {column: f"{column}_{side}" for column in frame.columns if column not in on}
-            )
-            for side, frame in (("a", a), ("b", b))
-        ]
-        paired.append(
-            sides[0]
-            .join(sides[1], on=[*on, "_turn"], how="full", coalesce=True, nulls_equal=True)
-            .sort([*on, "_turn"])
-            .drop("_turn")
-        )
-    return Tables(*paired)
 
 
 def cell_key(study: Study, config: Any, cell: Cell, code: str) -> str:
@@ -443,6 +401,16 @@ def _missing(folder: RunFolder, todo: Plan, *, adopt: bool) -> list[str]:
         if not (adopt and any(sister.has(key) and folder.adopt(key, sister) for sister in sisters)):
             missing.append(key)
     return missing
+
+
+def _remarks(cells: Iterable[Cell]) -> list[str]:
+    """Return what the user should be told of the subjects that some cells will ask."""
+    addresses = dict.fromkeys(address for cell in cells for address in cell.subjects)
+    if not addresses:
+        return []
+    from doxa.subjects.addresses import remarks
+
+    return [text for address in addresses for text in remarks(address)]
 
 
 def _whole(folder: RunFolder, key: str) -> bool:

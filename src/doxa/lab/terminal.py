@@ -63,7 +63,9 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*map(plain, head), box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for place, name in enumerate(head):  # the first column is what one types, so it is shown whole
+        table.add_column(plain(name), no_wrap=place == 0, overflow="fold")
     for row in rows:
         table.add_row(*(Text(plain(str(value))) for value in row))
     Console().print(table)

@@ -216,6 +216,12 @@ def capabilities(address: str) -> frozenset[Capability]:
     return subjects.get(parts.scheme)().capabilities(parts)
 
 
+def remarks(address: str) -> tuple[str, ...]:
+    """Return what the user should be told before the subject at an address is asked."""
+    parts = answering(address)
+    return subjects.get(parts.scheme)().remarks(parts)
+
+
 def price(address: str) -> Price | None:
     """Return what the tokens of the subject at an address cost, None where that is not known."""
     parts = parse_address(address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
@@ -94,13 +95,12 @@ class EndpointSubject(ChatSubject):
         if not model:
             raise InputError(f"{url}: name the model behind '#'")
         patience = patience or Patience()
-        own = _KEY_VARIABLES.get(parts.hostname)
         return cls(
             url.rstrip("/"),
             model,
             transport=transport or AiohttpTransport(),
             patience=patience,
-            key=key or from_environment("DOXA_API_KEY", *([own] if own else [])),
+            key=key or from_environment(*_key_variables(parts.hostname)),
             revision=revision,
             scores=scores,
         )
@@ -183,12 +183,24 @@ class EndpointSubject(ChatSubject):
 
     def failed(self, fault: FaultError) -> SubjectError:
         """Return the error that ends all asking, for a fault that does."""
-        todo = (
-            "check the key in DOXA_API_KEY"
-            if fault.status in (401, 403)
-            else "start the server or check the address"
-        )
+        todo = self._about_key() if fault.status in (401, 403) else "start the server or check the address"
         return SubjectError(f"{self.address}: {fault}; {todo}")
+
+    def _about_key(self) -> str:
+        """Return what to do about a key that the server refuses, or about there being none."""
+        names = _key_variables(urlsplit(self.url).hostname or "")
+        given = [name for name in names if os.environ.get(name, "").strip()]
+        if given:
+            return f"the server refuses the key in {given[0]}; put the right one there"
+        if self._key is not None:
+            return "the server refuses the key that was passed; pass the right one"
+        return f"the server wants a key and none is set; set {' or '.join(names)}"
+
+
+def _key_variables(host: str) -> tuple[str, ...]:
+    """Return the environment variables that may hold the key of a server, first choice first."""
+    own = _KEY_VARIABLES.get(host)
+    return ("DOXA_API_KEY", *([own] if own else []))
 
 
 def _anything(response: Response) -> int:

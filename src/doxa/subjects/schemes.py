@@ -121,6 +121,11 @@ class Scheme:
         del address
         return None
 
+    def remarks(self, address: Address) -> tuple[str, ...]:
+        """Return what the user should be told before the subject is asked; nothing is loaded for it."""
+        del address
+        return ()
+
 
 subjects: Registry[type[Scheme]] = Registry("subjects")
 
@@ -192,6 +197,18 @@ class Weights(Scheme):
         """Return what every causal model can do; whether it takes tools is known only once it is loaded."""
         del address
         return frozenset(set(Capability) - {Capability.TOOLS})
+
+    def remarks(self, address: Address) -> tuple[str, ...]:
+        """Say so where the model has no chat template."""
+        from doxa.subjects.transformers_files import find_folder
+        from doxa.subjects.transformers_whole import has_chat_template
+
+        folder = find_folder(self.folder(address), revision=address.options.get("revision") or None)
+        plain = (
+            f"{address.text}: has no chat template, so it is asked in plain text ('User: ...', 'Assistant:'); "
+            "right for a base model, but a chat model needs its chat_template.jinja in the folder"
+        )
+        return () if has_chat_template(folder) else (plain,)
 
 
 @subjects.register("organism")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from doxa.canonical import Json, digest
-from doxa.errors import InputError, SubjectError, did_you_mean
+from doxa.errors import InputError, NoSubjectError, SubjectError, did_you_mean
+from doxa.subjects.transformers_whole import check_whole, unreadable
 
 SCHEMA = 1
 """Raised when rendering, tokenisation or decoding changes, so that older cached answers are not used."""
@@ -44,13 +45,13 @@ def identity_of(
     """Return the identity of a model without loading it; the device is no part of it.
 
     Raises:
-        InputError: an unknown dtype or template.
-        SubjectError: the folder cannot be found or reached.
+        InputError: an unknown dtype or template; no such folder, or none that holds a whole model.
+        SubjectError: the hub cannot be reached.
     """
     del device
-    return identity(
-        files_digest(find_folder(path_or_name, revision=revision)), dtype=dtype, template=template
-    )
+    folder = find_folder(path_or_name, revision=revision)
+    check_whole(folder)
+    return identity(files_digest(folder), dtype=dtype, template=template)
 
 
 def identity(content: str, *, dtype: str, template: str) -> str:
@@ -74,7 +75,9 @@ def form_of(path_or_name: str, *, revision: str | None = None) -> Literal["micro
     try:
         config: object = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise SubjectError(f"{path}: cannot be read ({first_line(error)})") from error
+        raise NoSubjectError(
+            f"{path}: cannot be read ({first_line(error)}); fetch or copy the model again"
+        ) from error
     return "micro" if isinstance(config, dict) and config.get("doxa_form") == "micro" else "published"
 
 
@@ -88,8 +91,9 @@ def find_folder(path_or_name: str, *, revision: str | None = None) -> Path:
     """Return the folder of a model: a path that exists, or the local snapshot of a hub name (fetched if needed).
 
     Raises:
-        InputError: a revision of a folder was asked for; only names on the hub have one.
-        SubjectError: there is no such folder, it holds no model, or the hub cannot be reached.
+        InputError: there is no such folder, it holds no model, or a revision of it was asked for, which only names on
+            the hub have.
+        SubjectError: the hub cannot be reached, or knows no such name.
     """
     path = Path(path_or_name).expanduser()
     if path.is_dir():
@@ -98,11 +102,12 @@ def find_folder(path_or_name: str, *, revision: str | None = None) -> Path:
                 f"revision={revision!r}: {path} is a folder, which has none; give its name on the hub, or leave it out"
             )
         if not (path / "config.json").is_file():
-            raise SubjectError(f"{path}: no config.json; a model folder in transformers format has one")
+            raise _no_model(path)
         return path.resolve()
     if path.exists() or path_or_name.startswith(("/", ".", "~")) or path_or_name.count("/") > 1:
-        raise SubjectError(
-            f"{path}: no such folder; give a model folder in transformers format or a hub name"
+        what = "is a file, not a folder" if path.is_file() else "no such folder"
+        raise NoSubjectError(
+            f"{path}: {what}; give a model folder in transformers format or a hub name (owner/name)"
         )
     from huggingface_hub import snapshot_download
 
@@ -110,9 +115,26 @@ def find_folder(path_or_name: str, *, revision: str | None = None) -> Path:
         return Path(snapshot_download(path_or_name, revision=revision, allow_patterns=list(ANSWER_FILES)))
     except (OSError, ValueError, RuntimeError) as error:  # every error of the hub is one of these
         raise SubjectError(
-            f"hf:{path_or_name}: not a folder, and not reachable on the hub ({first_line(error)}); "
-            "check the name, or fetch the model and give its folder"
+            f"hf:{path_or_name}: no folder here, and not reachable on the hub ({first_line(error)}); "
+            "check the name and the network, or copy the model from another machine and give its folder"
         ) from error
+
+
+def _no_model(path: Path) -> NoSubjectError:
+    """Return the error that says why a folder is none of a model's."""
+    try:
+        held = sorted(file.name for file in path.iterdir())
+    except OSError as error:
+        return unreadable(path, error)
+    if "adapter_config.json" in held:
+        return NoSubjectError(
+            f"{path}: holds an adapter, not a model; merge it into its base model and save that (peft: "
+            "merge_and_unload)"
+        )
+    return NoSubjectError(
+        f"{path}: no config.json; a model folder in transformers format has one (here: "
+        f"{', '.join(held[:4]) or 'nothing'}{', ...' if len(held) > 4 else ''})"
+    )
 
 
 def files_digest(folder: Path) -> str:
@@ -126,8 +148,11 @@ def _file_digest(path: Path) -> str:
     stat = path.stat()
     key = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
     if key not in _FILE_DIGESTS:
-        with path.open("rb") as file:
-            _FILE_DIGESTS[key] = hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            with path.open("rb") as file:
+                _FILE_DIGESTS[key] = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise unreadable(path, error) from error
     return _FILE_DIGESTS[key]
 
 

@@ -34,9 +34,15 @@ class InspectModels(Scheme):
         )
 
     def identity(self, address: Address) -> str:
-        """Return the digest of model and revision."""
+        """Return the digest of model and revision.
+
+        Raises:
+            MissingExtraError: the extra ``inspect`` is not installed; said before a run has begun.
+        """
+        from doxa.interop.inspect.needed import need_inspect
         from doxa.interop.inspect.subject import identity_of
 
+        need_inspect(f"inspect:{address.name}")
         return identity_of(address.name, _options(address)["revision"])
 
     def form(self, address: Address) -> Form:

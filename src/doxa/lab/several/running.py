@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from doxa.canonical import Json
 from doxa.errors import BudgetError, DoxaError, MissingDataError
 from doxa.lab.asking import expect, expectation_text, ledger_file
-from doxa.lab.executors import Outcome, Task, available_cores, check_cluster, run_tasks
+from doxa.lab.executors import Outcome, Task, available_cores, check_cluster, check_workers, run_tasks
 from doxa.lab.files import write_atomic
 from doxa.lab.provenance import shell_command
 from doxa.lab.run import Plan, RunResult, Work, begin, plan, run_folder, unfinished
@@ -148,6 +148,7 @@ def run_studies(
     """
     display = display or SilentDisplay()
     out = Path(out)
+    check_workers(workers)
     check_cluster(executor, [cell for todo in plans for cell in unfinished(todo, out, fresh=fresh)])
     with contextlib.ExitStack() as open_runs:
         works: list[Work] = []
