@@ -92,6 +92,7 @@ def test_a_revision_is_another_subject(tmp_path: Path, monkeypatch: pytest.Monke
         folder = tmp_path / str(revision)
         folder.mkdir(exist_ok=True)
         (folder / "config.json").write_text(f'{{"revision": "{revision}"}}')
+        (folder / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
         return str(folder)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
