@@ -16,6 +16,7 @@ ELSEWHERE = {
     "organism": "opened as hf is; its weights are tested with the zoo, in tests/subjects/test_organisms.py",
     "http": "needs a server: tests/subjects/test_endpoint.py",
     "https": "opened as http is",
+    "pool": "several servers of one model: tests/subjects/test_endpoints.py",
     "affect": "put around other subjects: tests/protocols/affect/test_scheme.py",
     "inspect": "needs a provider of Inspect: tests/interop/test_inspect_subject.py",
 }
