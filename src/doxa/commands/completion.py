@@ -48,8 +48,8 @@ def settings(ctx: Any, incomplete: str) -> list[Offer]:
     from doxa.lab.listing import listed_settings
 
     named = [
-        SCENARIOS.get(word, word) for word in ctx.args
-    ]  # where an option waits for its value, words stay there
+        SCENARIOS.get(word) or word for word in ctx.args
+    ]  # words stay there while an option waits for its value
     found = {name: doc for slug in named for name, doc in listed_settings(slug).items()}
     return _matching(((f"{name}=", doc) for name, doc in found.items()), incomplete)
 

@@ -59,7 +59,9 @@ RayAddress = Annotated[
 ExecutorOfSome = Annotated[
     str | None,
     typer.Option(
-        "--executor", help="inline, processes or ray; by default inline for one study, processes for several."
+        "--executor",
+        help="inline, processes or ray; by default inline for one study, processes for several.",
+        autocompletion=completion.executors,
     ),
 ]
 Workers = Annotated[

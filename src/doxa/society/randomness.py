@@ -34,19 +34,19 @@ def mix(z: np.uint64) -> np.uint64:
 
 
 @compiled
-def bits(key: np.uint64, agent: int, draw: int) -> np.uint64:
+def bits(key: np.uint64, agent: int | np.uint64, draw: int) -> np.uint64:
     """Return 64 random bits; ``agent`` is below 2^40 and ``draw`` below 2^24."""
     place = (np.uint64(draw) << _DRAW_BITS) | np.uint64(agent)
     return mix(key + (place + _ONE) * _STRIDE)
 
 
 @compiled
-def uniform(key: np.uint64, agent: int, draw: int) -> float:
+def uniform(key: np.uint64, agent: int | np.uint64, draw: int) -> float:
     """Return a number in [0, 1), a multiple of 2^-53."""
     return np.float64(np.int64(bits(key, agent, draw) >> np.uint64(11))) * _ULP
 
 
 @compiled
-def below(key: np.uint64, agent: int, draw: int, n: int) -> np.uint64:
+def below(key: np.uint64, agent: int | np.uint64, draw: int, n: int) -> np.uint64:
     """Return a whole number in 0..n-1 for 1 <= n < 2^40; none is likelier than another by more than n·2^-53."""
     return np.uint64(np.int64(uniform(key, agent, draw) * np.float64(n)))

@@ -15,6 +15,10 @@ from doxa.lab.terminal import plain
 _LINE_SECONDS = 10.0
 
 
+_NOTHING_S = 1e-6
+"""Less expected work than this tells nothing of how long the rest takes."""
+
+
 @dataclass
 class Standing:
     """What is done and what is at work.
@@ -69,7 +73,7 @@ class Standing:
         if not self.computed:
             return None
         whole = sum(self.seconds.values())
-        slower = self._spent / self._expected if self._expected else 1.0
+        slower = self._spent / self._expected if self._expected > _NOTHING_S else 1.0
         return whole * (1.0 - self.work) * slower / self.places
 
     def text(self) -> str:
