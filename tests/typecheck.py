@@ -20,7 +20,9 @@ from typing import Any, ForwardRef
 import jaxtyping
 from beartype import BeartypeConf, beartype
 
-check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is accepted where a float is asked for
+check = beartype(
+    conf=BeartypeConf(is_pep484_tower=True, violation_type=TypeError)
+)  # an int is accepted where a float is asked for
 _full_check = jaxtyping.jaxtyped
 _of_code: dict[CodeType, Callable[..., Any]] = {}
 _threads_own = threading.local()

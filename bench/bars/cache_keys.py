@@ -209,8 +209,9 @@ def _folders(folder: Path) -> dict[str, str]:
     from doxa.subjects.transformers_files import identity_of
 
     folder.mkdir()
+    header = b'{"w": {"dtype": "F32", "shape": [32], "data_offsets": [0, 128]}}'
     files = {
-        "model.safetensors": b"\x00" * 256,
+        "model.safetensors": len(header).to_bytes(8, "little") + header + b"\x00" * 128,
         "config.json": b'{"model_type": "llama"}',
         "tokenizer.json": b'{"version": "1.0"}',
         "tokenizer_config.json": b'{"chat_template": "x"}',
@@ -219,7 +220,7 @@ def _folders(folder: Path) -> dict[str, str]:
         (folder / name).write_bytes(data)
     found = {"folder": identity_of(str(folder))}
     for name, data in files.items():
-        (folder / name).write_bytes(data[:-2] + bytes([data[-2] ^ 1]) + data[-1:])
+        (folder / name).write_bytes(data[:-3] + bytes([data[-3] ^ 1]) + data[-2:])
         found[name] = identity_of(str(folder))
         (folder / name).write_bytes(data)
     return found

@@ -345,7 +345,7 @@ def responses(steps: int) -> Iterator[Found]:
         last,
         [(1 - mp.mpf(a) ** steps) / (1 - mp.mpf(a)) for a in rates.tolist()],
     )
-    gain = LinearSystem([[1 - 1e-6]], [[1.0]], [[1.0]], [[0.0]]).static_gain()
+    gain = LinearSystem(np.array([[1 - 1e-6]]), np.eye(1), np.eye(1), np.zeros((1, 1))).static_gain()
     yield "static gain", gain, [[1 / (1 - mp.mpf(1 - 1e-6))]]
 
 

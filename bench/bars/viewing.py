@@ -84,8 +84,8 @@ def server(folder: Path, *more: str) -> Generator[Served]:
     """Serve a folder of runs on a free port, and end the server as a user would."""
     command = doxa_command("view", str(folder), "--port", "0", "--no-browser", *more)
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    assert process.stderr is not None
     try:
-        assert process.stderr is not None
         line = process.stderr.readline()
         found = _ADDRESS.search(line)
         if found is None:
@@ -98,6 +98,7 @@ def server(folder: Path, *more: str) -> Generator[Served]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        process.stderr.close()
 
 
 def open_page(driver: Any, address: str, timeout_s: float = 60.0) -> None:

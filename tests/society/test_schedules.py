@@ -7,17 +7,18 @@ import pytest
 from scipy import stats
 
 from doxa.errors import InputError
+from doxa.society.dynamics.base import Turn
 from doxa.society.schedules import Schedule, random_contacts
 from doxa.streams import stream
 
 
 def test_the_usual_turn_says_nothing():
-    assert Schedule().turn(stream(0), 10) == (None, None, None)
-    assert Schedule("together").turn(stream(0), 10) == (None, False, None)
+    assert Schedule().turn(stream(0), 10) == Turn()
+    assert Schedule("together").turn(stream(0), 10) == Turn(in_turn=False)
 
 
 def test_a_shuffled_order_has_everyone_once_and_every_order_alike():
-    agents, in_turn, _ = Schedule("shuffled").turn(stream(0), 1_000)
+    agents, in_turn, *_ = Schedule("shuffled").turn(stream(0), 1_000)
     assert in_turn
     assert sorted(agents.tolist()) == list(range(1_000))
     assert Schedule("shuffled").turn(stream(0), 1_000).agents.tolist() == agents.tolist()

@@ -219,7 +219,7 @@ def test_a_scenario_that_is_killed_between_two_days_goes_on_to_equal_tables(tmp_
         return run_command(command, fault=fault)
 
     assert simulate("whole").status == 0
-    ended = simulate("killed", Fault("replace", 6, "kill"))
+    ended = simulate("killed", Fault("replace", 3, "kill", within="/parts/"))
     assert ended.killed, ended.stderr
     kept = [path for path in tmp_path.glob("killed/*/parts/*/*") if path.suffix in (".npz", ".json")]
     assert kept, "the days before are there"

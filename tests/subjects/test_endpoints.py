@@ -37,6 +37,7 @@ class Far:
         self.dies_s = dies_s
         self.returns_s = 1e9
         self.status = 200
+        self.fails_first: set[bytes] = set()
         self.seen: Counter[bytes] = Counter()
         self.answered = 0
         self._slots = asyncio.Semaphore(at_once)
@@ -51,6 +52,8 @@ class Far:
         async with self._slots:
             await asyncio.sleep(self.takes_s)
         self._alive(loop.time())
+        if self.seen[request.body] == 1 and request.body in self.fails_first:
+            return Response(500, {}, b"once")
         if self.status != 200:
             return Response(self.status, {}, b"no")
         self.answered += 1
@@ -170,6 +173,19 @@ def test_one_that_rejects_gives_its_questions_to_the_other():
     (found,), _ = ask(pool_of([open_handed, busy]), 150)
     assert right(found)
     assert open_handed.answered == 150
+
+
+def test_a_question_that_the_fastest_fails_at_the_end_goes_to_the_slow_one():
+    """The slow one would take no new question then, and the fast one leaves it what it has not tried."""
+    fast, slow = Far(0.01), Far(20.0)
+    pool = pool_of([fast, slow])
+    (first,), _ = ask(pool, 200)
+    assert right(first)
+    fast.seen.clear()
+    fast.fails_first = {b"question 0", b"question 199"}
+    (found,), (seconds,) = ask(pool, 200)
+    assert right(found)
+    assert seconds < 60
 
 
 def test_one_that_fails_quickly_does_not_swallow_the_questions():

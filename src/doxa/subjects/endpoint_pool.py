@@ -161,6 +161,10 @@ class _Work(Generic[T]):
         self.waiting -= 1
         return _Question(*fresh)
 
+    def handed_on(self, member: Member) -> bool:
+        """Whether a question that another server failed waits for this one."""
+        return any(question.tried and member not in question.tried for question in self._returned)
+
     def give_back(self, question: _Question) -> None:
         """Let others take a question."""
         if self.over is not None:
@@ -292,9 +296,14 @@ class Pool:
         return work.take(member, self._open_beside(member, loop.time()), alive)
 
     def _may_take(self, member: Member, work: _Work[T], now: float) -> bool:
-        """Whether a server that takes a question is not the last to be ready, as far as speeds are known."""
+        """Whether a server that takes a question is not the last to be ready, as far as speeds are known.
+
+        What another failed it takes however slow it is, since that one will not have it back before.
+        """
         if not work.waiting or not member.open(now):
             return False
+        if work.handed_on(member):
+            return True
         others = [other for other in self._open_beside(member, now) if other.took_s]
         if not member.took_s or not others:
             return True

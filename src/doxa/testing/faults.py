@@ -24,18 +24,19 @@ def arm(specification: str) -> None:
     """Patch this process as the specification says.
 
     The specification is JSON: ``call`` (one of ``CALLS``), ``nth`` (which call, counted over all processes in the
-    file ``counter``), ``action``: ``kill`` and ``kill-after`` send SIGKILL around the call, ``torn`` cuts the file
-    in half first, and the name of an error (``ENOSPC``, ``EIO``, ``EROFS``) raises it in this and every later call.
-    ``clock`` adds that many seconds to the wall clock for every call of it.
+    file ``counter``), ``within`` (only calls on paths that hold this text), ``action``: ``kill`` and ``kill-after``
+    send SIGKILL around the call, ``torn`` cuts the file in half first, and the name of an error (``ENOSPC``, ``EIO``,
+    ``EROFS``) raises it in this and every later call. ``clock`` adds that many seconds to the wall clock for every call
+    of it.
     """
     fault: dict[str, Any] = json.loads(specification)
     if "clock" in fault:
         _patch_clock(float(fault["clock"]))
     if "call" in fault:
-        _patch(fault["call"], int(fault["nth"]), fault["action"], fault["counter"])
+        _patch(fault["call"], int(fault["nth"]), fault["action"], fault["counter"], fault["within"])
 
 
-def _patch(call: str, nth: int, action: str, counter: str) -> None:
+def _patch(call: str, nth: int, action: str, counter: str, within: str) -> None:
     original: Callable[..., Any] = getattr(os, call)
     fsync, kill, truncate = os.fsync, os.kill, os.ftruncate
 
@@ -49,6 +50,10 @@ def _patch(call: str, nth: int, action: str, counter: str) -> None:
 
     def faulty(*arguments: Any, **options: Any) -> Any:
         if call == "open" and not (len(arguments) > 1 and arguments[1] & (os.O_WRONLY | os.O_RDWR)):
+            return original(*arguments, **options)
+        if within and not any(
+            within in os.fspath(path) for path in arguments if isinstance(path, str | os.PathLike)
+        ):
             return original(*arguments, **options)
         now = count()
         if action in ("kill", "kill-after", "torn"):

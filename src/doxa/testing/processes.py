@@ -26,12 +26,14 @@ class Fault(NamedTuple):
         nth: at which of its calls, counted from 1 over all processes of the command.
         action: ``kill``, ``kill-after``, ``torn``, or an error such as ``ENOSPC``.
         clock_s: seconds that the wall clock jumps at every look, negative for back.
+        within: only calls on paths that hold this text are counted.
     """
 
     call: str = ""
     nth: int = 1
     action: str = "kill"
     clock_s: float = 0.0
+    within: str = ""
 
 
 class Ended(NamedTuple):
@@ -129,7 +131,12 @@ def _environment(added: Mapping[str, str] | None, fault: Fault | None) -> Genera
         shutil.copyfile(faults.__file__, Path(folder) / "sitecustomize.py")
         specification: dict[str, str | int | float] = {"counter": str(Path(folder) / "count")}
         if fault.call:
-            specification |= {"call": fault.call, "nth": fault.nth, "action": fault.action}
+            specification |= {
+                "call": fault.call,
+                "nth": fault.nth,
+                "action": fault.action,
+                "within": fault.within,
+            }
         if fault.clock_s:
             specification["clock"] = fault.clock_s
         variables[faults.VARIABLE] = json.dumps(specification)

@@ -76,7 +76,7 @@ def _rows(spec: Mapping[str, Json]) -> list[Mapping[str, Json]]:
         sets.append(data.get("values"))
     for values in sets:
         if isinstance(values, Sequence) and not isinstance(values, str):
-            found += [row for row in values if isinstance(row, Mapping)]
+            found += [row for row in values if isinstance(row, Mapping) and row]
     if found:
         return found
     for key in ("layer", "hconcat", "vconcat", "concat", "spec"):
