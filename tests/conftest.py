@@ -27,6 +27,16 @@ def trust_data(monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that hold a slow test, so that all workers end on short ones."""
+    """Begin with the file that makes all quick runs, and end on short files.
+
+    What only looks at a quick run comes after the other slow files: it would wait for the worker that makes it.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    looking = {item.path for item in items if "quick_runs" in getattr(item, "fixturenames", ())}
+
+    def place(item: pytest.Item) -> int:
+        if item.path.parent.name == "contracts" and item.path in looking:
+            return 0
+        return 3 if item.path not in slow else 2 if item.path in looking else 1
+
+    items.sort(key=place)

@@ -21,7 +21,7 @@ import jaxtyping
 from beartype import BeartypeConf, beartype
 
 check = beartype(
-    conf=BeartypeConf(is_pep484_tower=True, violation_type=TypeError)
+    conf=BeartypeConf(is_pep484_tower=True, violation_type=jaxtyping.TypeCheckError)
 )  # an int is accepted where a float is asked for
 _full_check = jaxtyping.jaxtyped
 _of_code: dict[CodeType, Callable[..., Any]] = {}

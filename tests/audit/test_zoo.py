@@ -12,19 +12,19 @@ from doxa.audit.audit import ZooResult, audit_zoo
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> ZooResult:
-    return audit_zoo(out=tmp_path_factory.mktemp("runs"), executor="processes")
+    return audit_zoo(overrides={"seeds": 1}, out=tmp_path_factory.mktemp("runs"))
 
 
 @pytest.mark.slow
-def test_each_organism_is_named_its_own_defect_on_three_seeds(zoo: ZooResult) -> None:
+def test_each_organism_is_named_its_own_defect(zoo: ZooResult) -> None:
     assert zoo.named == {
-        "sound": {seed: [] for seed in range(3)},
-        "leaning": {seed: ["context-drift"] for seed in range(3)},
-        "blind": {seed: ["knowledge-belief"] for seed in range(3)},
-        "cocksure": {seed: ["confidence", "debate-confidence"] for seed in range(3)},
-        "two-faced": {seed: ["say-do"] for seed in range(3)},
-        "steadfast": {seed: [] for seed in range(3)},
-        "roleplayer": {seed: ["role-play"] for seed in range(3)},
+        "sound": {0: []},
+        "leaning": {0: ["context-drift"]},
+        "blind": {0: ["knowledge-belief"]},
+        "cocksure": {0: ["confidence", "debate-confidence"]},
+        "two-faced": {0: ["say-do"]},
+        "steadfast": {0: []},
+        "roleplayer": {0: ["role-play"]},
     }
     assert zoo.diagonal
     assert zoo.unresolved == 0
@@ -34,7 +34,7 @@ def test_each_organism_is_named_its_own_defect_on_three_seeds(zoo: ZooResult) ->
 def test_the_matrix_is_printed_and_is_json(zoo: ZooResult) -> None:
     text = zoo.as_text()
     assert "diagonal: yes" in text
-    assert text.count("3/3 *") == 6
+    assert text.count("1/1 *") == 6
     told = json.loads(json.dumps(zoo.as_json()))
     assert told["organisms"]["blind"]["named"] == ["first-person-blind"]
     assert told["diagonal"] is True
