@@ -23,7 +23,7 @@ from doxa.lab.view.series import (
     whole,
 )
 from tests.lab.view.belief_runs import SEEDS, write_beliefs
-from tests.lab.view.sample_runs import write_run
+from tests.lab.view.sample_runs import cell_tables, write_run
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +147,18 @@ def test_what_was_made_of_the_same_cells_is_made_once(run):
     for _ in range(3):
         remembered(run, ("a test",), lambda: made.append(1) or len(made))
     assert made == [1]
+
+
+def test_a_cell_that_was_damaged_and_is_computed_again_counts(tmp_path):
+    folder = write_run(tmp_path)
+    path = folder.cells / "plain01" / "beliefs.parquet"
+    path.write_bytes(path.read_bytes()[:-3] + b"xyz")
+    run = RunData(folder.path)
+    assert [row["rows"] for row in counted(run, "beliefs", ["condition"])] == [24, 12]
+    folder.set_aside("plain01")
+    about = {"study": "kable", "condition": "plain", "seed": 1, "params": {}}
+    folder.write("plain01", about, cell_tables("plain", 1))
+    assert [row["rows"] for row in counted(run, "beliefs", ["condition"])] == [24, 24]
 
 
 def test_what_is_remembered_is_bounded(run, monkeypatch):

@@ -24,13 +24,14 @@ Stamp = tuple[int, int]
 
 
 class Cell(NamedTuple):
-    """A finished cell: what its ``cell.json`` says of it."""
+    """A finished cell: what its ``cell.json`` says of it; ``stamp`` changes when that file is written anew."""
 
     key: str
     condition: str
     seed: int
     rows: Mapping[str, int]
     params: Mapping[str, Any]
+    stamp: Stamp
 
 
 class Rows(NamedTuple):
@@ -57,7 +58,7 @@ class RunData:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.folder = RunFolder(path)
-        self._cells: dict[str, tuple[Stamp, Cell]] = {}
+        self._cells: dict[str, Cell] = {}
         self._checked: dict[Path, Stamp] = {}
         self._damaged: dict[str, tuple[Stamp, str]] = {}
         self._counts: dict[tuple[str, str, str], tuple[Stamp, int]] = {}
@@ -131,7 +132,9 @@ class RunData:
     def damaged(self) -> dict[str, str]:
         """Return the cells that were found to be damaged, each with the reason."""
         self.cells()
-        return {key: why for key, (_, why) in self._damaged.items()}
+        return {
+            key: why for key, (_, why) in list(self._damaged.items())
+        }  # other threads find more meanwhile
 
     def has(self, table: str) -> bool:
         """Return whether a table has any row; as few cells as possible are looked at."""
@@ -261,14 +264,14 @@ class RunData:
             self._damaged.pop(key, None)
             return None
         held = self._cells.get(key)
-        if held is not None and held[0] == stamp:
-            return None if key in self._damaged else held[1]
+        if held is not None and held.stamp == stamp:
+            return None if key in self._damaged else held
         self._damaged.pop(key, None)
         try:
             self._inside(f"cells/{key}/cell.json")
             body = self.folder.cell_facts(key)
-            cell = Cell(key, body["condition"], body["seed"], body["rows"], body.get("params", {}))
-            self._cells[key] = (stamp, cell)
+            cell = Cell(key, body["condition"], body["seed"], body["rows"], body.get("params", {}), stamp)
+            self._cells[key] = cell
         except (StoreError, KeyError) as error:
             self._damaged[key] = (stamp, str(error))
             return None

@@ -247,7 +247,7 @@ def remembered(run: RunData, name: tuple[object, ...], make: Callable[[], T]) ->
 
     What comes back is shared: it must not be changed.
     """
-    cells = hash(tuple((cell.key, *cell.rows.values()) for cell in run.cells()))
+    cells = hash(tuple((cell.key, cell.stamp) for cell in run.cells()))
     key = (str(run.path.resolve()), cells, *name)
     with _lock:
         if key in _remembered:
