@@ -87,6 +87,19 @@ def test_frames_of_agents_are_credences_and_gaps(run, monkeypatch, size):
         assert known["series"][name] == pytest.approx(days[column].to_list())
 
 
+def test_agents_who_come_later_have_frames_too(tmp_path):
+    recorder = Recorder("growing", 0)
+    for day in range(3):
+        for agent in range(3 + day):
+            recorder.belief(
+                subject=f"a{agent}", proposition="p", readout="stated", axis="day", time=day, credence=1.0
+            )
+    run = RunData(write_run(tmp_path, "growing-a", cells={"k": recorder.tables()}).path)
+    known = asked(run)
+    assert known["names"] == ["a0", "a1", "a2", "a3", "a4"]
+    assert (frames(run, known) == 254).sum(1).tolist() == [3, 4, 5]
+
+
 def test_a_histogram_on_record_moves_with_its_mean_and_quantiles(run):
     known = asked(run, cell="s0")
     assert known["sources"] == ["spread of opinions · many"]

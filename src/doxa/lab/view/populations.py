@@ -318,8 +318,8 @@ def _of_agents(source: Source, path: Path | None) -> Population:
     days, every = _thinned(held["time"])
     held = held.filter(pl.col("time").is_in(days))
     spans: list[tuple[int, int]] = list(zip(held["first"], held["last"], strict=True))
-    first = _states_of(source, _rows(source, path, spans[:1])).filter(pl.col("time") == days[0]).collect()
-    names = first["agent"].unique(maintain_order=True)
+    everybody = _states_of(source, _rows(source, path)).select("agent").unique(maintain_order=True)
+    names = everybody.collect(engine="streaming")["agent"]
     agents = names.to_list() if names.len() <= MOST_AGENTS else []
 
     def parts() -> Iterator[tuple[list[float], pl.DataFrame]]:
