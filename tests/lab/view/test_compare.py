@@ -10,6 +10,7 @@ from doxa.belief.inference import mean_t_interval
 from doxa.errors import InputError
 from doxa.lab.record import Finding, Recorder, Tables
 from doxa.lab.run import compare
+from doxa.lab.view import pairing
 from doxa.lab.view.pages.compare import PAGE, PURE
 from doxa.lab.view.run_list import Runs
 from tests.browser import chromium, watched
@@ -111,6 +112,20 @@ def test_times_apart_are_pages_of_lines(tmp_path):
     assert [line["label"].partition("day")[2] for line in whole["lines"]] == [f" {day}" for day in range(7)]
     assert asked(tmp_path, **query, sort="name", offset="5")["lines"] == whole["lines"][5:]
     assert all(line["seeds"] == 2 for line in whole["lines"])
+
+
+def test_of_too_many_differences_some_can_still_be_picked(tmp_path, monkeypatch):
+    two_runs(tmp_path)
+    monkeypatch.setattr(pairing, "MOST_LINES", 2)
+    query = {"part": "differences", "table": "measures"}
+    whole = asked(tmp_path, **query)
+    assert (whole["lines"], whole["options"]["measure"]) == ([], ["bare", "entropy", "share"])
+    assert "more than 2 differences; pick a condition" in whole["refused"]
+    found = asked(tmp_path, **query, measure="entropy")
+    assert [line["measure"] for line in found["lines"]] == ["entropy"]
+    apart = asked(tmp_path, **query, measure="entropy", times="apart")
+    assert (apart["lines"], apart["options"]) == ([], found["options"])
+    assert "take all times together" in apart["refused"]
 
 
 @pytest.mark.parametrize(
