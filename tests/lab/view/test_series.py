@@ -11,7 +11,7 @@ from doxa.belief.inference import mean_t_interval
 from doxa.errors import InputError
 from doxa.lab.record import Recorder, completed
 from doxa.lab.view import series
-from doxa.lab.view.run_data import RunData
+from doxa.lab.view.run_data import RunData, whole
 from doxa.lab.view.series import (
     Question,
     averaged,
@@ -20,7 +20,6 @@ from doxa.lab.view.series import (
     extra_field,
     interval,
     remembered,
-    whole,
 )
 from tests.lab.view.belief_runs import SEEDS, write_beliefs
 from tests.lab.view.sample_runs import cell_tables, write_run

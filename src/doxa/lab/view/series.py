@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, cast
 from doxa.belief.inference import student_quantile
 from doxa.errors import InputError, did_you_mean
 from doxa.lab.record import SCHEMAS
-from doxa.lab.view.run_data import RunData
+from doxa.lab.view.run_data import RunData, whole
 
 LEVEL = 0.95
 """Coverage of every interval."""
@@ -109,18 +109,6 @@ def equal_to(table: Table, picks: Mapping[str, str]) -> Where:
         if value != "":
             where = where.also(f"{column} = ?", whole(value, column) if column == "seed" else value)
     return where
-
-
-def whole(text: str, name: str) -> int:
-    """Return a whole number that a browser sent.
-
-    Raises:
-        InputError: it is none, or has more than 18 digits.
-    """
-    digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18):
-        raise InputError(f"{name}={text!r}: must be a whole number")
-    return int(text)
 
 
 FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from doxa.canonical import Json, canonical_json
-from doxa.errors import InputError, StoreError, did_you_mean
+from doxa.errors import InputError, StoreError
 from doxa.lab.report.numbers import with_interval
 from doxa.lab.view.pages import Page
 from doxa.lab.view.pairing import LINE, VALUES, Difference, Pairing, Table, Value, pair
 from doxa.lab.view.panels import Query
-from doxa.lab.view.panels.beliefs import whole_number
+from doxa.lab.view.picks import checked, one_of, whole_number
 from doxa.lab.view.run_data import RunData
 from doxa.lab.view.run_list import Runs, entry_of
 from doxa.lab.view.series import counted
@@ -36,10 +36,7 @@ OPTIONS = 200
 
 
 def _data(runs: Runs, query: Query) -> Json:
-    picks = {name for line in LINE.values() for name in line}
-    for name in query:
-        if name not in KNOWN and name not in picks:
-            raise InputError(f"{name!r}: {did_you_mean(name, (*KNOWN, *sorted(picks)))}")
+    checked(query, (*KNOWN, *(name for line in LINE.values() for name in line)))
     a, b = query.get("a", ""), query.get("b", "")
     if not (a and b):
         return {"runs": _offered(runs)}
@@ -133,10 +130,10 @@ def _finding(one: Mapping[str, Any] | None) -> Json:
 
 def _differences(a: RunData, b: RunData, query: Query) -> Json:
     """Return one page of paired differences, what may be picked, and what only one run has."""
-    table = _chosen(query, "table", tuple(sorted(LINE, key=lambda name: not (a.has(name) and b.has(name)))))
-    value = _chosen(query, "value", VALUES[table])
-    sort = _chosen(query, "sort", SORTS)
-    by_time = _chosen(query, "times", ("together", "apart")) == "apart"
+    table = one_of(query, "table", tuple(sorted(LINE, key=lambda name: not (a.has(name) and b.has(name)))))
+    value = one_of(query, "value", VALUES[table])
+    sort = one_of(query, "sort", SORTS)
+    by_time = one_of(query, "times", ("together", "apart")) == "apart"
     offset = whole_number(query, "offset", 0)
     paired = partial(_paired, a, b, cast(Table, table), cast(Value, value))
     try:
@@ -189,18 +186,6 @@ def _differences(a: RunData, b: RunData, query: Query) -> Json:
         ],
         "single_total": len(single),
     }
-
-
-def _chosen(query: Query, name: str, known: Sequence[str]) -> str:
-    """Return what a query picks of a few, the first by default.
-
-    Raises:
-        InputError: it is none of them.
-    """
-    value = query.get(name) or known[0]
-    if value not in known:
-        raise InputError(f"{name}={value!r}: must be {' or '.join(known)}")
-    return value
 
 
 def _is(key: Mapping[str, Any], where: Mapping[str, str]) -> bool:

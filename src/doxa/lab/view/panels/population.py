@@ -10,7 +10,7 @@ from typing import cast
 from doxa.canonical import Json
 from doxa.errors import InputError
 from doxa.lab.view.panels import Panel, Query
-from doxa.lab.view.panels.beliefs import whole_number
+from doxa.lab.view.picks import checked, whole_number
 from doxa.lab.view.populations import Source, frames, population, sources
 from doxa.lab.view.run_data import Cell, RunData
 
@@ -27,9 +27,7 @@ _KNOWN = ("cell", "what", "from")
 
 
 def _data(run: RunData, query: Query) -> Json:
-    for name in query:
-        if name not in _KNOWN:
-            raise InputError(f"{name!r}: must be one of {', '.join(_KNOWN)}")
+    checked(query, _KNOWN)
     offered = _cells(run)
     if not offered:
         return {"cells": [], "sources": []}
