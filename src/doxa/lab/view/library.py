@@ -31,12 +31,15 @@ class Library:
 
     def __init__(self) -> None:
         self._script: bytes | None = None
-        self._error = ""
         self._lock = threading.Lock()
 
     def start(self) -> None:
         """Begin to make it, unless it is kept from before."""
-        threading.Thread(target=self.get, name="doxa-library", daemon=True).start()
+        threading.Thread(target=self._make, name="doxa-library", daemon=True).start()
+
+    def _make(self) -> None:
+        with contextlib.suppress(StoreError):  # who asks for it is told
+            self.get()
 
     def get(self) -> bytes:
         """Return it, waiting until it is made.
