@@ -18,7 +18,6 @@ from doxa.lab.view.series import (
     counted,
     equal_to,
     extra_field,
-    interval,
     remembered,
 )
 from tests.lab.view.belief_runs import SEEDS, write_beliefs
@@ -117,13 +116,6 @@ def test_a_number_alone_keeps_the_interval_recorded_with_it(tmp_path):
     question = Question("measures", "value", {"line": "measure"}, equal_to("measures", {}), recorded=True)
     found = {row["line"]: (row["low"], row["high"]) for row in averaged(run, question).means}
     assert found == {"x": (0.4, 0.7), "y": (None, None)}
-
-
-def test_an_interval_by_hand():
-    low, high = interval(2.0, 1.0, 3)
-    assert (low, high) == pytest.approx((2.0 - 4.302653 / 3**0.5, 2.0 + 4.302653 / 3**0.5))
-    assert interval(2.0, None, 1) == (None, None)
-    assert interval(None, 1.0, 3) == (None, None)
 
 
 def test_nothing_is_a_series_without_points(run):
