@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,18 @@ def test_agents_who_come_later_have_frames_too(tmp_path):
     known = asked(run)
     assert known["names"] == ["a0", "a1", "a2", "a3", "a4"]
     assert (frames(run, known) == 254).sum(1).tolist() == [3, 4, 5]
+
+
+def test_a_belief_without_a_proposition_is_told_by_its_readout(tmp_path):
+    recorder = Recorder("bare", 0)
+    for day, agent in itertools.product(range(2), range(3)):
+        for readout, credence in (("stated", 0.25), ("internal", 0.75)):
+            recorder.belief(
+                subject=f"a{agent}", proposition="", readout=readout, axis="day", time=day, credence=credence
+            )
+    run = RunData(write_run(tmp_path, "bare-a", cells={"k": recorder.tables()}).path)
+    assert asked(run)["sources"] == ["agents · internal · bare", "agents · stated · bare"]
+    assert asked(run, what="agents · stated · bare")["series"]["mean"] == [0.25, 0.25]
 
 
 def test_a_histogram_on_record_moves_with_its_mean_and_quantiles(run):

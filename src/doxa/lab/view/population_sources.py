@@ -69,7 +69,7 @@ class Source:
     @property
     def title(self) -> str:
         """What a reader picks it by."""
-        about = f"{self.proposition}, {self.readout}" if self.proposition else ""
+        about = ", ".join(part for part in (self.proposition, self.readout) if part)
         axis = "" if self.axis == "day" else f"by {self.axis}"
         return " · ".join(part for part in (_SHOWN[self.kind], about, self.condition, axis) if part)
 
