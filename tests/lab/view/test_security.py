@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -76,6 +78,12 @@ def test_other_sites_are_refused(runs, headers):
     answer = client(runs, LOCAL).get("/api/runs", headers=headers)
     assert answer.status_code == 403
     assert "kable" not in answer.text
+
+
+def test_a_guarded_door_asks_on_this_machine_too(runs):
+    visitor = client(runs, replace(LOCAL, guarded=True))
+    assert visitor.get("/api/runs").status_code == 401
+    assert visitor.get("/api/runs", headers={"x-doxa-token": TOKEN}).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from doxa.errors import StoreError
+from doxa.lab.data import cache_folder
 from doxa.lab.figures import THEME
 from doxa.lab.files import write_atomic
 
@@ -81,6 +81,4 @@ def _kept() -> bytes:
 
 
 def _place() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    folder = Path(base) if base else Path("~/.cache").expanduser()
-    return folder / "doxa" / "view" / f"vega-{version('vl-convert-python')}.js"
+    return cache_folder("view") / f"vega-{version('vl-convert-python')}.js"

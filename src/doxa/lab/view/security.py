@@ -49,16 +49,23 @@ class Door:
         host: address it is bound to.
         port: of the address.
         token: needed for every request that writes, and for every request at all beyond this machine.
+        guarded: whether it is needed for every request on this machine, too, which others may use.
     """
 
     host: str
     port: int
     token: str
+    guarded: bool = False
 
     @property
     def local(self) -> bool:
         """Whether only this machine can reach it."""
         return is_loopback(self.host)
+
+    @property
+    def asks(self) -> bool:
+        """Whether every request needs the token."""
+        return self.guarded or not self.local
 
     @property
     def cookie(self) -> str:
@@ -138,7 +145,7 @@ def refusal(scope: Scope, door: Door) -> Refusal | None:
     given = headers.get(TOKEN_HEADER, "")
     if scope["method"] not in ("GET", "HEAD"):
         return None if _is_token(given, door) else Refusal(403, f"a request that writes needs {TOKEN_HEADER}")
-    if door.local or any(_is_token(one, door) for one in (given, _cookie(headers, door), _asked(scope))):
+    if not door.asks or any(_is_token(one, door) for one in (given, _cookie(headers, door), _asked(scope))):
         return None
     return Refusal(
         401, "the token is missing or wrong; open the address that was printed when the server started"

@@ -36,7 +36,7 @@ def serve(
         folder: holds the runs, or is one.
         host: address to bind; other than this machine's own needs a token, which is made if none is given.
         port: 0 takes any free one.
-        token: of at least 16 characters.
+        token: of at least 16 characters; one that is given is asked for on this machine, too.
         browser: whether to open a browser where there is a display.
         say: told the address, and that it ended.
 
@@ -53,7 +53,7 @@ def serve(
         )
     runs = Runs.of(folder)
     with bind(host, port) as listening:
-        door = Door(host, listening.getsockname()[1], token or new_token())
+        door = Door(host, listening.getsockname()[1], token or new_token(), guarded=token is not None)
         library = Library()
         config = uvicorn.Config(
             make_app(runs, door, library),
@@ -66,7 +66,7 @@ def serve(
             timeout_graceful_shutdown=1,
             proxy_headers=False,
         )
-        address = door.address if door.local else f"{door.address}?token={door.token}"
+        address = f"{door.address}?token={door.token}" if door.asks else door.address
         say(f"doxa view: {folder} at {address} (Ctrl-C ends it)")
         library.start()
         if browser and has_display():

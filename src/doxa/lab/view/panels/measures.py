@@ -16,6 +16,7 @@ from doxa.lab.view.panels.trajectories import PICTURES, about, ends_of
 from doxa.lab.view.picks import checked, one_of, pick, values_of
 from doxa.lab.view.run_data import RunData
 from doxa.lab.view.series import (
+    CHOICES,
     FIELD,
     Question,
     Series,
@@ -43,7 +44,7 @@ def _data(run: RunData, query: Query) -> Json:
     if not names:
         return {"picks": [], "pictures": [], "about": ["This run has no measures."]}
     measure = query.get("measure") or str(names[0]["measure"])
-    if not any(row["measure"] == measure for row in names) and len(names) <= 500:
+    if not any(row["measure"] == measure for row in names) and len(names) <= CHOICES:
         raise InputError(f"measure={measure!r}: the run has no such measure; pick one of its list")
     picks = {"measure": measure, **{name: query.get(name, "") for name in ("condition", "subject")}}
     where = equal_to("measures", picks)
