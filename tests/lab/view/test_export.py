@@ -119,6 +119,14 @@ def test_a_damaged_run_says_so_and_the_others_are_copied(root, tmp_path):
     assert (made.folder / f"run/{RUN}/overview.html").is_file()
 
 
+def test_a_damaged_table_is_named_on_the_overview(root, tmp_path):
+    path = root / RUN / "cells" / "plain01" / "transcripts.parquet"
+    path.write_bytes(path.read_bytes()[:-3] + b"xyz")
+    made = export_folder(root / RUN, tmp_path / "site")
+    [(_, overview)] = held(made.folder / f"run/{RUN}/overview.html")["answers"]
+    assert "its digest is not the one" in overview["damaged"]["plain01"]
+
+
 def test_an_earlier_copy_is_replaced_and_nothing_is_left_beside_it(root, tmp_path):
     place = tmp_path / "site"
     export_folder(root, place)

@@ -137,5 +137,7 @@ def test_a_browser_opens_where_there_is_a_display(said, monkeypatch):
     assert has_display()
     lines, opened = said()
     assert opened == [lines[0].split(" at ")[1].split(" ")[0]]
+    said(token="t" * 20)
+    said(host="0.0.0.0")
     _, opened = said(browser=False)
     assert len(opened) == 1

@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from doxa.canonical import Json
 from doxa.errors import DoxaError, InputError, StoreError
+from doxa.lab.record import SCHEMAS
 from doxa.lab.view.answers import answer
 from doxa.lab.view.app import applying, static_files
 from doxa.lab.view.bundle import bundle
@@ -188,6 +189,11 @@ class _Writing:
 
     def _write_run(self, name: str) -> None:
         run = self._runs.run(name)
+        with suppress(DoxaError):
+            for table in SCHEMAS:
+                run.files(
+                    table
+                )  # finds every damaged cell, so that the overview, written first, names them all
         offered = [panel for panel in panels() if applying(panel, run)]
         folder = self._root / "run" / self._folders[name]
         folder.mkdir()

@@ -37,7 +37,7 @@ def serve(
         host: address to bind; other than this machine's own needs a token, which is made if none is given.
         port: 0 takes any free one.
         token: of at least 16 characters; one that is given is asked for on this machine, too.
-        browser: whether to open a browser where there is a display.
+        browser: whether to open a browser where there is a display and no token is needed.
         say: told the address, and that it ended.
 
     Raises:
@@ -69,7 +69,9 @@ def serve(
         address = f"{door.address}?token={door.token}" if door.asks else door.address
         say(f"doxa view: {folder} at {address} (Ctrl-C ends it)")
         library.start()
-        if browser and has_display():
+        if (
+            browser and has_display() and not door.asks
+        ):  # every user may read a command line, and a token in it
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
