@@ -111,7 +111,12 @@ def refusals(outcome: Outcome, driver: Any, served: Served, folder: Path) -> Non
             _SECRET.encode() not in answer.body and b"root:" not in answer.body, f"{path}: a file got out"
         )
     for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"):
-        for told in ({}, {"x-doxa-token": "wrong"}, {"cookie": "doxa-token=wrong"}, {"x-doxa-token": ""}):
+        for told in (
+            {},
+            {"x-doxa-token": "wrong"},
+            {"cookie": f"doxa-token-{port}=wrong"},
+            {"x-doxa-token": ""},
+        ):
             _refused(outcome, f"{method} {told}", ask(port, method, "/api/runs", told))
     _raw(outcome, port)
     _beyond(outcome, folder)
@@ -146,7 +151,7 @@ def _beyond(outcome: Outcome, folder: Path) -> None:
     with server(folder / "runs", "--host", "0.0.0.0", "--token", TOKEN) as served:
         port = served.port
         for path in ("/", "/api/runs", "/static/ui.js", "/run/plain-name/overview"):
-            for told in ({}, {"x-doxa-token": "wrong"}, {"cookie": f"doxa-token={TOKEN[:-1]}"}):
+            for told in ({}, {"x-doxa-token": "wrong"}, {"cookie": f"doxa-token-{port}={TOKEN[:-1]}"}):
                 _refused(outcome, f"beyond this machine, {path} {told}", ask(port, "GET", path, told))
             outcome.check(
                 ask(port, "GET", path, {"x-doxa-token": TOKEN}).status == 200, f"{path}: the token is refused"

@@ -17,7 +17,7 @@ from doxa.lab.store import RunFolder
 from tests.lab.studies import coin
 
 LOOK = (
-    "import pathlib, shutil; ctx.progress(1, 4, 'quarter'); "
+    "import pathlib, shutil, numpy; ctx.progress(numpy.float32(1), 4, 'quarter'); "
     "here = pathlib.Path({mark!r}) / str(cell.seed); "
     "shutil.copytree(next(pathlib.Path({runs!r}).glob('*/live')).parent, here) if not here.exists() else None"
 )

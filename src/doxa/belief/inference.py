@@ -155,11 +155,24 @@ def mean_t_interval(values: Numbers, level: float = 0.95) -> Interval:
     check_level(level)
     if rows.size == 0:
         return Interval(math.nan, math.nan, math.nan, 0)
-    mean = float(rows.mean())
     if rows.size == 1:
-        return Interval(mean, math.nan, math.nan, 1)
-    half = student_quantile(level, rows.size - 1) * float(rows.std(ddof=1)) / math.sqrt(rows.size)
-    return Interval(mean, mean - half, mean + half, int(rows.size))
+        return Interval(float(rows[0]), math.nan, math.nan, 1)
+    return student_interval(float(rows.mean()), float(rows.std(ddof=1)), int(rows.size), level)
+
+
+def student_interval(mean: float, spread: float, n: int, level: float = 0.95) -> Interval:
+    """Return what :func:`mean_t_interval` does, from the mean, standard deviation and number of the values.
+
+    Args:
+        mean: of the values; NaN of none.
+        spread: their standard deviation with n - 1 below; not looked at for n < 2.
+        n: how many values.
+        level: coverage in (0, 1).
+    """
+    if n < 2:
+        return Interval(mean, math.nan, math.nan, n)
+    half = student_quantile(level, n - 1) * spread / math.sqrt(n)
+    return Interval(mean, mean - half, mean + half, n)
 
 
 def wilson(successes: int, n: int, level: float = 0.95) -> Interval:

@@ -25,7 +25,10 @@ def view(
         typer.Option("--token", help="Token to ask for, of 16 characters or more; made by default."),
     ] = None,
     browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Open a browser where there is a display.")
+        bool,
+        typer.Option(
+            "--browser/--no-browser", help="Open a browser where there is a display and no token is needed."
+        ),
     ] = True,
     export: Annotated[
         Path | None,

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import numpy as np
 
@@ -130,10 +130,11 @@ class Context:
         """Return a recorder with the cell's condition and seed."""
         return Recorder(self._cell.condition, self._cell.seed)
 
-    def progress(self, done: float, total: float = 1.0, note: str = "") -> None:
-        """Say how far the cell is."""
-        if self._progress is not None and total > 0:
-            self._progress(min(1.0, done / total), note)
+    def progress(self, done: SupportsFloat, total: SupportsFloat = 1.0, note: str = "") -> None:
+        """Say how far the cell is; numbers of numpy and torch will do."""
+        whole = float(total)
+        if self._progress is not None and whole > 0:
+            self._progress(min(1.0, float(done) / whole), note)
 
 
 @contextlib.contextmanager

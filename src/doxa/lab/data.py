@@ -82,10 +82,10 @@ def named(slug: str) -> DataSet:
     return CATALOGUE[slug]
 
 
-def cache_folder() -> Path:
-    """Return where ``get`` puts data: ``$XDG_CACHE_HOME/doxa/data``, by default ``~/.cache/doxa/data``."""
+def cache_folder(part: str = "data") -> Path:
+    """Return where things are kept that can be had again: ``$XDG_CACHE_HOME/doxa/PART``, by default in ``~/.cache``."""
     base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base else Path("~/.cache").expanduser()) / "doxa" / "data"
+    return (Path(base) if base else Path("~/.cache").expanduser()) / "doxa" / part
 
 
 def candidate_folders(slug: str) -> list[Path]:

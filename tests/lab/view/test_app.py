@@ -88,11 +88,12 @@ def test_beliefs_by_page_and_filter(client):
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("offset=-1", "offset='-1': must be a whole number"),
+        ("offset=-1", "offset=-1: must be >= 0"),
         ("offset=\u0661", "must be a whole number"),
-        ("limit=1001", "limit=1001: must be <= 1000"),
+        ("limit=1001", "limit=1001: must be 0 to 1000"),
         ("seed=x", "seed='x': must be a number"),
-        ("values=text", "values='text': must be one of condition"),
+        ("seed=99999999999999999999", "must be a number"),
+        ("values=text", "values='text': "),
         ("seed=1&seed=2", "'seed': stands twice"),
     ],
 )
@@ -143,12 +144,13 @@ def test_damage_is_named_and_the_panels_stay(tmp_path):
     assert client.get(f"/run/{RUN}/overview").status_code == 200
 
 
-def test_what_nobody_expected_tells_no_more_than_its_kind(client, monkeypatch, capsys):
+def test_what_nobody_expected_tells_no_more_than_its_kind(client, root, monkeypatch):
     monkeypatch.setattr(Runs, "entries", lambda self: 1 / 0)
     answer = client.get("/api/runs")
     assert answer.status_code == 500
     assert answer.json()["error"].startswith("ZeroDivisionError; the server")
-    assert "Traceback" in capsys.readouterr().err
+    with pytest.raises(ZeroDivisionError):  # it goes on to the server, which writes it
+        TestClient(make_app(Runs.of(root), DOOR), base_url="http://127.0.0.1:8417").get("/api/runs")
 
 
 def test_a_name_that_is_no_text_is_counted(tmp_path):

@@ -10,6 +10,7 @@ from doxa.belief.inference import mean_t_interval
 from doxa.errors import InputError
 from doxa.lab.record import Finding, Recorder, Tables
 from doxa.lab.run import compare
+from doxa.lab.view import pairing
 from doxa.lab.view.pages.compare import PAGE, PURE
 from doxa.lab.view.run_list import Runs
 from tests.browser import chromium, watched
@@ -113,6 +114,20 @@ def test_times_apart_are_pages_of_lines(tmp_path):
     assert all(line["seeds"] == 2 for line in whole["lines"])
 
 
+def test_of_too_many_differences_some_can_still_be_picked(tmp_path, monkeypatch):
+    two_runs(tmp_path)
+    monkeypatch.setattr(pairing, "MOST_LINES", 2)
+    query = {"part": "differences", "table": "measures"}
+    whole = asked(tmp_path, **query)
+    assert (whole["lines"], whole["options"]["measure"]) == ([], ["bare", "entropy", "share"])
+    assert "more than 2 differences; pick a condition" in whole["refused"]
+    found = asked(tmp_path, **query, measure="entropy")
+    assert [line["measure"] for line in found["lines"]] == ["entropy"]
+    apart = asked(tmp_path, **query, measure="entropy", times="apart")
+    assert (apart["lines"], apart["options"]) == ([], found["options"])
+    assert "take all times together" in apart["refused"]
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [
@@ -120,13 +135,13 @@ def test_times_apart_are_pages_of_lines(tmp_path):
         ({"b": "gone"}, "run 'gone': there is none of this name"),
         ({"b": "../kable-a"}, "there is none of this name"),
         ({"part": "all"}, "part='all': must be differences"),
-        ({"part": "differences", "table": "transcripts"}, "table='transcripts': must be beliefs or measures"),
-        ({"part": "differences", "value": "value"}, "value='value': must be credence or log_odds"),
-        ({"part": "differences", "sort": "x"}, "sort='x': must be size or clear or name"),
-        ({"part": "differences", "times": "x"}, "times='x': must be together or apart"),
-        ({"part": "differences", "offset": "-1"}, "offset='-1': must be a whole number"),
+        ({"part": "differences", "table": "transcripts"}, "table='transcripts': known: beliefs, measures"),
+        ({"part": "differences", "value": "value"}, "value='value': known: credence, log_odds"),
+        ({"part": "differences", "sort": "x"}, "sort='x': known: clear, name, size"),
+        ({"part": "differences", "times": "x"}, "times='x': known: apart, together"),
+        ({"part": "differences", "offset": "-1"}, "offset=-1: must be >= 0"),
         ({"part": "differences", "condition": "x' OR 1=1"}, "neither run has beliefs of it"),
-        ({"conditon": "x"}, "'conditon': did you mean 'condition'"),
+        ({"conditon": "x"}, "'conditon': .* did you mean 'condition'"),
     ],
 )
 def test_bad_queries_are_named(tmp_path, query, message):

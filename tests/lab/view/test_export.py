@@ -119,6 +119,14 @@ def test_a_damaged_run_says_so_and_the_others_are_copied(root, tmp_path):
     assert (made.folder / f"run/{RUN}/overview.html").is_file()
 
 
+def test_a_damaged_table_is_named_on_the_overview(root, tmp_path):
+    path = root / RUN / "cells" / "plain01" / "transcripts.parquet"
+    path.write_bytes(path.read_bytes()[:-3] + b"xyz")
+    made = export_folder(root / RUN, tmp_path / "site")
+    [(_, overview)] = held(made.folder / f"run/{RUN}/overview.html")["answers"]
+    assert "its digest is not the one" in overview["damaged"]["plain01"]
+
+
 def test_an_earlier_copy_is_replaced_and_nothing_is_left_beside_it(root, tmp_path):
     place = tmp_path / "site"
     export_folder(root, place)
@@ -128,13 +136,18 @@ def test_an_earlier_copy_is_replaced_and_nothing_is_left_beside_it(root, tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["runs", "site"]
 
 
-def test_a_folder_that_holds_something_else_is_refused(root, tmp_path):
+def test_a_folder_that_holds_something_else_is_refused(root, tmp_path, monkeypatch):
     place = tmp_path / "mine"
     place.mkdir()
     (place / "thesis.tex").write_text("x")
     with pytest.raises(InputError, match="holds something else"):
         export_folder(root, place)
     assert [path.name for path in place.iterdir()] == ["thesis.tex"]
+    export_folder(root, tmp_path / "site")
+    (tmp_path / "site" / ".git").mkdir()
+    with pytest.raises(InputError, match=r"holds something else \(\.git\)"):
+        export_folder(root, tmp_path / "site")
+    assert (tmp_path / "site" / ".git").is_dir()
     with pytest.raises(InputError, match="is inside a run"):
         export_folder(root, root / RUN / "site")
     (tmp_path / "link").symlink_to(place)
@@ -142,6 +155,9 @@ def test_a_folder_that_holds_something_else_is_refused(root, tmp_path):
         with pytest.raises(InputError, match="is a file or a link"):
             export_folder(root, wrong)
     (empty := tmp_path / "empty").mkdir()
+    monkeypatch.chdir(empty)
+    with pytest.raises(InputError, match="is the folder you are in"):
+        export_folder(root, Path())
     with pytest.raises(InputError, match="holds no runs"):
         export_folder(empty, tmp_path / "site")
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,7 +15,7 @@ from doxa.lab.record import Recorder, Tables
 from doxa.lab.run import compare
 from doxa.lab.store import RunFolder
 from doxa.lab.view import pairing
-from doxa.lab.view.pairing import KEYS, LINE, pair, student_interval
+from doxa.lab.view.pairing import KEYS, LINE, pair
 
 CellRows = tuple[int, list[tuple[str, str, str, float, float | None]]]
 """Seed, then condition, subject, what, time and number (None is missing) of each row."""
@@ -128,15 +127,6 @@ def test_the_largest_difference_comes_first_and_one_seed_has_no_interval(tmp_pat
     assert found.differences[0].mean.estimate == pytest.approx(-0.8)
     assert (found.differences[0].a, found.differences[0].b) == (0.1, 0.9)
     assert (found.differences[2].pairs, found.differences[2].missing) == (0, 1)
-
-
-@settings(deadline=None)  # the first example loads scipy
-@given(st.lists(st.floats(-5, 5), min_size=1, max_size=8))
-def test_the_interval_from_sums_is_the_one_of_findings(values):
-    series = pl.Series(values)
-    found = student_interval(float(series.mean()), series.std(), len(values))  # pyright: ignore[reportArgumentType]
-    assert found == pytest.approx(mean_t_interval(values), nan_ok=True, abs=1e-9)
-    assert math.isnan(student_interval(None, None, 0).estimate)
 
 
 def test_bad_input_is_named(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,31 @@ def test_frames_of_agents_are_credences_and_gaps(run, monkeypatch, size):
         assert known["series"][name] == pytest.approx(days[column].to_list())
 
 
+def test_agents_who_come_later_have_frames_too(tmp_path):
+    recorder = Recorder("growing", 0)
+    for day in range(3):
+        for agent in range(3 + day):
+            recorder.belief(
+                subject=f"a{agent}", proposition="p", readout="stated", axis="day", time=day, credence=1.0
+            )
+    run = RunData(write_run(tmp_path, "growing-a", cells={"k": recorder.tables()}).path)
+    known = asked(run)
+    assert known["names"] == ["a0", "a1", "a2", "a3", "a4"]
+    assert (frames(run, known) == 254).sum(1).tolist() == [3, 4, 5]
+
+
+def test_a_belief_without_a_proposition_is_told_by_its_readout(tmp_path):
+    recorder = Recorder("bare", 0)
+    for day, agent in itertools.product(range(2), range(3)):
+        for readout, credence in (("stated", 0.25), ("internal", 0.75)):
+            recorder.belief(
+                subject=f"a{agent}", proposition="", readout=readout, axis="day", time=day, credence=credence
+            )
+    run = RunData(write_run(tmp_path, "bare-a", cells={"k": recorder.tables()}).path)
+    assert asked(run)["sources"] == ["agents · internal · bare", "agents · stated · bare"]
+    assert asked(run, what="agents · stated · bare")["series"]["mean"] == [0.25, 0.25]
+
+
 def test_a_histogram_on_record_moves_with_its_mean_and_quantiles(run):
     known = asked(run, cell="s0")
     assert known["sources"] == ["spread of opinions · many"]
@@ -137,10 +163,10 @@ def test_a_run_without_a_population_has_no_such_panel(tmp_path):
         ({"cell": "gone"}, "cell='gone': holds no population"),
         ({"cell": "p0"}, "cell='p0': holds no population"),
         ({"what": "x"}, "what='x': must be one of network · epidemic; shares"),
-        ({"from": "-1"}, "from='-1': must be a whole number"),
+        ({"from": "-1"}, "from=-1: must be >= 0"),
         ({"from": "6"}, "from=6: must be below 6"),
         ({"cell": "s0", "from": "0"}, "has no single agents on record"),
-        ({"day": "1"}, "'day': must be one of cell, what, from"),
+        ({"day": "1"}, "'day': nothing of this name"),
     ],
 )
 def test_bad_queries_are_named(run, query, message):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -78,6 +80,12 @@ def test_other_sites_are_refused(runs, headers):
     assert "kable" not in answer.text
 
 
+def test_a_guarded_door_asks_on_this_machine_too(runs):
+    visitor = client(runs, replace(LOCAL, guarded=True))
+    assert visitor.get("/api/runs").status_code == 401
+    assert visitor.get("/api/runs", headers={"x-doxa-token": TOKEN}).status_code == 200
+
+
 @pytest.mark.parametrize(
     "headers",
     [{}, {"origin": "http://127.0.0.1:8417"}, {"sec-fetch-site": "none"}, {"sec-fetch-site": "same-origin"}],
@@ -87,7 +95,7 @@ def test_own_pages_are_answered(runs, headers):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "FOO"])
-@pytest.mark.parametrize("given", [{}, {"x-doxa-token": "wrong"}, {"cookie": f"doxa-token={TOKEN}"}])
+@pytest.mark.parametrize("given", [{}, {"x-doxa-token": "wrong"}, {"cookie": f"{LOCAL.cookie}={TOKEN}"}])
 def test_a_request_that_writes_needs_the_token_in_a_header(runs, method, given):
     assert client(runs, LOCAL).request(method, "/api/runs", headers=given).status_code == 403
     assert client(runs, LOCAL).request(method, f"/api/runs?token={TOKEN}", headers=given).status_code == 403
@@ -109,6 +117,19 @@ def test_beyond_this_machine_the_token_opens_and_a_cookie_keeps(runs):
     assert "samesite=strict" in cookie
     assert visitor.get("/").status_code == 200  # the client keeps the cookie
     assert visitor.get("/", headers={"x-doxa-token": TOKEN}).status_code == 200
+
+
+def test_two_servers_on_one_host_keep_their_own_cookies(runs):
+    visitor = client(runs, NAMED, "http://lab.example:8417")
+    visitor.get(f"/?token={TOKEN}")
+    visitor.cookies.set(Door("lab.example", 8418, "o" * 20).cookie, "o" * 20)
+    assert visitor.get("/").status_code == 200
+
+
+def test_entering_leads_to_the_very_run_that_was_asked_for(runs):
+    visitor = client(runs, NAMED, "http://lab.example:8417")
+    entered = visitor.get(f"/run/what%3F%20now/overview?token={TOKEN}")
+    assert entered.headers["location"] == "/run/what%3F%20now/overview"
 
 
 @pytest.mark.parametrize(

@@ -11,19 +11,17 @@ from doxa.belief.inference import mean_t_interval
 from doxa.errors import InputError
 from doxa.lab.record import Recorder, completed
 from doxa.lab.view import series
-from doxa.lab.view.run_data import RunData
+from doxa.lab.view.run_data import RunData, whole
 from doxa.lab.view.series import (
     Question,
     averaged,
     counted,
     equal_to,
     extra_field,
-    interval,
     remembered,
-    whole,
 )
 from tests.lab.view.belief_runs import SEEDS, write_beliefs
-from tests.lab.view.sample_runs import write_run
+from tests.lab.view.sample_runs import cell_tables, write_run
 
 
 @pytest.fixture(scope="module")
@@ -120,13 +118,6 @@ def test_a_number_alone_keeps_the_interval_recorded_with_it(tmp_path):
     assert found == {"x": (0.4, 0.7), "y": (None, None)}
 
 
-def test_an_interval_by_hand():
-    low, high = interval(2.0, 1.0, 3)
-    assert (low, high) == pytest.approx((2.0 - 4.302653 / 3**0.5, 2.0 + 4.302653 / 3**0.5))
-    assert interval(2.0, None, 1) == (None, None)
-    assert interval(None, 1.0, 3) == (None, None)
-
-
 def test_nothing_is_a_series_without_points(run):
     question = Question(
         "beliefs", "credence", {"r": "readout"}, equal_to("beliefs", {"condition": "none such"})
@@ -147,6 +138,18 @@ def test_what_was_made_of_the_same_cells_is_made_once(run):
     for _ in range(3):
         remembered(run, ("a test",), lambda: made.append(1) or len(made))
     assert made == [1]
+
+
+def test_a_cell_that_was_damaged_and_is_computed_again_counts(tmp_path):
+    folder = write_run(tmp_path)
+    path = folder.cells / "plain01" / "beliefs.parquet"
+    path.write_bytes(path.read_bytes()[:-3] + b"xyz")
+    run = RunData(folder.path)
+    assert [row["rows"] for row in counted(run, "beliefs", ["condition"])] == [24, 12]
+    folder.set_aside("plain01")
+    about = {"study": "kable", "condition": "plain", "seed": 1, "params": {}}
+    folder.write("plain01", about, cell_tables("plain", 1))
+    assert [row["rows"] for row in counted(run, "beliefs", ["condition"])] == [24, 24]
 
 
 def test_what_is_remembered_is_bounded(run, monkeypatch):

@@ -127,10 +127,17 @@ def test_on_this_machine_no_token_is_said(said):
     assert opened == []
 
 
+def test_a_token_that_is_given_is_asked_for_on_this_machine_too(said):
+    lines, _ = said(token="t" * 20)
+    assert f"?token={'t' * 20}" in lines[0]
+
+
 def test_a_browser_opens_where_there_is_a_display(said, monkeypatch):
     monkeypatch.setenv("DISPLAY", ":0")
     assert has_display()
     lines, opened = said()
     assert opened == [lines[0].split(" at ")[1].split(" ")[0]]
+    said(token="t" * 20)
+    said(host="0.0.0.0")
     _, opened = said(browser=False)
     assert len(opened) == 1

@@ -164,6 +164,7 @@ def test_any_page_of_a_long_conversation(long):
         ({"talk": "k0.0", "place": "x"}, "place='x'"),
         ({"talk": "k0.0", "place": "7"}, "place=7: the conversation has no such message"),
         ({"talk": "k0.0", "place": "0", "from": "-4"}, "from=-4"),
+        ({"talk": "k0.0", "place": "0", "from": "9" * 12}, "from=9+: must be 0 to"),
     ],
 )
 def test_a_query_without_sense_is_named(run, query, says):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-import traceback
 from collections.abc import Callable
 from functools import cache
 from importlib import resources
@@ -171,7 +169,7 @@ def _named(request: Request, error: DoxaError) -> Response:
 
 
 def _unexpected(request: Request, error: Exception) -> Response:
-    sys.stderr.write("".join(traceback.format_exception(error)))
+    """Answer; the error itself goes on to the server, which writes its traceback."""
     return _said(request, 500, f"{type(error).__name__}; the server's own output says more")
 
 

@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from doxa.canonical import Json
 from doxa.errors import DoxaError, InputError, StoreError
+from doxa.lab.record import SCHEMAS
 from doxa.lab.view.answers import answer
 from doxa.lab.view.app import applying, static_files
 from doxa.lab.view.bundle import bundle
@@ -123,9 +124,15 @@ def export_folder(
 def _refuse_other(place: Path, runs: Runs) -> None:
     if place.is_symlink() or (place.exists() and not place.is_dir()):
         raise InputError(f"--export {place}: is a file or a link; choose a new folder")
-    if place.is_dir() and any(place.iterdir()) and not (place / MARK).is_file():
-        raise InputError(f"--export {place}: holds something else; choose a new or empty folder")
+    held = {path.name for path in place.iterdir()} if place.is_dir() else set[str]()
+    ours = {MARK, "run", "static", *map(file_of, pages())} if MARK in held else set[str]()
+    if held - ours:  # what somebody put beside an earlier export, as .git to publish it, would go with it
+        raise InputError(
+            f"--export {place}: holds something else ({min(held - ours)}); choose a new or empty folder"
+        )
     here, root = place.resolve(), runs.root.resolve()
+    if Path.cwd().is_relative_to(here):
+        raise InputError(f"--export {place}: is the folder you are in, or around it; choose a new folder")
     if any(here.is_relative_to(root / name) for name in runs.names()):
         raise InputError(f"--export {place}: is inside a run; choose a folder beside the runs")
 
@@ -182,6 +189,11 @@ class _Writing:
 
     def _write_run(self, name: str) -> None:
         run = self._runs.run(name)
+        with suppress(DoxaError):
+            for table in SCHEMAS:
+                run.files(
+                    table
+                )  # finds every damaged cell, so that the overview, written first, names them all
         offered = [panel for panel in panels() if applying(panel, run)]
         folder = self._root / "run" / self._folders[name]
         folder.mkdir()

@@ -57,9 +57,7 @@ def flight(path: Path, *, busy: bool, now: float | None = None) -> dict[str, Jso
         if state == "working" and computed > 0.0 and left >= 0.0
         else None,
         "error": str(told.get("error", "")),
-        "cells": [
-            {**cell, "seconds": round(max(0.0, now - cell.pop("started")))} for cell in cells[:MOST_CELLS]
-        ],
+        "cells": [{**cell, "seconds": round(max(0.0, now - cell["started"]))} for cell in cells[:MOST_CELLS]],
         "more": max(0, len(cells) - MOST_CELLS),
     }
 

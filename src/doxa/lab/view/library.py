@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from doxa.errors import StoreError
+from doxa.lab.data import cache_folder
 from doxa.lab.figures import THEME
 from doxa.lab.files import write_atomic
 
@@ -31,12 +31,15 @@ class Library:
 
     def __init__(self) -> None:
         self._script: bytes | None = None
-        self._error = ""
         self._lock = threading.Lock()
 
     def start(self) -> None:
         """Begin to make it, unless it is kept from before."""
-        threading.Thread(target=self.get, name="doxa-library", daemon=True).start()
+        threading.Thread(target=self._make, name="doxa-library", daemon=True).start()
+
+    def _make(self) -> None:
+        with contextlib.suppress(StoreError):  # who asks for it is told
+            self.get()
 
     def get(self) -> bytes:
         """Return it, waiting until it is made.
@@ -78,6 +81,4 @@ def _kept() -> bytes:
 
 
 def _place() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    folder = Path(base) if base else Path("~/.cache").expanduser()
-    return folder / "doxa" / "view" / f"vega-{version('vl-convert-python')}.js"
+    return cache_folder("view") / f"vega-{version('vl-convert-python')}.js"

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from doxa.belief.inference import Interval, student_quantile
+from doxa.belief.inference import Interval, student_interval
 from doxa.errors import InputError, StoreError
-from doxa.lab.view.run_views import QUERYING, closed_database, patterns
+from doxa.lab.view.run_views import QUERYING, closed_database, filled, patterns
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -42,14 +42,6 @@ VALUES: Mapping[str, tuple[Value, ...]] = {"beliefs": ("credence", "log_odds"), 
 
 MOST_LINES = 20_000
 """More differences than this are not told apart; a filter makes them fewer."""
-
-_EXACT: Mapping[str, str] = {
-    "value": "{}.value",
-    "credence": "coalesce({0}.credence, CASE WHEN {0}.log_odds >= 0 THEN 1 / (1 + exp(-{0}.log_odds)) "
-    "ELSE exp({0}.log_odds) / (1 + exp({0}.log_odds)) END)",
-    "log_odds": "coalesce({0}.log_odds, CASE WHEN {0}.credence <= 0 THEN '-inf'::DOUBLE "
-    "WHEN {0}.credence >= 1 THEN 'inf'::DOUBLE ELSE ln({0}.credence) - ln(1 - {0}.credence) END)",
-}
 
 
 class Difference(NamedTuple):
@@ -259,7 +251,7 @@ class _Work:
         )
 
     def _numbers(self) -> str:
-        return ", ".join(f"{_EXACT[self._value].format(run)} AS value_{run}" for run in "ab")
+        return ", ".join(f"{filled(self._value, run)} AS value_{run}" for run in "ab")
 
     def _filter(self, run: str) -> str:
         tests = [f"CAST({run}.{column} AS VARCHAR) = $where_{column}" for column in self._where]
@@ -310,7 +302,7 @@ class _Work:
             a, b, mean, spread, seeds, pairs, usable = row[width:]
             found.paired += int(pairs)
             key = dict(zip(self._line, row[:width], strict=True))
-            interval = student_interval(mean, spread, seeds, level)
+            interval = student_interval(_number(mean), _number(spread), seeds, level)
             found.differences.append(
                 Difference(key, _number(a), _number(b), interval, int(usable), int(pairs - usable))
             )
@@ -324,16 +316,6 @@ class _Work:
             )
             found.only[run] += int(many)
         return found
-
-
-def student_interval(mean: float | None, spread: float | None, n: int, level: float = 0.95) -> Interval:
-    """Return what ``mean_t_interval`` returns, from the mean, standard deviation and number of the values."""
-    if mean is None:
-        return Interval(math.nan, math.nan, math.nan, 0)
-    if n < 2 or spread is None:
-        return Interval(mean, math.nan, math.nan, n)
-    half = student_quantile(level, n - 1) * spread / math.sqrt(n)
-    return Interval(mean, mean - half, mean + half, n)
 
 
 def _by_size(one: Difference) -> tuple[float, str]:

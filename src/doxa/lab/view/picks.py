@@ -9,6 +9,7 @@ from doxa.canonical import Json
 from doxa.errors import InputError, did_you_mean
 from doxa.lab.view.lines_picture import shown
 from doxa.lab.view.panels import Query
+from doxa.lab.view.run_data import whole
 from doxa.lab.view.series import CHOICES
 
 
@@ -43,21 +44,36 @@ def checked(query: Query, names: Sequence[str]) -> Query:
     """
     for name in query:
         if name not in names:
-            raise InputError(f"{name!r}: this panel does not know it; {did_you_mean(name, names)}")
+            raise InputError(
+                f"{name!r}: nothing of this name can be picked here; {did_you_mean(name, names)}"
+            )
     return query
 
 
-def one_of(query: Query, name: str, known: Iterable[str], default: str) -> str:
-    """Return the value of a closed choice.
+def one_of(query: Query, name: str, known: Iterable[str], default: str | None = None) -> str:
+    """Return the value of a closed choice; by default the first of those known.
 
     Raises:
         InputError: it is none of those known.
     """
-    value = query.get(name) or default
     allowed = list(known)
+    value = query.get(name) or (allowed[0] if default is None else default)
     if value not in allowed:
         raise InputError(f"{name}={value!r}: {did_you_mean(value, allowed)}")
     return value
+
+
+def whole_number(query: Query, name: str, default: int, most: int | None = None) -> int:
+    """Return a number of a query.
+
+    Raises:
+        InputError: it is no whole number, negative, or too large.
+    """
+    found = whole(query.get(name, str(default)), name)
+    if found < 0 or (most is not None and found > most):
+        allowed = ">= 0" if most is None else f"0 to {most}"
+        raise InputError(f"{name}={found}: must be {allowed}")
+    return found
 
 
 def values_of(rows: Iterable[Mapping[str, Any]], column: str) -> list[str]:

@@ -1,29 +1,20 @@
-"""Populations in the tables of a cell: who they are, what each is on each day, and how many are what.
+"""A population day by day: who is in it, what each is on each day, and how many are what; see ``population_sources``.
 
-A source is one thing that moves: a map of a network, agents with credences or states, shares of compartments, or a
-histogram of opinions. Agents are told apart by their subject and, where rows have it, by ``agent`` in ``extra``.
+One thing, though long: each kind of source has its own way to the same ``Population``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from doxa.errors import InputError
-
-Kind = Literal["map", "beliefs", "health", "opinions", "shares", "histogram"]
-
-AXES = ("day", "round")
-"""On which a population moves."""
-
-FEWEST = 3
-"""Agents of a population."""
+from doxa.lab.view.population_sources import Source, compartments, rows_of, states_of, written
 
 MOST_AGENTS = 100_000
 """Of more agents only the spread is shown."""
@@ -37,51 +28,8 @@ MISSING = 255
 ROWS = 400_000
 """Of agents and days that are in memory at once, about."""
 
-SAMPLE = 10_000
-"""Rows of a proposition in which its agents are looked for."""
-
 BINS = 20
 QUANTILES = {"5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95}
-
-_SHOWN = {
-    "map": "network",
-    "beliefs": "agents",
-    "health": "states of agents",
-    "opinions": "agents",
-    "shares": "shares",
-    "histogram": "spread of opinions",
-}
-_AGENT = pl.concat_str(
-    pl.col("subject"), pl.lit(" / ") + pl.col("extra").str.json_path_match("$.agent"), ignore_nulls=True
-)
-_CREDENCE = pl.coalesce(pl.col("credence"), 1.0 / (1.0 + (-pl.col("log_odds")).exp()))
-_HEALTH = pl.col("extra").str.json_path_match("$.health")
-
-
-@dataclass(frozen=True, order=True)
-class Source:
-    """One thing that moves.
-
-    Attributes:
-        condition: of its rows.
-        kind: which rows.
-        proposition: of beliefs, else "".
-        readout: of beliefs, else "".
-        axis: ``day`` or ``round``.
-    """
-
-    condition: str
-    kind: Kind
-    proposition: str = ""
-    readout: str = ""
-    axis: str = "day"
-
-    @property
-    def title(self) -> str:
-        """What a reader picks it by."""
-        about = f"{self.proposition}, {self.readout}" if self.proposition else ""
-        axis = "" if self.axis == "day" else f"by {self.axis}"
-        return " · ".join(part for part in (_SHOWN[self.kind], about, self.condition, axis) if part)
 
 
 class Network(NamedTuple):
@@ -122,70 +70,25 @@ class Population:
     spans: Sequence[tuple[int, int]] = ()
 
 
-def sources(beliefs: Path | None, measures: Path | None) -> list[Source]:
-    """Return what moves in a cell, by its files; a map first, then agents, then what is counted."""
-    return list(_sources(beliefs, measures, _stamps(beliefs, measures)))
-
-
-def _stamps(*paths: Path | None) -> tuple[int | None, ...]:
-    return tuple(None if path is None else path.stat().st_mtime_ns for path in paths)
-
-
-@lru_cache(maxsize=256)
-def _sources(beliefs: Path | None, measures: Path | None, _stamp: object) -> tuple[Source, ...]:
-    found: list[Source] = []
-    if measures is not None:
-        rows = pl.scan_parquet(measures, glob=False).filter(pl.col("axis").is_in(AXES))
-        names = rows.select("condition", "measure", "axis").unique().collect(engine="streaming")
-        for condition, axis in names.select("condition", "axis").unique().iter_rows():
-            held = set(names.filter(condition=condition, axis=axis)["measure"])
-            if {"map x", "map y", "map state"} <= held:
-                found.append(Source(condition, "map", axis=axis))
-            if "opinion" in held and _count(rows.filter(condition=condition, measure="opinion")) >= FEWEST:
-                found.append(Source(condition, "opinions", axis=axis))
-            if "opinion histogram" in held:
-                found.append(Source(condition, "histogram", axis=axis))
-            if "share" in held and _states(rows.filter(condition=condition, axis=axis)):
-                found.append(Source(condition, "shares", axis=axis))
-    if beliefs is not None:
-        keys = ("condition", "proposition", "readout", "axis")
-        rows = pl.scan_parquet(beliefs, glob=False).filter(pl.col("axis").is_in(AXES))
-        for condition, proposition, readout, axis in (
-            rows.select(keys).unique().collect(engine="streaming").iter_rows()
-        ):
-            source = Source(condition, "beliefs", proposition, readout, axis)
-            some = _rows(source, beliefs).select("time", agent=_AGENT, health=_HEALTH).head(SAMPLE).collect()
-            first = some.filter(pl.col("time") == pl.col("time").first())
-            if first["agent"].n_unique() >= FEWEST:
-                found.append(source)
-                if first["health"][0] is not None:
-                    found.append(replace(source, kind="health"))
-    order = tuple(_SHOWN)
-    return tuple(sorted(found, key=lambda source: (order.index(source.kind), source)))
-
-
-def population(source: Source, beliefs: Path | None, measures: Path | None) -> Population:
-    """Return what is known of a source of these files; of the last few it is kept, for their frames."""
-    return _known(source, beliefs, measures, _stamps(beliefs, measures))
+def population(source: Source, path: Path | None) -> Population:
+    """Return what is known of a source, by the file of its table; of the last few it is kept, for their frames."""
+    return _known(source, path, written(path))
 
 
 @lru_cache(maxsize=4)
-def _known(source: Source, beliefs: Path | None, measures: Path | None, _stamp: object) -> Population:
+def _known(source: Source, path: Path | None, _written: int | None) -> Population:
     match source.kind:
         case "map":
-            return _of_map(_rows(source, measures))
+            return _of_map(rows_of(source, path))
         case "shares":
-            return _of_shares(_rows(source, measures))
+            return _of_shares(rows_of(source, path))
         case "histogram":
-            return _of_histogram(_rows(source, measures))
+            return _of_histogram(rows_of(source, path))
         case _:
-            path = beliefs if source.kind in ("beliefs", "health") else measures
             return _of_agents(source, path)
 
 
-def frames(
-    source: Source, known: Population, beliefs: Path | None, measures: Path | None, first: int, many: int
-) -> np.ndarray:
+def frames(source: Source, known: Population, path: Path | None, first: int, many: int) -> np.ndarray:
     """Return what each agent is on some days, (days, agents), as bytes.
 
     A byte is the place of a state, or of a number in the domain from 0 to 254; ``MISSING`` where nothing is on record.
@@ -193,15 +96,13 @@ def frames(
     Args:
         source: of agents, or a map.
         known: of the source.
-        beliefs: file of the cell.
-        measures: file of the cell.
+        path: file of its table.
         first: place of the first day among those of ``known``.
         many: days, at least 1.
     """
     days = known.days[first : first + many]
-    path = beliefs if source.kind in ("beliefs", "health") else measures
     placed = _placed(
-        _states_of(source, _rows(source, path, known.spans[first : first + many])), known.agents, days
+        states_of(source, rows_of(source, path, known.spans[first : first + many])), known.agents, days
     )
     state = placed["state"]
     if known.kinds:
@@ -236,50 +137,6 @@ def _placed(states: pl.LazyFrame, agents: Sequence[str], days: Sequence[float]) 
     return held.join(known, on="agent").join(pl.DataFrame({"time": times}).with_row_index("row"), on="time")
 
 
-def _rows(
-    source: Source, path: Path | None, spans: Sequence[tuple[int, int]] = (), *, numbered: bool = False
-) -> pl.LazyFrame:
-    """Return the rows of a source, of all its file or from the first to the last row of some spans.
-
-    Args:
-        source: whose rows.
-        path: the file.
-        spans: none reads all.
-        numbered: with the place in the file as ``row``.
-    """
-    if path is None:
-        raise InputError(f"{source.title}: its file is not there any more; look again")
-    rows = pl.scan_parquet(path, glob=False, row_index_name="row" if numbered else None)
-    if spans:
-        start = min(first for first, _ in spans)
-        rows = rows.slice(start, max(last for _, last in spans) - start + 1)
-    rows = rows.filter(condition=source.condition, axis=source.axis)
-    return rows.filter(proposition=source.proposition, readout=source.readout) if source.proposition else rows
-
-
-def _states_of(source: Source, rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Return ``agent``, ``time`` and ``state``."""
-    match source.kind:
-        case "map":
-            return rows.filter(measure="map state").select(agent="subject", time="time", state="value")
-        case "opinions":
-            return rows.filter(measure="opinion").select(agent="subject", time="time", state="value")
-        case "health":
-            return rows.select(agent=_agent(rows), time="time", state=_HEALTH)
-        case _:
-            return rows.select(agent=_agent(rows), time="time", state=_CREDENCE)
-
-
-def _agent(rows: pl.LazyFrame) -> pl.Expr:
-    """Return what tells agents apart: the subject alone, unless rows name agents beside it."""
-    named = (
-        rows.select(pl.col("extra").str.json_path_match("$.agent"))
-        .head(1)
-        .collect(engine="streaming")["extra"]
-    )
-    return pl.col("subject") if named.is_null().all() else _AGENT
-
-
 def _of_map(rows: pl.LazyFrame) -> Population:
     held = rows.filter(pl.col("measure").str.starts_with("map ")).collect(engine="streaming")
     x, y, links = (held.filter(measure=f"map {name}") for name in ("x", "y", "link"))
@@ -297,7 +154,7 @@ def _of_map(rows: pl.LazyFrame) -> Population:
     )
     states = held.filter(measure="map state")
     days, every = _thinned(states["time"])
-    kinds = _states(rows) or _numbered(states["value"])
+    kinds = compartments(rows) or _numbered(states["value"])
     counted = _counted(rows, days)
     whole = bool(counted)
     if not whole and not kinds:
@@ -306,7 +163,7 @@ def _of_map(rows: pl.LazyFrame) -> Population:
 
 
 def _of_agents(source: Source, path: Path | None) -> Population:
-    rows = _rows(source, path, numbered=True)
+    rows = rows_of(source, path, numbered=True)
     if source.kind == "opinions":
         rows = rows.filter(measure="opinion")
     held = (
@@ -318,8 +175,8 @@ def _of_agents(source: Source, path: Path | None) -> Population:
     days, every = _thinned(held["time"])
     held = held.filter(pl.col("time").is_in(days))
     spans: list[tuple[int, int]] = list(zip(held["first"], held["last"], strict=True))
-    first = _states_of(source, _rows(source, path, spans[:1])).filter(pl.col("time") == days[0]).collect()
-    names = first["agent"].unique(maintain_order=True)
+    everybody = states_of(source, rows_of(source, path)).select("agent").unique(maintain_order=True)
+    names = everybody.collect(engine="streaming")["agent"]
     agents = names.to_list() if names.len() <= MOST_AGENTS else []
 
     def parts() -> Iterator[tuple[list[float], pl.DataFrame]]:
@@ -327,7 +184,7 @@ def _of_agents(source: Source, path: Path | None) -> Population:
         many = max(1, ROWS // max(1, names.len()))
         for start in range(0, len(days), many):
             own = days[start : start + many]
-            states = _states_of(source, _rows(source, path, spans[start : start + many]))
+            states = states_of(source, rows_of(source, path, spans[start : start + many]))
             yield own, states.filter(pl.col("time").is_in(own)).collect()
 
     if source.kind == "health":
@@ -356,7 +213,7 @@ def _joined(parts: Iterable[dict[str, list[float | None]]]) -> dict[str, list[fl
 
 
 def _of_shares(rows: pl.LazyFrame) -> Population:
-    kinds = _states(rows)
+    kinds = compartments(rows)
     times = rows.filter(measure="share").select("time").unique().collect(engine="streaming")["time"]
     days, every = _thinned(times)
     series = _counted(rows, days)
@@ -382,25 +239,9 @@ def _of_histogram(rows: pl.LazyFrame) -> Population:
     )
 
 
-def _count(rows: pl.LazyFrame) -> int:
-    return rows.select(pl.col("subject").n_unique()).collect(engine="streaming").item()
-
-
-def _states(rows: pl.LazyFrame) -> list[str]:
-    """Return the names of compartments, in the order in which they were recorded."""
-    named = pl.col("extra").str.json_path_match("$.state").alias("state")
-    found = (
-        rows.filter(measure="share")
-        .select(named)
-        .unique(maintain_order=True)
-        .collect(engine="streaming")["state"]
-    )
-    return found.drop_nulls().to_list()
-
-
 def _counted(rows: pl.LazyFrame, days: Sequence[float]) -> dict[str, list[float | None]]:
     """Return what the record itself says of all: shares of compartments, or mean and quantiles of opinions."""
-    kinds = _states(rows)
+    kinds = compartments(rows)
     names = {"opinion mean": "mean", "opinion spread": "standard deviation", "opinion quantile": ""}
     if kinds:
         named = pl.col("extra").str.json_path_match("$.state")

@@ -24,13 +24,14 @@ Stamp = tuple[int, int]
 
 
 class Cell(NamedTuple):
-    """A finished cell: what its ``cell.json`` says of it."""
+    """A finished cell: what its ``cell.json`` says of it; ``stamp`` changes when that file is written anew."""
 
     key: str
     condition: str
     seed: int
     rows: Mapping[str, int]
     params: Mapping[str, Any]
+    stamp: Stamp
 
 
 class Rows(NamedTuple):
@@ -57,7 +58,7 @@ class RunData:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.folder = RunFolder(path)
-        self._cells: dict[str, tuple[Stamp, Cell]] = {}
+        self._cells: dict[str, Cell] = {}
         self._checked: dict[Path, Stamp] = {}
         self._damaged: dict[str, tuple[Stamp, str]] = {}
         self._counts: dict[tuple[str, str, str], tuple[Stamp, int]] = {}
@@ -131,7 +132,9 @@ class RunData:
     def damaged(self) -> dict[str, str]:
         """Return the cells that were found to be damaged, each with the reason."""
         self.cells()
-        return {key: why for key, (_, why) in self._damaged.items()}
+        return {
+            key: why for key, (_, why) in list(self._damaged.items())
+        }  # other threads find more meanwhile
 
     def has(self, table: str) -> bool:
         """Return whether a table has any row; as few cells as possible are looked at."""
@@ -182,9 +185,6 @@ class RunData:
 
     def total(self, table: str, where: Mapping[str, str | float] | None = None) -> int:
         """Return how many rows equal all of ``where``; each cell is read at most once for it."""
-        counted = self.rows(table, 0, 0, None) if not where else None
-        if counted is not None:
-            return cast(int, counted.total)
         wanted = _conditions(_known(table), where or {})
         telling = json.dumps(where or {}, sort_keys=True)
         return sum(
@@ -261,14 +261,14 @@ class RunData:
             self._damaged.pop(key, None)
             return None
         held = self._cells.get(key)
-        if held is not None and held[0] == stamp:
-            return None if key in self._damaged else held[1]
+        if held is not None and held.stamp == stamp:
+            return None if key in self._damaged else held
         self._damaged.pop(key, None)
         try:
             self._inside(f"cells/{key}/cell.json")
             body = self.folder.cell_facts(key)
-            cell = Cell(key, body["condition"], body["seed"], body["rows"], body.get("params", {}))
-            self._cells[key] = (stamp, cell)
+            cell = Cell(key, body["condition"], body["seed"], body["rows"], body.get("params", {}), stamp)
+            self._cells[key] = cell
         except (StoreError, KeyError) as error:
             self._damaged[key] = (stamp, str(error))
             return None
@@ -319,6 +319,18 @@ class RunData:
         return (completed(frame) if table == "beliefs" else frame).to_dicts()
 
 
+def whole(text: str, name: str) -> int:
+    """Return a whole number that a browser sent.
+
+    Raises:
+        InputError: it is none, or has more than 18 digits.
+    """
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18):
+        raise InputError(f"{name}={text!r}: must be a whole number")
+    return int(text)
+
+
 def _known(table: str) -> str:
     if table not in SCHEMAS:
         raise InputError(f"table={table!r}: must be one of {', '.join(SCHEMAS)}")
@@ -335,7 +347,10 @@ def _conditions(table: str, where: Mapping[str, str | float]) -> list[pl.Expr]:
                 f"{column}={value!r}: {table} have no such column; use {', '.join(SCHEMAS[table])}"
             )
         try:
-            typed = str(value) if kind == pl.String() else int(value) if kind == pl.Int64() else float(value)
+            if kind == pl.Int64():
+                typed = whole(str(value), column)
+            else:
+                typed = str(value) if kind == pl.String() else float(value)
         except ValueError:
             raise InputError(f"{column}={value!r}: must be a number") from None
         wanted.append(pl.col(column) == pl.lit(typed, dtype=kind))

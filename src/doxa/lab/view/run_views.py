@@ -24,12 +24,11 @@ QUERYING = threading.RLock()
 
 _SQL = {"String": "VARCHAR", "Int64": "BIGINT", "Float64": "DOUBLE"}
 
-_COLUMNS = {
-    "beliefs": """* REPLACE (
-        coalesce(log_odds, CASE WHEN credence <= 0 THEN '-inf'::DOUBLE WHEN credence >= 1 THEN 'inf'::DOUBLE
-                           ELSE ln(credence) - ln(1 - credence) END) AS log_odds,
-        coalesce(credence, CASE WHEN log_odds >= 0 THEN 1 / (1 + exp(-log_odds))
-                           ELSE exp(log_odds) / (1 + exp(log_odds)) END) AS credence)""",
+_FILLED = {
+    "log_odds": """coalesce({0}.log_odds, CASE WHEN {0}.credence <= 0 THEN '-inf'::DOUBLE
+        WHEN {0}.credence >= 1 THEN 'inf'::DOUBLE ELSE ln({0}.credence) - ln(1 - {0}.credence) END)""",
+    "credence": """coalesce({0}.credence, CASE WHEN {0}.log_odds >= 0 THEN 1 / (1 + exp(-{0}.log_odds))
+        ELSE exp({0}.log_odds) / (1 + exp({0}.log_odds)) END)""",
 }
 
 
@@ -106,7 +105,14 @@ class Views:
         root = self._path.resolve() / "cells"
         files = ", ".join(quoted(literal(f"{root}/{key}/{table}.parquet")) for key in keys)
         where = "split_part(filename, '/', -2) AS cell, file_row_number AS place"
-        return f"SELECT {_COLUMNS.get(table, '*')}, {where} FROM read_parquet([{files}])"  # noqa: S608 - our names
+        exact = ", ".join(f"{filled(name, 'held')} AS {name}" for name in _FILLED if name in SCHEMAS[table])
+        columns = f"* REPLACE ({exact})" if exact else "*"
+        return f"SELECT {columns}, {where} FROM read_parquet([{files}]) held"  # noqa: S608 - our names
+
+
+def filled(column: str, table: str) -> str:
+    """Return the SQL of a column of a file; a credence or log-odds it leaves out by the logistic function."""
+    return _FILLED.get(column, f"{{0}}.{column}").format(table)
 
 
 def closed_database(folders: Iterable[Path], spill: str = "") -> DuckDBPyConnection:

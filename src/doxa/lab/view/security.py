@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -37,7 +37,6 @@ HEADERS: Mapping[str, str] = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 
-COOKIE = "doxa-token"
 TOKEN_HEADER = "x-doxa-token"  # noqa: S105 - a name
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -50,16 +49,28 @@ class Door:
         host: address it is bound to.
         port: of the address.
         token: needed for every request that writes, and for every request at all beyond this machine.
+        guarded: whether it is needed for every request on this machine, too, which others may use.
     """
 
     host: str
     port: int
     token: str
+    guarded: bool = False
 
     @property
     def local(self) -> bool:
         """Whether only this machine can reach it."""
         return is_loopback(self.host)
+
+    @property
+    def asks(self) -> bool:
+        """Whether every request needs the token."""
+        return self.guarded or not self.local
+
+    @property
+    def cookie(self) -> str:
+        """Name of the cookie that keeps the token: by port, because all ports of a host share their cookies."""
+        return f"doxa-token-{self.port}"
 
     @property
     def address(self) -> str:
@@ -134,7 +145,7 @@ def refusal(scope: Scope, door: Door) -> Refusal | None:
     given = headers.get(TOKEN_HEADER, "")
     if scope["method"] not in ("GET", "HEAD"):
         return None if _is_token(given, door) else Refusal(403, f"a request that writes needs {TOKEN_HEADER}")
-    if door.local or any(_is_token(one, door) for one in (given, _cookie(headers), _asked(scope))):
+    if not door.asks or any(_is_token(one, door) for one in (given, _cookie(headers, door), _asked(scope))):
         return None
     return Refusal(
         401, "the token is missing or wrong; open the address that was printed when the server started"
@@ -174,9 +185,9 @@ def _is_token(given: str, door: Door) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "replace"), door.token.encode())
 
 
-def _cookie(headers: Headers) -> str:
+def _cookie(headers: Headers, door: Door) -> str:
     try:
-        held = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        held = SimpleCookie(headers.get("cookie", "")).get(door.cookie)
     except CookieError:
         return ""
     return "" if held is None else held.value
@@ -195,9 +206,9 @@ def _entering(scope: Scope, door: Door) -> Response | None:
     query = _query(scope)
     if scope["method"] != "GET" or not any(name == "token" for name, _ in query):
         return None
-    path = "/" + scope["path"].lstrip("/")
+    path = "/" + quote(scope["path"].lstrip("/"))
     left = urlencode([pair for pair in query if pair[0] != "token"])
     response = RedirectResponse(f"{path}?{left}" if left else path, 303)
     if _is_token(_asked(scope), door):
-        response.set_cookie(COOKIE, door.token, httponly=True, samesite="strict", path="/")
+        response.set_cookie(door.cookie, door.token, httponly=True, samesite="strict", path="/")
     return response

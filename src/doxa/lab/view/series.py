@@ -7,7 +7,6 @@ All is computed by DuckDB; what comes back is bounded however long the run is.
 # ruff: noqa: S608 - what stands in these queries are names of this code; values of a browser are parameters
 from __future__ import annotations
 
-import math
 import re
 import threading
 from collections import OrderedDict
@@ -15,10 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
-from doxa.belief.inference import student_quantile
+from doxa.belief.inference import student_interval
 from doxa.errors import InputError, did_you_mean
 from doxa.lab.record import SCHEMAS
-from doxa.lab.view.run_data import RunData
+from doxa.lab.view.run_data import RunData, whole
 
 LEVEL = 0.95
 """Coverage of every interval."""
@@ -111,18 +110,6 @@ def equal_to(table: Table, picks: Mapping[str, str]) -> Where:
     return where
 
 
-def whole(text: str, name: str) -> int:
-    """Return a whole number that a browser sent.
-
-    Raises:
-        InputError: it is none, or has more than 18 digits.
-    """
-    digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18):
-        raise InputError(f"{name}={text!r}: must be a whole number")
-    return int(text)
-
-
 FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 """Names of extra fields that can stand in a query."""
 
@@ -207,19 +194,13 @@ def _averaged(run: RunData, question: Question) -> Series:
 
 
 def _mean(row: Mapping[str, Any], groups: Mapping[str, str]) -> dict[str, Any]:
-    low, high = interval(row["mean"], row["spread"], row["seeds"])
+    low = high = None
+    if row["seeds"] > 1:
+        _, low, high, _ = student_interval(row["mean"], row["spread"], row["seeds"], LEVEL)
     if row["rows"] == 1 and row["mean"] is not None:
         low, high = row["low"], row["high"]
     kept = (*groups, "time", "mean", "seeds", "rows", "missing", "endless", "middle")
     return {**{name: row[name] for name in kept}, "low": low, "high": high}
-
-
-def interval(mean: float | None, spread: float | None, n: int) -> tuple[float | None, float | None]:
-    """Return Student's interval of a mean over ``n`` seeds with a standard deviation; one seed has none."""
-    if mean is None or spread is None or n < 2 or not math.isfinite(spread):
-        return None, None
-    half = student_quantile(LEVEL, n - 1) * spread / math.sqrt(n)
-    return mean - half, mean + half
 
 
 def counted(
@@ -247,7 +228,7 @@ def remembered(run: RunData, name: tuple[object, ...], make: Callable[[], T]) ->
 
     What comes back is shared: it must not be changed.
     """
-    cells = hash(tuple((cell.key, *cell.rows.values()) for cell in run.cells()))
+    cells = hash(tuple((cell.key, cell.stamp) for cell in run.cells()))
     key = (str(run.path.resolve()), cells, *name)
     with _lock:
         if key in _remembered:

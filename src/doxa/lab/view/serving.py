@@ -36,8 +36,8 @@ def serve(
         folder: holds the runs, or is one.
         host: address to bind; other than this machine's own needs a token, which is made if none is given.
         port: 0 takes any free one.
-        token: of at least 16 characters.
-        browser: whether to open a browser where there is a display.
+        token: of at least 16 characters; one that is given is asked for on this machine, too.
+        browser: whether to open a browser where there is a display and no token is needed.
         say: told the address, and that it ended.
 
     Raises:
@@ -53,7 +53,7 @@ def serve(
         )
     runs = Runs.of(folder)
     with bind(host, port) as listening:
-        door = Door(host, listening.getsockname()[1], token or new_token())
+        door = Door(host, listening.getsockname()[1], token or new_token(), guarded=token is not None)
         library = Library()
         config = uvicorn.Config(
             make_app(runs, door, library),
@@ -66,10 +66,12 @@ def serve(
             timeout_graceful_shutdown=1,
             proxy_headers=False,
         )
-        address = door.address if door.local else f"{door.address}?token={door.token}"
+        address = f"{door.address}?token={door.token}" if door.asks else door.address
         say(f"doxa view: {folder} at {address} (Ctrl-C ends it)")
         library.start()
-        if browser and has_display():
+        if (
+            browser and has_display() and not door.asks
+        ):  # every user may read a command line, and a token in it
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])

@@ -145,11 +145,11 @@ def talks(run: RunData, picks: Mapping[str, str], search: str, offset: int, limi
 
 def head(run: RunData, talk: Talk) -> dict[str, Json]:
     """Return what a conversation is, and those that begin as it does."""
-    (row,) = run.sql(
+    query = (
         f"SELECT list_sort(list(DISTINCT role))[:40] AS roles, sum(tokens)::BIGINT AS tokens, "
-        f"sum(length(text))::BIGINT AS letters, arg_min(extra, place) AS extra FROM transcripts WHERE {talk.where.sql}",
-        talk.where.values,
+        f"sum(length(text))::BIGINT AS letters, arg_min(extra, place) AS extra FROM transcripts WHERE {talk.where.sql}"
     )
+    (row,) = remembered(run, (query, repr(talk.where.values)), lambda: run.sql(query, talk.where.values))
     return {
         "id": talk.id, "cell": talk.cell, "condition": talk.condition, "seed": talk.seed, "name": talk.name,
         "messages": talk.messages, "letters": row["letters"], "tokens": row["tokens"], "roles": row["roles"],

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from doxa.canonical import Json, canonical_json
-from doxa.errors import InputError, StoreError, did_you_mean
+from doxa.errors import InputError, StoreError
 from doxa.lab.report.numbers import with_interval
 from doxa.lab.view.pages import Page
 from doxa.lab.view.pairing import LINE, VALUES, Difference, Pairing, Table, Value, pair
 from doxa.lab.view.panels import Query
-from doxa.lab.view.panels.beliefs import whole_number
+from doxa.lab.view.picks import checked, one_of, whole_number
 from doxa.lab.view.run_data import RunData
 from doxa.lab.view.run_list import Runs, entry_of
+from doxa.lab.view.series import counted
 
 LIMIT = 40
 """Differences of one page."""
@@ -34,14 +34,9 @@ PURE = "pure number"
 OPTIONS = 200
 """Values of one pick that are offered."""
 
-_HELD = 2
-
 
 def _data(runs: Runs, query: Query) -> Json:
-    picks = {name for line in LINE.values() for name in line}
-    for name in query:
-        if name not in KNOWN and name not in picks:
-            raise InputError(f"{name!r}: {did_you_mean(name, (*KNOWN, *sorted(picks)))}")
+    checked(query, (*KNOWN, *(name for line in LINE.values() for name in line)))
     a, b = query.get("a", ""), query.get("b", "")
     if not (a and b):
         return {"runs": _offered(runs)}
@@ -135,25 +130,32 @@ def _finding(one: Mapping[str, Any] | None) -> Json:
 
 def _differences(a: RunData, b: RunData, query: Query) -> Json:
     """Return one page of paired differences, what may be picked, and what only one run has."""
-    table = _chosen(query, "table", tuple(sorted(LINE, key=lambda name: not (a.has(name) and b.has(name)))))
-    value = _chosen(query, "value", VALUES[table])
-    sort = _chosen(query, "sort", SORTS)
-    by_time = _chosen(query, "times", ("together", "apart")) == "apart"
+    table = one_of(query, "table", tuple(sorted(LINE, key=lambda name: not (a.has(name) and b.has(name)))))
+    value = one_of(query, "value", VALUES[table])
+    sort = one_of(query, "sort", SORTS)
+    by_time = one_of(query, "times", ("together", "apart")) == "apart"
     offset = whole_number(query, "offset", 0)
-    whole = _paired(a, b, cast(Table, table), cast(Value, value), by_time=False, where={})
-    options = _options(whole, table)
+    paired = partial(_paired, a, b, cast(Table, table), cast(Value, value))
+    try:
+        whole = paired(by_time=False, where={})
+        options = _options(whole, table)
+    except InputError:  # too many differences to tell apart; of what is picked there may be fewer
+        whole = None
+        options = {name: _values(a, b, cast(Table, table), name) for name in LINE[table]}
     where = {name: query[name] for name in LINE[table] if query.get(name)}
     if where.get("unit") == PURE:
         where["unit"] = ""
     for name, wanted in where.items():
-        if wanted not in options[name]:
+        if whole is not None and wanted not in options[name]:
             raise InputError(f"{name}={wanted!r}: neither run has {table} of it")
-    found = (
-        _paired(a, b, cast(Table, table), cast(Value, value), by_time=True, where=where) if by_time else whole
-    )
+    refused = ""
+    try:
+        found = paired(by_time=by_time, where=where) if by_time or whole is None else whole
+    except InputError as error:
+        found, refused = Pairing(), str(error)
     unitless = {name: wanted for name, wanted in where.items() if name != "unit"}
     lines = [one for one in found.differences if _is(one.key, unitless)]
-    paired = sum(one.pairs + one.missing for one in lines)
+    pairs = sum(one.pairs + one.missing for one in lines)
     units = _units(lines) if table == "measures" else {}
     unit = where.get("unit", next(iter(units), ""))
     if units:
@@ -173,7 +175,8 @@ def _differences(a: RunData, b: RunData, query: Query) -> Json:
         "limit": LIMIT,
         "total": len(lines),
         "clear": sum(_is_clear(one) for one in lines),
-        "paired": paired,
+        "paired": pairs,
+        "refused": refused,
         "missing": sum(one.missing for one in lines),
         "only": {run: sum(one.rows for one in single if one.run == run) for run in "ab"},
         "damaged": {"a": len(a.damaged()), "b": len(b.damaged())},
@@ -185,18 +188,6 @@ def _differences(a: RunData, b: RunData, query: Query) -> Json:
     }
 
 
-def _chosen(query: Query, name: str, known: Sequence[str]) -> str:
-    """Return what a query picks of a few, the first by default.
-
-    Raises:
-        InputError: it is none of them.
-    """
-    value = query.get(name) or known[0]
-    if value not in known:
-        raise InputError(f"{name}={value!r}: must be {' or '.join(known)}")
-    return value
-
-
 def _is(key: Mapping[str, Any], where: Mapping[str, str]) -> bool:
     return all(key[name] == value for name, value in where.items())
 
@@ -204,6 +195,10 @@ def _is(key: Mapping[str, Any], where: Mapping[str, str]) -> bool:
 def _options(found: Pairing, table: str) -> dict[str, list[str]]:
     keys = [one.key for one in (*found.differences, *found.single)]
     return {name: sorted({str(key[name]) for key in keys}) for name in LINE[table]}
+
+
+def _values(a: RunData, b: RunData, table: Table, name: str) -> list[str]:
+    return sorted({str(row[name]) for run in (a, b) for row in counted(run, table, [name])})
 
 
 def _units(lines: Sequence[Difference]) -> dict[str, int]:
@@ -259,47 +254,28 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-class _Held:
-    """The last few pairings, so that turning a page or picking a condition does not pair again."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._pairings: OrderedDict[Any, Pairing] = OrderedDict()
-
-    def get(self, key: Any) -> Pairing | None:
-        """Return what is held."""
-        with self._lock:
-            found = self._pairings.get(key)
-            if found is not None:
-                self._pairings.move_to_end(key)
-            return found
-
-    def put(self, key: Any, pairing: Pairing) -> None:
-        """Hold one more, and let the oldest go."""
-        with self._lock:
-            self._pairings[key] = pairing
-            while len(self._pairings) > _HELD:
-                self._pairings.popitem(last=False)
-
-
-_held = _Held()
+_Stamped: TypeAlias = tuple[tuple[Path, int], ...]
 
 
 def _paired(
     a: RunData, b: RunData, table: Table, value: Value, *, by_time: bool, where: Mapping[str, str]
 ) -> Pairing:
-    files = [run.files(table) for run in (a, b)]
-    key = (table, value, by_time, tuple(sorted(where.items())), *(tuple(map(_stamp, side)) for side in files))
-    found = _held.get(key)
-    if found is None:
-        found = pair(files[0], files[1], table, value=value, by_time=by_time, where=where)
-        _held.put(key, found)
-    return found
+    first, second = (tuple(map(_stamped, run.files(table))) for run in (a, b))
+    return _pairing(first, second, table, value, by_time, tuple(sorted(where.items())))
 
 
-def _stamp(path: Path) -> tuple[str, int]:
+@lru_cache(maxsize=2)
+def _pairing(
+    a: _Stamped, b: _Stamped, table: Table, value: Value, by_time: bool, where: tuple[tuple[str, str], ...]
+) -> Pairing:
+    """Pair; the last two are kept, so that turning a page or picking a condition does not pair again."""
+    first, second = ([path for path, _ in side] for side in (a, b))
+    return pair(first, second, table, value=value, by_time=by_time, where=dict(where))
+
+
+def _stamped(path: Path) -> tuple[Path, int]:
     try:
-        return str(path), path.stat().st_mtime_ns
+        return path, path.stat().st_mtime_ns
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror or error})") from error
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import cast
 
 from doxa.canonical import Json
-from doxa.errors import InputError
 from doxa.lab.view.panels import Panel, Query
+from doxa.lab.view.picks import one_of, whole_number
 from doxa.lab.view.run_data import RunData
 
 FILTERS = ("condition", "seed", "subject", "proposition", "readout")
@@ -17,20 +17,6 @@ EXPORTED = 2000
 
 MOST = 1000
 """Rows of one page at most."""
-
-
-def whole_number(query: Query, name: str, default: int, most: int | None = None) -> int:
-    """Return a number of a query.
-
-    Raises:
-        InputError: it is no whole number, negative, or too large.
-    """
-    text = query.get(name, str(default))
-    if not (text.isascii() and text.isdecimal() and len(text) <= 15):
-        raise InputError(f"{name}={text!r}: must be a whole number >= 0")
-    if most is not None and int(text) > most:
-        raise InputError(f"{name}={text}: must be <= {most}")
-    return int(text)
 
 
 def clipped(text: str, most: int) -> str:
@@ -44,10 +30,7 @@ def clipped(text: str, most: int) -> str:
 
 def _data(run: RunData, query: Query) -> Json:
     if "values" in query:
-        name = query["values"]
-        if name not in FILTERS:
-            raise InputError(f"values={name!r}: must be one of {', '.join(FILTERS)}")
-        found = run.values("beliefs", name)
+        found = run.values("beliefs", one_of(query, "values", FILTERS))
         return {"values": found[:200], "more": len(found) > 200}
     where = {name: query[name] for name in FILTERS if query.get(name)}
     if "total" in query:
@@ -62,8 +45,9 @@ def _applies(run: RunData) -> bool:
     return run.has("beliefs")
 
 
-def _exported(run: RunData) -> Iterable[dict[str, str]]:  # noqa: ARG001 - the panel's signature
-    return [{"offset": str(offset), "limit": "100"} for offset in range(0, EXPORTED, 100)]
+def _exported(run: RunData) -> Iterable[dict[str, str]]:
+    rows = min(EXPORTED, run.count("beliefs"))
+    return [{"offset": str(offset), "limit": "100"} for offset in range(0, rows, 100)]
 
 
 def _left_out(run: RunData) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from doxa.canonical import Json
 from doxa.lab.figures import Figure
@@ -22,7 +21,7 @@ def _data(run: RunData, query: Query) -> Json:
 
 
 def _applies(run: RunData) -> bool:
-    return next(Path(run.path / "figures").glob("[!.]*.json"), None) is not None
+    return any(run.path.glob("figures/[!.]*.json"))
 
 
 def _exported(run: RunData) -> Iterable[dict[str, str]]:

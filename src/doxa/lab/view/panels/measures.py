@@ -3,7 +3,6 @@
 # ruff: noqa: S608 - what stands in these queries are names of this code; values of a browser are parameters
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
@@ -17,6 +16,7 @@ from doxa.lab.view.panels.trajectories import PICTURES, about, ends_of
 from doxa.lab.view.picks import checked, one_of, pick, values_of
 from doxa.lab.view.run_data import RunData
 from doxa.lab.view.series import (
+    CHOICES,
     FIELD,
     Question,
     Series,
@@ -27,6 +27,7 @@ from doxa.lab.view.series import (
     extra_field,
     remembered,
 )
+from doxa.lab.view.talks import fields_of
 
 LINES = len(PALETTE)
 """How many lines one picture has at most, one for each colour."""
@@ -43,7 +44,7 @@ def _data(run: RunData, query: Query) -> Json:
     if not names:
         return {"picks": [], "pictures": [], "about": ["This run has no measures."]}
     measure = query.get("measure") or str(names[0]["measure"])
-    if not any(row["measure"] == measure for row in names) and len(names) <= 500:
+    if not any(row["measure"] == measure for row in names) and len(names) <= CHOICES:
         raise InputError(f"measure={measure!r}: the run has no such measure; pick one of its list")
     picks = {"measure": measure, **{name: query.get(name, "") for name in ("condition", "subject")}}
     where = equal_to("measures", picks)
@@ -76,18 +77,10 @@ def _fields(run: RunData, where: Where) -> list[str]:
     rows = remembered(run, (query, repr(where.values)), lambda: run.sql(query, where.values))
     held: dict[str, set[str]] = {}
     for row in rows:
-        for name, value in _object(str(row["extra"])).items():
+        for name, value in fields_of(row["extra"]).items():
             if isinstance(value, str | int | bool) and FIELD.fullmatch(name) and name not in _ABOUT_VALUE:
                 held.setdefault(name, set()).add(str(value))
     return sorted(name for name, values in held.items() if 2 <= len(values) <= _MOST_VALUES)
-
-
-def _object(raw: str) -> dict[str, Any]:
-    try:
-        found = json.loads(raw)
-    except (ValueError, RecursionError):
-        return {}
-    return cast(dict[str, Any], found) if isinstance(found, dict) else {}
 
 
 def _drawn(
@@ -192,7 +185,7 @@ def _dots(series: Series, facets: Sequence[str], axis: str, title: str) -> list[
 
 
 def _applies(run: RunData) -> bool:
-    return any(cell.rows["measures"] for cell in run.cells())
+    return run.has("measures")
 
 
 def _exported(run: RunData) -> Iterable[dict[str, str]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
-from pathlib import Path
 from typing import cast
 
 from doxa.canonical import Json
 from doxa.errors import InputError
 from doxa.lab.view.panels import Panel, Query
-from doxa.lab.view.panels.beliefs import whole_number
-from doxa.lab.view.populations import Source, frames, population, sources
+from doxa.lab.view.picks import checked, whole_number
+from doxa.lab.view.population_sources import Source, sources
+from doxa.lab.view.populations import frames, population
 from doxa.lab.view.run_data import Cell, RunData
 
 BYTES = 400_000
@@ -27,15 +27,12 @@ _KNOWN = ("cell", "what", "from")
 
 
 def _data(run: RunData, query: Query) -> Json:
-    for name in query:
-        if name not in _KNOWN:
-            raise InputError(f"{name!r}: must be one of {', '.join(_KNOWN)}")
+    checked(query, _KNOWN)
     offered = _cells(run)
     if not offered:
         return {"cells": [], "sources": []}
     cell = _cell(offered, query.get("cell", ""))
-    files = _files(run, cell)
-    held = sources(*files)
+    held = _sources(run, cell)
     head: dict[str, Json] = {
         "cells": [[one.key, _called(one, offered)] for one in offered],
         "cell": cell.key,
@@ -44,7 +41,8 @@ def _data(run: RunData, query: Query) -> Json:
     if not held:
         return head
     source = _source(held, query.get("what", ""))
-    known = population(source, *files)
+    path = run.file(source.table, cell)
+    known = population(source, path)
     many = max(1, BYTES // max(1, len(known.agents)))
     if "from" in query:
         if not known.agents:
@@ -52,7 +50,7 @@ def _data(run: RunData, query: Query) -> Json:
         first = whole_number(query, "from", 0)
         if first >= len(known.days):
             raise InputError(f"from={first}: must be below {len(known.days)}, the number of days")
-        states = frames(source, known, *files, first, many)
+        states = frames(source, known, path, first, many)
         return {"from": first, "days": len(states), "frames": base64.b64encode(states.tobytes()).decode()}
     return {
         **head,
@@ -75,8 +73,8 @@ def _data(run: RunData, query: Query) -> Json:
     }
 
 
-def _files(run: RunData, cell: Cell) -> tuple[Path | None, Path | None]:
-    return run.file("beliefs", cell), run.file("measures", cell)
+def _sources(run: RunData, cell: Cell) -> list[Source]:
+    return sources(run.file("beliefs", cell), run.file("measures", cell))
 
 
 def _cells(run: RunData) -> list[Cell]:
@@ -85,7 +83,7 @@ def _cells(run: RunData) -> list[Cell]:
     cells = run.cells()
     for cell in cells:
         if cell.condition not in found:
-            found[cell.condition] = bool(sources(*_files(run, cell)))
+            found[cell.condition] = bool(_sources(run, cell))
     return [cell for cell in cells if found[cell.condition]]
 
 
@@ -122,13 +120,12 @@ def _exported(run: RunData) -> Iterable[dict[str, str]]:
         if cell.condition in seen:
             continue
         seen.add(cell.condition)
-        files = _files(run, cell)
-        for number, source in enumerate(sources(*files)):
+        for number, source in enumerate(_sources(run, cell)):
             query = {"cell": cell.key, "what": source.title}
             yield query
             if not number:
                 yield {"cell": cell.key}
-            known = population(source, *files)
+            known = population(source, run.file(source.table, cell))
             many = max(1, BYTES // max(1, len(known.agents)))
             if known.agents and len(known.agents) * len(known.days) <= EXPORTED_BYTES:
                 for first in range(0, len(known.days), many):

@@ -141,7 +141,7 @@ def about(series: Series, over: list[str], left: int, apart: str) -> list[str]:
 
 
 def _applies(run: RunData) -> bool:
-    return any(cell.rows["beliefs"] for cell in run.cells())
+    return run.has("beliefs")
 
 
 def _exported(run: RunData) -> Iterable[dict[str, str]]:

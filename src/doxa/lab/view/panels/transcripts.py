@@ -6,17 +6,19 @@ from collections.abc import Iterable
 from typing import cast
 
 from doxa.canonical import Json
-from doxa.errors import InputError
 from doxa.lab.view.message_marks import marked
 from doxa.lab.view.panels import Panel, Query
-from doxa.lab.view.picks import checked, pick, values_of
+from doxa.lab.view.picks import checked, pick, values_of, whole_number
 from doxa.lab.view.run_data import RunData
-from doxa.lab.view.series import counted, whole
+from doxa.lab.view.series import counted
 from doxa.lab.view.talks import head, messages, piece, places_of, talk_of, talks
 
 FILTERS = ("condition", "seed", "subject", "finish")
 LIMIT = 200
 """Conversations or messages of one answer at most."""
+
+FURTHEST = 2**32 - 2
+"""Letter at which a further piece of a text can begin, as far as DuckDB counts."""
 
 EXPORTED_TALKS, EXPORTED_TURNS = 50, 500
 """What a static export keeps: conversations, and messages of each."""
@@ -30,30 +32,22 @@ def _data(run: RunData, query: Query) -> Json:
         return _one(run, query)
     if "picks" in query:
         return {"picks": [_offered(run, name, query.get(name, "")) for name in FILTERS]}
-    offset, limit = _counting(query, "offset", 0), _counting(query, "limit", 50, LIMIT)
+    offset, limit = whole_number(query, "offset", 0), whole_number(query, "limit", 50, LIMIT)
     return talks(run, {name: query.get(name, "") for name in FILTERS}, query.get("search", ""), offset, limit)
 
 
 def _one(run: RunData, query: Query) -> Json:
     talk = talk_of(run, query["talk"])
     if "place" in query:
-        return piece(run, talk, _counting(query, "place", 0), _counting(query, "from", 0))
+        return piece(run, talk, whole_number(query, "place", 0), whole_number(query, "from", 0, FURTHEST))
     if query.get("find"):
         return places_of(run, talk, query["find"])
     told = head(run, talk)
     if "offset" not in query:
         return told
-    offset, limit = _counting(query, "offset", 0), _counting(query, "limit", 50, LIMIT)
+    offset, limit = whole_number(query, "offset", 0), whole_number(query, "limit", 50, LIMIT)
     roles = cast(list[str], told["roles"])
     return {"offset": offset, "messages": [marked(row, roles) for row in messages(run, talk, offset, limit)]}
-
-
-def _counting(query: Query, name: str, default: int, most: int | None = None) -> int:
-    found = whole(query.get(name, str(default)), name)
-    if found < 0 or (most is not None and found > most):
-        allowed = ">= 0" if most is None else f"0 to {most}"
-        raise InputError(f"{name}={found}: must be {allowed}")
-    return found
 
 
 def _offered(run: RunData, name: str, value: str) -> Json:
@@ -66,7 +60,7 @@ def _by_number(text: str) -> tuple[int, str]:
 
 
 def _applies(run: RunData) -> bool:
-    return any(cell.rows["transcripts"] for cell in run.cells())
+    return run.has("transcripts")
 
 
 def _exported(run: RunData) -> Iterable[dict[str, str]]:

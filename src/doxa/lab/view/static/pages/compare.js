@@ -128,7 +128,7 @@ async function differences(ui, place, found) {
   const turn = ui.pager({ offset: found.offset, limit: found.limit, shown: found.lines.length, total: found.total, onMove: (next) => ui.go({ offset: next || "" }) });
   ui.fill(place, filters(ui, found), told(ui, found),
     found.lines.length ? [turn, chart, ui.table(columns, found.lines, { name: "Differences", firstRow: found.offset, rowCount: found.total })]
-      : ui.note(`No ${found.table} of the two runs have a pair here.`),
+      : ui.note(found.refused || `No ${found.table} of the two runs have a pair here.`),
     found.lines.length ? ui.el("p", { class: "legend" }, "Dot and line: mean over seeds of A − B and its 95 % interval by Student; within a seed all pairs are averaged. One seed has no interval.") : null,
     single(ui, found));
   if (found.lines.some((line) => line.difference !== null)) await ui.chart(chart, plot(found.lines, title(found, ui.query())), { name: "differences", title: "Differences", zoom: false });
