@@ -55,7 +55,8 @@ def connect(address: str, *, cores: int, at_once: int) -> Any:
         at_once: cores of the cluster on this machine, where it is made here.
 
     Raises:
-        InputError: nothing answers there, it holds another Python or doxa, or no machine has so many cores.
+        InputError: nothing answers there, it holds another Python or doxa, or no machine has so many cores, also
+            where this process was connected before.
         MissingExtraError: Ray is not installed.
     """
     if address:
@@ -71,8 +72,7 @@ def connect(address: str, *, cores: int, at_once: int) -> Any:
                 log_to_driver=False,
                 configure_logging=False,
             )
-        return ray
-    if not ray.is_initialized():
+    elif not ray.is_initialized():
         check_address(address)
         try:
             ray.init(address=address, log_to_driver=False, configure_logging=False)
@@ -81,9 +81,11 @@ def connect(address: str, *, cores: int, at_once: int) -> Any:
         _check_machines(ray, address)
     widest = max((float(node["Resources"].get("CPU", 0.0)) for node in alive(ray)), default=0.0)
     if widest < cores:
+        where, do = f"--ray-address {address}", "add a machine that has them"
+        if not address:
+            where, do = "the Ray that this process has already", "end it with ray.shutdown()"
         raise InputError(
-            f"--ray-address {address}: a cell needs {cores} cores on one machine, and the widest has {widest:g}; "
-            "add a machine that has them"
+            f"{where}: a cell needs {cores} cores on one machine, and the widest has {widest:g}; {do}"
         )
     return ray
 
