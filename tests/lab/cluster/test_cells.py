@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -200,6 +202,51 @@ def test_data_sets_that_the_code_names_travel(other_disk, monkeypatch):
     if here:
         monkeypatch.setenv("DOXA_DATA", str(folder / "data"))
         assert data.locate("kable") == folder / "data" / "kable"
+
+
+class Lost(Exception):
+    pass
+
+
+class RayHere:
+    """Ray as far as cells are sent over it, in this process; what is sent first is lost once."""
+
+    exceptions = SimpleNamespace(RayError=Lost, RayTaskError=type("OddError", (Lost,), {}))
+
+    def __init__(self) -> None:
+        self.lost = 0
+
+    def nodes(self):
+        return [{"Alive": True, "Resources": {"CPU": 1.0}}]
+
+    def remote(self, **_):
+        return lambda do: SimpleNamespace(
+            options=lambda **_: SimpleNamespace(remote=lambda *given: partial(do, *given))
+        )
+
+    def wait(self, flights, **_):
+        return flights[:1], []
+
+    def get(self, flight):
+        self.lost += 1
+        if self.lost == 1:
+            raise Lost
+        return flight()
+
+
+def test_a_cell_is_told_of_when_it_is_sent_and_again_when_it_was_lost(other_disk, monkeypatch):
+    from doxa.lab.cluster import cells
+
+    monkeypatch.setattr(cells, "connect", lambda *_, **__: RayHere())
+    run = other_disk / "runs" / "r"
+    RunFolder(run).write_json("manifest.json", {})
+    tasks = tasks_of(coin(other_disk, "coin-told"), run)
+    told: list[str] = []
+    ended = [one.key for one in run_tasks(tasks, "ray", workers=1, begun=lambda task: told.append(task.key))]
+    keys = [task.key for task in tasks]
+    assert told == [keys[0], *keys]
+    assert ended == keys
+    assert json.loads((run / "manifest.json").read_bytes())["lost"] == {"Lost": 1}
 
 
 def test_cells_that_ask_hosted_subjects_stay_on_this_machine(monkeypatch, tmp_path):

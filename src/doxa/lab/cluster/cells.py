@@ -131,7 +131,14 @@ class _Flight(NamedTuple):
     held: ExitStack
 
 
-def run_on_ray(tasks: Sequence[Task], *, workers: int | None, address: str, cores: int) -> Iterator[Outcome]:
+def run_on_ray(
+    tasks: Sequence[Task],
+    *,
+    workers: int | None,
+    address: str,
+    cores: int,
+    begun: Callable[[Task], None] | None = None,
+) -> Iterator[Outcome]:
     """Yield the outcome of each task as it ends.
 
     A cell whose machine or process is lost is computed again; how often that happened stands in the run's manifest
@@ -142,6 +149,7 @@ def run_on_ray(tasks: Sequence[Task], *, workers: int | None, address: str, core
         workers: how many at once; by default what the cluster's cores allow.
         address: of the cluster, empty for one on this machine.
         cores: of this machine, for such a one.
+        begun: called with a task when it is sent, again where it was lost.
 
     Raises:
         InputError: the cluster cannot be used.
@@ -151,14 +159,21 @@ def run_on_ray(tasks: Sequence[Task], *, workers: int | None, address: str, core
     at_once = workers * widest if workers else max(widest, cores)
     ray = connect(address, cores=widest, at_once=at_once)
     with ExitStack() as tokens:
-        yield from _Dispatch(ray, tasks, workers, tokens, elsewhere=bool(address)).outcomes()
+        yield from _Dispatch(ray, tasks, workers, tokens, begun, elsewhere=bool(address)).outcomes()
 
 
 class _Dispatch:
     """The cells of one call: those that wait, those under way, and how often machines were lost."""
 
     def __init__(
-        self, ray: Any, tasks: Sequence[Task], workers: int | None, tokens: ExitStack, *, elsewhere: bool
+        self,
+        ray: Any,
+        tasks: Sequence[Task],
+        workers: int | None,
+        tokens: ExitStack,
+        begun: Callable[[Task], None] | None,
+        *,
+        elsewhere: bool,
     ) -> None:
         self._ray = ray
         self._waiting = deque(dataclasses.replace(task, run=task.run.absolute()) for task in tasks)
@@ -166,6 +181,7 @@ class _Dispatch:
         self._flights: dict[Any, _Flight] = {}
         self._lost: Counter[str] = Counter()
         self._parcels: dict[tuple[str, str], tuple[str, Any]] = {}
+        self._begun = begun
         self._elsewhere = elsewhere
         self._told_stuck = False
         self._tokens = {
@@ -231,6 +247,8 @@ class _Dispatch:
         )
         remote = self._remote.options(num_cpus=task.cell.threads, scheduling_strategy="SPREAD")
         self._flights[remote.remote(order, [box])] = _Flight(task, held)
+        if self._begun is not None:
+            self._begun(task)
 
     def _parcel(self, task: Task) -> tuple[str, Any]:
         """Return digest and reference of what a task needs; it is put into the cluster once for each run."""
