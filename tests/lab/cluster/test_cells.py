@@ -16,7 +16,7 @@ import pytest
 from doxa.errors import StoreError
 from doxa.lab.cluster.cells import Order, compute
 from doxa.lab.cluster.connection import held_here
-from doxa.lab.cluster.parcel import Parcel, parcel_for, unpacked
+from doxa.lab.cluster.parcel import Parcel, parcel_for, scratch, unpacked
 from doxa.lab.executors import Task, run_tasks
 from doxa.lab.run import plan, run_study
 from doxa.lab.store import RunFolder
@@ -192,6 +192,18 @@ def test_modules_beside_a_study_travel_with_it_and_a_parcel_is_kept_under_its_di
     assert Parcel({"a": np.zeros(1, np.uint8)}).digest != parcel.digest
 
 
+def test_code_is_not_taken_from_where_another_user_can_write(other_disk):
+    folder = scratch()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o777)
+    with pytest.raises(StoreError, match="another user can write there"):
+        unpacked("0" * 32, lambda: pytest.fail("nothing is fetched"))
+    folder.rmdir()
+    folder.symlink_to(other_disk / "home")
+    with pytest.raises(StoreError, match="another user can write there"):
+        scratch()
+
+
 def test_data_sets_that_the_code_names_travel(other_disk, monkeypatch):
     from doxa.lab import data
 
@@ -204,14 +216,14 @@ def test_data_sets_that_the_code_names_travel(other_disk, monkeypatch):
         assert data.locate("kable") == folder / "data" / "kable"
 
 
-class Lost(Exception):
+class LostError(Exception):
     pass
 
 
 class RayHere:
     """Ray as far as cells are sent over it, in this process; what is sent first is lost once."""
 
-    exceptions = SimpleNamespace(RayError=Lost, RayTaskError=type("OddError", (Lost,), {}))
+    exceptions = SimpleNamespace(RayError=LostError, RayTaskError=type("OddError", (LostError,), {}))
 
     def __init__(self) -> None:
         self.lost = 0
@@ -230,7 +242,7 @@ class RayHere:
     def get(self, flight):
         self.lost += 1
         if self.lost == 1:
-            raise Lost
+            raise LostError
         return flight()
 
 
@@ -246,7 +258,7 @@ def test_a_cell_is_told_of_when_it_is_sent_and_again_when_it_was_lost(other_disk
     keys = [task.key for task in tasks]
     assert told == [keys[0], *keys]
     assert ended == keys
-    assert json.loads((run / "manifest.json").read_bytes())["lost"] == {"Lost": 1}
+    assert json.loads((run / "manifest.json").read_bytes())["lost"] == {"LostError": 1}
 
 
 def test_cells_that_ask_hosted_subjects_stay_on_this_machine(monkeypatch, tmp_path):
