@@ -7,6 +7,7 @@ ahead, so that a part has its next one at hand when it is told.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Generator
 from typing import Any
 
@@ -24,6 +25,7 @@ class HeldShard:
     """An actor that holds one part; it is loaded after it was made, so that the machines start together."""
 
     def __init__(self) -> None:
+        os.environ["NUMBA_NUM_THREADS"] = "1"  # of the one core that it has; Ray says so to OpenMP alone
         self._shard: Shard | None = None
 
     def load(self, *load: Any) -> None:
