@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from doxa.errors import InputError
@@ -73,6 +75,22 @@ def test_a_command_in_parts_that_is_killed_between_two_days_goes_on_to_equal_tab
         run_study("epidemic", overrides=few, out=killed)
     run_study("epidemic", overrides=few, out=tmp_path / "whole")
     assert run_files(killed) == run_files(tmp_path / "whole")
+
+
+def test_parts_that_wait_for_cores_say_so(capsys):
+    actor = SimpleNamespace(load=SimpleNamespace(remote=lambda *load: load))
+    few = SimpleNamespace(
+        remote=lambda **_: lambda kind: SimpleNamespace(remote=lambda: actor),
+        wait=lambda asked, **_: ([], asked),
+        get=lambda asked: asked,
+        nodes=lambda: [
+            {"Alive": True, "Resources": {"CPU": 1.0}},
+            {"Alive": False, "Resources": {"CPU": 8.0}},
+        ],
+        exceptions=SimpleNamespace(RayError=OSError, RayTaskError=OSError),
+    )
+    HostsOnRay(few, 2).load([(), ()])
+    assert capsys.readouterr().err == "2 parts need a core each, and the cluster has 1; waiting for more\n"
 
 
 def test_a_part_has_one_thread(monkeypatch):

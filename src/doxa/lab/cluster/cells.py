@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from doxa.canonical import digest
 from doxa.errors import StoreError
-from doxa.lab.cluster.connection import alive, connect, difference, held_here, ray_library
+from doxa.lab.cluster.connection import PATIENCE_S, connect, cores_of, difference, held_here, ray_library
 from doxa.lab.cluster.parcel import DATA, STUDY, WORK, Parcel, parcel_for, scratch, unpacked
 from doxa.lab.executors import Outcome, Task, execute
 from doxa.lab.store import RunFolder
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 LOSSES = 8
 """How often the machine or process of a cell may be lost before the cell counts as failed."""
-
-PATIENCE_S = 10.0
-"""How long nothing may end before the cluster is looked at."""
 
 
 class Order(NamedTuple):
@@ -231,8 +228,7 @@ class _Dispatch:
         """Return how many cells may be under way: a few more than run, so that no core waits for the next."""
         if self._workers is not None:
             return self._workers
-        cores = sum(float(node["Resources"].get("CPU", 0.0)) for node in alive(self._ray))
-        return int(cores) + 2
+        return int(sum(cores_of(self._ray))) + 2
 
     def _send(self, task: Task, held: ExitStack) -> None:
         name, box = self._parcel(task)
@@ -262,7 +258,7 @@ class _Dispatch:
 
     def _say_where_stuck(self) -> None:
         """Say once that no machine is left which could compute what is under way; Ray waits for a new one."""
-        widest = max((float(node["Resources"].get("CPU", 0.0)) for node in alive(self._ray)), default=0.0)
+        widest = max(cores_of(self._ray), default=0.0)
         needed = min(flight.task.cell.threads for flight in self._flights.values())
         if widest < needed and not self._told_stuck:
             self._told_stuck = True

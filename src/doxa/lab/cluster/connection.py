@@ -27,6 +27,9 @@ ANSWER_S = 5.0
 NODE_S = 120.0
 """How long a node has to start a process that says what it holds; a machine at work takes tens of seconds."""
 
+PATIENCE_S = 10.0
+"""How long nothing may end before the cluster is looked at."""
+
 CLIENT = "ray://"
 
 Holds: TypeAlias = dict[str, str]
@@ -79,7 +82,7 @@ def connect(address: str, *, cores: int, at_once: int) -> Any:
         except (ConnectionError, RuntimeError, ValueError, ImportError, ray.exceptions.RayError) as error:
             raise InputError(f"--ray-address {address}: {_reason(address, error)}") from error
         _check_machines(ray, address)
-    widest = max((float(node["Resources"].get("CPU", 0.0)) for node in alive(ray)), default=0.0)
+    widest = max(cores_of(ray), default=0.0)
     if widest < cores:
         where, do = f"--ray-address {address}", "add a machine that has them"
         if not address:
@@ -90,9 +93,9 @@ def connect(address: str, *, cores: int, at_once: int) -> Any:
     return ray
 
 
-def alive(ray: Any) -> list[dict[str, Any]]:
-    """Return the machines that are up."""
-    return [node for node in ray.nodes() if node["Alive"]]
+def cores_of(ray: Any) -> list[float]:
+    """Return the cores of each machine that is up."""
+    return [float(node["Resources"].get("CPU", 0.0)) for node in ray.nodes() if node["Alive"]]
 
 
 def check_address(address: str) -> None:
@@ -224,7 +227,7 @@ def _check_machines(ray: Any, address: str) -> None:
         NodeAffinitySchedulingStrategy,
     )
 
-    machines = {node["NodeID"]: node["NodeManagerAddress"] for node in alive(ray)}
+    machines = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
     remote = ray.remote(num_cpus=0, max_retries=1)(held_here)
     asked = {
         remote.options(
