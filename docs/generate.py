@@ -83,8 +83,7 @@ def findings_block(entry: Entry, quick: str = "") -> str:
     took = "" if entry.processor is None else f"; {duration(entry.processor)} of processor time"
     rows = [_cells(COLUMNS), "|" + "---|" * len(COLUMNS), *map(_finding_row, entry.findings)]
     lines = "".join(f"{row}\n" for row in rows)
-    how = "" if entry.preset == "embedded" else f" --preset {entry.preset}"
-    command = f"`doxa run {entry.study}{how}` ({entry.cells:,} cells{took}) found:"
+    command = f"`doxa run {entry.study}` ({entry.cells:,} cells{took}) found:"
     return f"<!-- doxa:findings {entry.study} -->\n{command}\n\n{lines}{quick}<!-- /doxa -->"
 
 

@@ -13,6 +13,7 @@ from doxa.society.graph import Graph
 from doxa.society.population import Plan
 from doxa.society.shards.engine import ShardedSteps
 from doxa.society.shards.partitioning import cut_of, partition
+from doxa.society.shards.pieces import pieces_of
 
 
 def plan_of(case: dict[str, Any]) -> Plan:
@@ -23,8 +24,8 @@ def plan_of(case: dict[str, Any]) -> Plan:
     return Plan(case["model"], config, days=1, steps=int(case["steps"]))
 
 
-def hosts_of(shards: int) -> Any:
-    """Return parts of Ray; whoever is without it does not reach this."""
+def hosts_of(shards: int, cores: int) -> Any:
+    """Return parts of Ray, which is told of so many cores; whoever is without it does not reach this."""
     import ray
 
     from doxa.society.shards.cluster import HostsOnRay
@@ -32,7 +33,7 @@ def hosts_of(shards: int) -> Any:
     if not ray.is_initialized():
         ray.init(
             address="local",
-            num_cpus=max(2, shards),
+            num_cpus=cores,
             object_store_memory=200 * 2**20,
             include_dashboard=False,
             log_to_driver=False,
@@ -49,10 +50,10 @@ _HELD: list[Any] = []
 
 
 def measures_of(graph: Graph, shards: int) -> tuple[float, float]:
-    """Return the work of the busiest part, and the values it is told or tells in a step, at the mean."""
+    """Return the work of the busiest part, and the values that the busiest is told and tells in a step."""
     owner = partition(graph, shards)
-    cut = cut_of(graph, owner)
-    return cut.widest * (graph.n + len(graph.targets)) / shards, cut.values / shards
+    travel = [len(piece.heard) + sum(map(len, piece.told)) for piece in pieces_of(graph, owner, shards)]
+    return cut_of(graph, owner).widest * (graph.n + len(graph.targets)) / shards, max(travel)
 
 
 def prepare(case: dict[str, Any]) -> Work:
@@ -62,7 +63,7 @@ def prepare(case: dict[str, Any]) -> Work:
     plan, shards = plan_of(case), int(case["shards"])
     model = dynamics.get(plan.dynamics)()
     start = model.init(plan.rng("init"), plan.config)
-    steps = ShardedSteps(plan, hosts_of(shards), shards) if shards else None
+    steps = ShardedSteps(plan, hosts_of(shards, int(case.get("cores", 2))), shards) if shards else None
 
     def work() -> Any:
         if steps is None:

@@ -216,6 +216,17 @@ def test_one_that_refuses_the_key_is_left_out():
     assert sum(closed.seen.values()) <= 8
 
 
+def test_keys_that_all_refuse_are_an_error_also_when_asked_again():
+    servers = [Far(0.1), Far(0.1)]
+    for server in servers:
+        server.status = 401
+    pool = pool_of(servers)
+    with pytest.raises(ExceptionGroup):
+        ask(pool, 5)
+    with pytest.raises(FaultError, match="401"):
+        ask(pool, 5)
+
+
 def test_another_model_is_an_error_unless_somebody_vouches():
     with pytest.raises(ExceptionGroup, match="unhandled") as caught:
         ask(pool_of([Far(0.1), Far(0.1, says="other")]), 50)

@@ -245,7 +245,7 @@ def _ray(
     asking = [task for task in tasks if _asks(task)]
     others = [task for task in tasks if not _asks(task)]
     if others:
-        yield from run_on_ray(others, workers=workers, address=address, cores=available_cores())
+        yield from run_on_ray(others, workers=workers, address=address, cores=available_cores(), begun=begun)
     if asking:
         yield from _processes(asking, workers or available_cores(), begun)
 

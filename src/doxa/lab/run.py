@@ -274,7 +274,7 @@ def _finish(
     work = begin(folder, todo, fresh=fresh)
     for address, expected in expect(todo, work.missing, folder.path.parent, hosted_only=True).items():
         meter.note(expectation_text(address, expected))
-    for text in _remarks(todo.cells[key] for key in work.missing):
+    for text in remarks_on(todo.cells[key] for key in work.missing):
         meter.note(text)
     with work.live:
         with (
@@ -403,7 +403,7 @@ def _missing(folder: RunFolder, todo: Plan, *, adopt: bool) -> list[str]:
     return missing
 
 
-def _remarks(cells: Iterable[Cell]) -> list[str]:
+def remarks_on(cells: Iterable[Cell]) -> list[str]:
     """Return what the user should be told of the subjects that some cells will ask."""
     addresses = dict.fromkeys(address for cell in cells for address in cell.subjects)
     if not addresses:

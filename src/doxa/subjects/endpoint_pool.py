@@ -235,6 +235,9 @@ class Pool:
         if not bodies:
             return
         if all(member.gone() for member in self.members):
+            refused = [member.exchange.dead for member in self.members]
+            if refused[0] is not None and all(refused):
+                raise refused[0]
             for member in self.members:
                 # another call looks once more, at once
                 member.rested, member.rests = 0.0, max(0, member.rests - 1)

@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from doxa.errors import StoreError
 from doxa.lab.cluster.cells import Order, compute
 from doxa.lab.cluster.connection import held_here
-from doxa.lab.cluster.parcel import Parcel, parcel_for, unpacked
+from doxa.lab.cluster.parcel import Parcel, parcel_for, scratch, unpacked
 from doxa.lab.executors import Task, run_tasks
 from doxa.lab.run import plan, run_study
 from doxa.lab.store import RunFolder
@@ -190,6 +192,18 @@ def test_modules_beside_a_study_travel_with_it_and_a_parcel_is_kept_under_its_di
     assert Parcel({"a": np.zeros(1, np.uint8)}).digest != parcel.digest
 
 
+def test_code_is_not_taken_from_where_another_user_can_write(other_disk):
+    folder = scratch()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o777)
+    with pytest.raises(StoreError, match="another user can write there"):
+        unpacked("0" * 32, lambda: pytest.fail("nothing is fetched"))
+    folder.rmdir()
+    folder.symlink_to(other_disk / "home")
+    with pytest.raises(StoreError, match="another user can write there"):
+        scratch()
+
+
 def test_data_sets_that_the_code_names_travel(other_disk, monkeypatch):
     from doxa.lab import data
 
@@ -200,6 +214,51 @@ def test_data_sets_that_the_code_names_travel(other_disk, monkeypatch):
     if here:
         monkeypatch.setenv("DOXA_DATA", str(folder / "data"))
         assert data.locate("kable") == folder / "data" / "kable"
+
+
+class LostError(Exception):
+    pass
+
+
+class RayHere:
+    """Ray as far as cells are sent over it, in this process; what is sent first is lost once."""
+
+    exceptions = SimpleNamespace(RayError=LostError, RayTaskError=type("OddError", (LostError,), {}))
+
+    def __init__(self) -> None:
+        self.lost = 0
+
+    def nodes(self):
+        return [{"Alive": True, "Resources": {"CPU": 1.0}}]
+
+    def remote(self, **_):
+        return lambda do: SimpleNamespace(
+            options=lambda **_: SimpleNamespace(remote=lambda *given: partial(do, *given))
+        )
+
+    def wait(self, flights, **_):
+        return flights[:1], []
+
+    def get(self, flight):
+        self.lost += 1
+        if self.lost == 1:
+            raise LostError
+        return flight()
+
+
+def test_a_cell_is_told_of_when_it_is_sent_and_again_when_it_was_lost(other_disk, monkeypatch):
+    from doxa.lab.cluster import cells
+
+    monkeypatch.setattr(cells, "connect", lambda *_, **__: RayHere())
+    run = other_disk / "runs" / "r"
+    RunFolder(run).write_json("manifest.json", {})
+    tasks = tasks_of(coin(other_disk, "coin-told"), run)
+    told: list[str] = []
+    ended = [one.key for one in run_tasks(tasks, "ray", workers=1, begun=lambda task: told.append(task.key))]
+    keys = [task.key for task in tasks]
+    assert told == [keys[0], *keys]
+    assert ended == keys
+    assert json.loads((run / "manifest.json").read_bytes())["lost"] == {"LostError": 1}
 
 
 def test_cells_that_ask_hosted_subjects_stay_on_this_machine(monkeypatch, tmp_path):

@@ -80,6 +80,8 @@ def test_a_cluster_without_a_machine_that_is_wide_enough_is_refused(monkeypatch)
     assert connection.connect("auto", cores=2, at_once=1) is ray
     with pytest.raises(InputError, match="needs 4 cores on one machine, and the widest has 2"):
         connection.connect("auto", cores=4, at_once=1)
+    with pytest.raises(InputError, match=r"already: a cell needs 4 cores .* ray.shutdown"):
+        connection.connect("", cores=4, at_once=4)
 
 
 def test_reasons_of_ray_become_what_to_do():

@@ -3,14 +3,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from doxa.cli import app
 from doxa.errors import InputError, MissingDataError
 from doxa.lab.run import plan, run_study
 from doxa.lab.several import costs
 from doxa.lab.several.running import Ended, failure, plan_studies, run_studies
 from doxa.lab.store import RunFolder
+from doxa.subjects import schemes
 from tests.lab.studies import coin
 
 LOG = (
@@ -189,6 +192,24 @@ def test_data_that_only_a_cell_misses_leave_the_study_out_too(tmp_path, no_data)
     lacking, rich = run_studies(plans, out=tmp_path / "runs", executor="inline")
     assert (lacking.state, lacking.why) == ("not run", "its data are not here; doxa data get kable")
     assert rich.state == "finished"
+
+
+def test_where_the_data_of_all_are_missing_that_is_what_the_command_says(tmp_path, no_data, capsys):
+    studies = [coin(tmp_path, slug) for slug in ("sev-none", "sev-neither")]
+    for path in map(Path, studies):
+        path.write_text(path.read_text().replace("def cells(config):", f"def cells(config):\n    {MISSING}"))
+    app(["run", *studies, "--out", str(tmp_path / "runs")], standalone_mode=False)
+    assert capsys.readouterr().out.count("not run: its data are not here; doxa data get kable") == 2
+
+
+def test_what_is_to_be_said_of_a_subject_is_said_once_for_all_studies(tmp_path, monkeypatch):
+    studies = [coin(tmp_path, slug) for slug in ("sev-asks", "sev-asks-too")]
+    for path in map(Path, studies):
+        path.write_text(path.read_text().replace('uses=("throws",)', 'subjects=("planted:bayesian",)'))
+    monkeypatch.setattr(schemes.Planted, "remarks", lambda self, address: (f"{address.text}: is planted",))
+    display = Told()
+    run_studies(plan_studies(studies).plans, out=tmp_path / "runs", executor="inline", display=display)
+    assert display.notes.count("planted:bayesian: is planted") == 1
 
 
 def test_a_wrong_setting_starts_nothing(tmp_path):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from doxa.errors import InputError
+from doxa.lab.run import run_study
+from doxa.society.chunks import thread_count
 from doxa.society.dynamics import DeGrootConfig, SirConfig
 from doxa.society.population import Plan, simulate
 from doxa.society.scenarios import in_shards
 from doxa.society.shards import sharded
-from doxa.society.shards.cluster import HostsOnRay
+from doxa.society.shards.cluster import HeldShard, HostsOnRay
+from doxa.testing import doxa_command, run_command, run_files
+from doxa.testing.processes import Fault
 from tests.society.dynamics import slow
 from tests.society.shards.parts import in_parts, same
 
@@ -54,6 +60,43 @@ def test_parts_on_a_cluster_give_the_numbers_of_the_whole_and_survive_a_kill(ray
     assert killed == [2]
     with pytest.raises(InputError, match="shards=3: each needs a core, and the cluster has 2"), sharded(3):
         pass
+
+
+@pytest.mark.slow
+def test_a_command_in_parts_that_is_killed_between_two_days_goes_on_to_equal_tables(ray, tmp_path):
+    few = {"agents": "60", "days": "8", "graph": "ring", "seeds": "1"}
+    options = [word for name, value in few.items() for word in (f"--{name}", value)]
+    command = doxa_command("simulate", "epidemic", *options, "--executor", "ray", "--shards", "2")
+    killed = tmp_path / "killed"
+    ended = run_command([*command, "--out", str(killed)], fault=Fault("replace", 3, "kill", within="/parts/"))
+    assert ended.killed, ended.stderr
+    assert list(killed.glob("*/parts/*/population-*.npz")), "the days before are there"
+    with sharded(2):
+        run_study("epidemic", overrides=few, out=killed)
+    run_study("epidemic", overrides=few, out=tmp_path / "whole")
+    assert run_files(killed) == run_files(tmp_path / "whole")
+
+
+def test_parts_that_wait_for_cores_say_so(capsys):
+    actor = SimpleNamespace(load=SimpleNamespace(remote=lambda *load: load))
+    few = SimpleNamespace(
+        remote=lambda **_: lambda kind: SimpleNamespace(remote=lambda: actor),
+        wait=lambda asked, **_: ([], asked),
+        get=lambda asked: asked,
+        nodes=lambda: [
+            {"Alive": True, "Resources": {"CPU": 1.0}},
+            {"Alive": False, "Resources": {"CPU": 8.0}},
+        ],
+        exceptions=SimpleNamespace(RayError=OSError, RayTaskError=OSError),
+    )
+    HostsOnRay(few, 2).load([(), ()])
+    assert capsys.readouterr().err == "2 parts need a core each, and the cluster has 1; waiting for more\n"
+
+
+def test_a_part_has_one_thread(monkeypatch):
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "4")
+    HeldShard()
+    assert thread_count() == 1
 
 
 def test_parts_need_ray_and_a_scenario_that_has_them():

@@ -159,8 +159,11 @@ def test_of_a_ring_ranges_are_as_good_and_taken():
 @pytest.mark.parametrize(
     ("plan", "why"),
     [
-        (Plan("deffuant", DeffuantConfig(GRAPH), 1), "agents meet in turn.*degroot"),
-        (Plan("voter", VoterConfig(GRAPH), 1), "agents meet in turn"),
+        (
+            Plan("deffuant", DeffuantConfig(GRAPH), 1),
+            "agents meet in turn.*as dynamics=bounded-confidence: .*degroot",
+        ),
+        (Plan("voter", VoterConfig(GRAPH), 1), "agents act in turn.*give it order='together'"),
         (Plan("bounded-confidence", BoundedConfidenceConfig(WellMixed(9)), 1), "give a graph"),
         (Plan("sir", CONFIGS["sir"], 1, schedule=Schedule(contacts=2)), "give a graph"),
         (Plan("sir", CONFIGS["sir"], 1, schedule=Schedule("shuffled")), "act in turn"),

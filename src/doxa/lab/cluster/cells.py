@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from doxa.canonical import digest
 from doxa.errors import StoreError
-from doxa.lab.cluster.connection import alive, connect, difference, held_here, ray_library
+from doxa.lab.cluster.connection import PATIENCE_S, connect, cores_of, difference, held_here, ray_library
 from doxa.lab.cluster.parcel import DATA, STUDY, WORK, Parcel, parcel_for, scratch, unpacked
 from doxa.lab.executors import Outcome, Task, execute
 from doxa.lab.store import RunFolder
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 LOSSES = 8
 """How often the machine or process of a cell may be lost before the cell counts as failed."""
-
-PATIENCE_S = 10.0
-"""How long nothing may end before the cluster is looked at."""
 
 
 class Order(NamedTuple):
@@ -131,7 +128,14 @@ class _Flight(NamedTuple):
     held: ExitStack
 
 
-def run_on_ray(tasks: Sequence[Task], *, workers: int | None, address: str, cores: int) -> Iterator[Outcome]:
+def run_on_ray(
+    tasks: Sequence[Task],
+    *,
+    workers: int | None,
+    address: str,
+    cores: int,
+    begun: Callable[[Task], None] | None = None,
+) -> Iterator[Outcome]:
     """Yield the outcome of each task as it ends.
 
     A cell whose machine or process is lost is computed again; how often that happened stands in the run's manifest
@@ -142,6 +146,7 @@ def run_on_ray(tasks: Sequence[Task], *, workers: int | None, address: str, core
         workers: how many at once; by default what the cluster's cores allow.
         address: of the cluster, empty for one on this machine.
         cores: of this machine, for such a one.
+        begun: called with a task when it is sent, again where it was lost.
 
     Raises:
         InputError: the cluster cannot be used.
@@ -151,14 +156,21 @@ def run_on_ray(tasks: Sequence[Task], *, workers: int | None, address: str, core
     at_once = workers * widest if workers else max(widest, cores)
     ray = connect(address, cores=widest, at_once=at_once)
     with ExitStack() as tokens:
-        yield from _Dispatch(ray, tasks, workers, tokens, elsewhere=bool(address)).outcomes()
+        yield from _Dispatch(ray, tasks, workers, tokens, begun, elsewhere=bool(address)).outcomes()
 
 
 class _Dispatch:
     """The cells of one call: those that wait, those under way, and how often machines were lost."""
 
     def __init__(
-        self, ray: Any, tasks: Sequence[Task], workers: int | None, tokens: ExitStack, *, elsewhere: bool
+        self,
+        ray: Any,
+        tasks: Sequence[Task],
+        workers: int | None,
+        tokens: ExitStack,
+        begun: Callable[[Task], None] | None,
+        *,
+        elsewhere: bool,
     ) -> None:
         self._ray = ray
         self._waiting = deque(dataclasses.replace(task, run=task.run.absolute()) for task in tasks)
@@ -166,6 +178,7 @@ class _Dispatch:
         self._flights: dict[Any, _Flight] = {}
         self._lost: Counter[str] = Counter()
         self._parcels: dict[tuple[str, str], tuple[str, Any]] = {}
+        self._begun = begun
         self._elsewhere = elsewhere
         self._told_stuck = False
         self._tokens = {
@@ -215,8 +228,7 @@ class _Dispatch:
         """Return how many cells may be under way: a few more than run, so that no core waits for the next."""
         if self._workers is not None:
             return self._workers
-        cores = sum(float(node["Resources"].get("CPU", 0.0)) for node in alive(self._ray))
-        return int(cores) + 2
+        return int(sum(cores_of(self._ray))) + 2
 
     def _send(self, task: Task, held: ExitStack) -> None:
         name, box = self._parcel(task)
@@ -231,6 +243,8 @@ class _Dispatch:
         )
         remote = self._remote.options(num_cpus=task.cell.threads, scheduling_strategy="SPREAD")
         self._flights[remote.remote(order, [box])] = _Flight(task, held)
+        if self._begun is not None:
+            self._begun(task)
 
     def _parcel(self, task: Task) -> tuple[str, Any]:
         """Return digest and reference of what a task needs; it is put into the cluster once for each run."""
@@ -244,7 +258,7 @@ class _Dispatch:
 
     def _say_where_stuck(self) -> None:
         """Say once that no machine is left which could compute what is under way; Ray waits for a new one."""
-        widest = max((float(node["Resources"].get("CPU", 0.0)) for node in alive(self._ray)), default=0.0)
+        widest = max(cores_of(self._ray), default=0.0)
         needed = min(flight.task.cell.threads for flight in self._flights.values())
         if widest < needed and not self._told_stuck:
             self._told_stuck = True

@@ -27,6 +27,9 @@ ANSWER_S = 5.0
 NODE_S = 120.0
 """How long a node has to start a process that says what it holds; a machine at work takes tens of seconds."""
 
+PATIENCE_S = 10.0
+"""How long nothing may end before the cluster is looked at."""
+
 CLIENT = "ray://"
 
 Holds: TypeAlias = dict[str, str]
@@ -55,7 +58,8 @@ def connect(address: str, *, cores: int, at_once: int) -> Any:
         at_once: cores of the cluster on this machine, where it is made here.
 
     Raises:
-        InputError: nothing answers there, it holds another Python or doxa, or no machine has so many cores.
+        InputError: nothing answers there, it holds another Python or doxa, or no machine has so many cores, also
+            where this process was connected before.
         MissingExtraError: Ray is not installed.
     """
     if address:
@@ -71,26 +75,27 @@ def connect(address: str, *, cores: int, at_once: int) -> Any:
                 log_to_driver=False,
                 configure_logging=False,
             )
-        return ray
-    if not ray.is_initialized():
+    elif not ray.is_initialized():
         check_address(address)
         try:
             ray.init(address=address, log_to_driver=False, configure_logging=False)
         except (ConnectionError, RuntimeError, ValueError, ImportError, ray.exceptions.RayError) as error:
             raise InputError(f"--ray-address {address}: {_reason(address, error)}") from error
         _check_machines(ray, address)
-    widest = max((float(node["Resources"].get("CPU", 0.0)) for node in alive(ray)), default=0.0)
+    widest = max(cores_of(ray), default=0.0)
     if widest < cores:
+        where, do = f"--ray-address {address}", "add a machine that has them"
+        if not address:
+            where, do = "the Ray that this process has already", "end it with ray.shutdown()"
         raise InputError(
-            f"--ray-address {address}: a cell needs {cores} cores on one machine, and the widest has {widest:g}; "
-            "add a machine that has them"
+            f"{where}: a cell needs {cores} cores on one machine, and the widest has {widest:g}; {do}"
         )
     return ray
 
 
-def alive(ray: Any) -> list[dict[str, Any]]:
-    """Return the machines that are up."""
-    return [node for node in ray.nodes() if node["Alive"]]
+def cores_of(ray: Any) -> list[float]:
+    """Return the cores of each machine that is up."""
+    return [float(node["Resources"].get("CPU", 0.0)) for node in ray.nodes() if node["Alive"]]
 
 
 def check_address(address: str) -> None:
@@ -222,7 +227,7 @@ def _check_machines(ray: Any, address: str) -> None:
         NodeAffinitySchedulingStrategy,
     )
 
-    machines = {node["NodeID"]: node["NodeManagerAddress"] for node in alive(ray)}
+    machines = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
     remote = ray.remote(num_cpus=0, max_retries=1)(held_here)
     asked = {
         remote.options(

@@ -19,7 +19,7 @@ from typing import Any, cast
 import numpy as np
 
 from doxa.canonical import digest
-from doxa.errors import InputError
+from doxa.errors import InputError, StoreError
 from doxa.lab.data import check
 from doxa.lab.data_catalogue import CATALOGUE
 from doxa.lab.declaration import code_files, find_study
@@ -91,8 +91,19 @@ def unpacked(name: str, fetch: Callable[[], Parcel]) -> Path:
 
 
 def scratch() -> Path:
-    """Return where this machine keeps what cells of other machines need; it may be deleted when none is at work."""
-    return Path(tempfile.gettempdir()) / f"doxa-ray-{os.getuid()}"
+    """Return where this machine keeps what cells of other machines need; it may be deleted when none is at work.
+
+    Raises:
+        StoreError: another user can write there, and so choose the code that is run.
+    """
+    folder = Path(tempfile.gettempdir()) / f"doxa-ray-{os.getuid()}"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise StoreError(
+            f"{folder}: another user can write there; delete it, or set TMPDIR to another folder"
+        )
+    return folder
 
 
 def _with_neighbours(study: Path) -> Iterator[Path]:

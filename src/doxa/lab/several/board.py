@@ -151,9 +151,9 @@ def gather(
         states: what became, by study, of those that did not finish.
 
     Raises:
-        InputError: there is no such folder.
+        InputError: there is no such folder, and no study is told to have not finished.
     """
-    if not out.is_dir():
+    if not out.is_dir() and not states:
         raise InputError(f"{out}: no such folder; give one that holds runs")
     chosen, states = chosen or {}, states or {}
     newest: dict[str, tuple[tuple[bool, str, str], Entry]] = {}

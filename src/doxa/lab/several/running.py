@@ -18,7 +18,7 @@ from doxa.lab.asking import expect, expectation_text, ledger_file
 from doxa.lab.executors import Outcome, Task, available_cores, check_cluster, check_workers, run_tasks
 from doxa.lab.files import write_atomic
 from doxa.lab.provenance import shell_command
-from doxa.lab.run import Plan, RunResult, Work, begin, plan, run_folder, unfinished
+from doxa.lab.run import Plan, RunResult, Work, begin, plan, remarks_on, run_folder, unfinished
 from doxa.lab.several.costs import expected_seconds, long_first
 from doxa.lab.several.standing import Display, SilentDisplay, Standing, duration
 from doxa.secret import scrub
@@ -161,6 +161,8 @@ def run_studies(
         for work in works:
             for address, expected in expect(work.todo, work.missing, out, hosted_only=True).items():
                 display.note(f"{work.todo.study.slug}: {expectation_text(address, expected)}")
+        for text in remarks_on(work.todo.cells[key] for work in works for key in work.missing):
+            display.note(text)
         seconds: dict[str, float] = {}
         for work in works:
             seconds |= expected_seconds(work.todo, work.missing, out)

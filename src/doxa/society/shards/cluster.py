@@ -7,13 +7,15 @@ ahead, so that a part has its next one at hand when it is told.
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 from collections.abc import Generator
 from typing import Any
 
 import numpy as np
 
 from doxa.errors import InputError
-from doxa.lab.cluster.connection import alive, connect
+from doxa.lab.cluster.connection import PATIENCE_S, connect, cores_of
 from doxa.society.dynamics.base import Info
 from doxa.society.population import Plan, Steps, stepping
 from doxa.society.shards.engine import ShardedSteps, ShardLostError, check
@@ -24,6 +26,7 @@ class HeldShard:
     """An actor that holds one part; it is loaded after it was made, so that the machines start together."""
 
     def __init__(self) -> None:
+        os.environ["NUMBA_NUM_THREADS"] = "1"  # of the one core that it has; Ray says so to OpenMP alone
         self._shard: Shard | None = None
 
     def load(self, *load: Any) -> None:
@@ -63,11 +66,17 @@ class HostsOnRay:
         self._told: list[list[Any]] = []
 
     def load(self, loads: list[tuple[Any, ...]]) -> None:
-        """Hold new parts in new processes; the old ones end."""
+        """Hold new parts in new processes; the old ones end. Where cores are missing, that is said and waited for."""
         self.end()
         kind = self._ray.remote(num_cpus=1, max_restarts=0, scheduling_strategy="SPREAD")(HeldShard)
         self._actors = [kind.remote() for _ in loads]
-        self._got([actor.load.remote(*load) for actor, load in zip(self._actors, loads, strict=True)])
+        asked = [actor.load.remote(*load) for actor, load in zip(self._actors, loads, strict=True)]
+        _, waiting = self._ray.wait(asked, num_returns=len(asked), timeout=PATIENCE_S)
+        if waiting and (cores := sum(cores_of(self._ray))) < self._shards:
+            sys.stderr.write(
+                f"{self._shards} parts need a core each, and the cluster has {cores:g}; waiting for more\n"
+            )
+        self._got(asked)
         self._told = []
 
     def put(self, values: list[np.ndarray]) -> None:
@@ -145,8 +154,7 @@ def sharded(shards: int, address: str = "") -> Generator[None]:
     if shards < 1:
         raise InputError(f"shards={shards}: must be at least 1")
     ray = connect(address, cores=1, at_once=shards)
-    cores = sum(float(node["Resources"].get("CPU", 0.0)) for node in alive(ray))
-    if cores < shards:
+    if (cores := sum(cores_of(ray))) < shards:
         raise InputError(f"shards={shards}: each needs a core, and the cluster has {cores:g}; add machines")
 
     with stepping(OnRay(ray, shards)):

@@ -165,6 +165,11 @@ def check(plan: Plan, shards: int) -> None:
         raise InputError(
             f"{who}: agents act in turn (order={order}), each seeing those before it; take another order"
         )
-    if not getattr(model, "by_rows", False) or (plan.dynamics == "voter" and order != "together"):
+    if plan.dynamics == "voter" and order != "together":
+        raise InputError(f"{who}: agents act in turn, each seeing those before it; give it order='together'")
+    if not getattr(model, "by_rows", False):
         able = ", ".join(name for name in dynamics.names() if getattr(dynamics.get(name), "by_rows", False))
-        raise InputError(f"{who}: agents meet in turn, each seeing those before it; all at once act: {able}")
+        raise InputError(
+            f"{who}: agents meet in turn, each seeing those before it, so a step is one long chain; "
+            f"take dynamics in which all act at once, as dynamics=bounded-confidence: {able}"
+        )
