@@ -185,6 +185,7 @@ def test_conversations_are_listed_searched_and_opened(address, browser, tmp_path
     )
     until(browser, f"return document.querySelectorAll('{names}').length === 2")
     assert texts_of(browser, names) == ["scene 1 sterner"] * 2
+    assert texts_of(browser, "th")[-3:] == ["Letters", "Tokens", "Finish"]
     assert browser.current_url.endswith("?search=sterner")
     assert browser.execute_script("return document.activeElement.name") == "search"
     pictured(browser, tmp_path, "conversations")
@@ -192,6 +193,12 @@ def test_conversations_are_listed_searched_and_opened(address, browser, tmp_path
     until(browser, "return document.querySelectorAll('article.message').length >= 6")
     columns = texts_of(browser, ".turns:last-child > div .said")
     assert columns == ["says 5 sterner", "says 5", "says 5 kinder"]
+
+
+def test_columns_that_no_conversation_has_are_left_out(address, browser):
+    open_page(browser, f"{address}/run/long-1/transcripts")
+    until(browser, "return document.querySelector('th')")
+    assert texts_of(browser, "th")[-2:] == ["Messages", "Letters"]
 
 
 def test_forks_stand_beside_the_trunk_where_they_leave(address, browser, tmp_path):

@@ -182,7 +182,7 @@ function title(ui, head, query) {
     ui.el("p", {}, ui.el("a", { href: ui.address.panel(ui.run, "transcripts", back) }, "All conversations")),
     ui.el("h2", {}, head.name.trim() ? head.name : "(no name)"),
     ui.facts([["condition", head.condition], ["seed", ui.number(head.seed)], ["messages", ui.count(head.messages)],
-      ["letters", ui.count(head.letters ?? 0)], ["tokens", ui.count(head.tokens ?? 0)], ["roles", head.roles.join(", ")], ["cell", ui.el("code", {}, head.cell)]], "facts-line"));
+      ["letters", ui.count(head.letters ?? 0)], ...(head.tokens ? [["tokens", ui.count(head.tokens)]] : []), ["roles", head.roles.join(", ")], ["cell", ui.el("code", {}, head.cell)]], "facts-line"));
 }
 
 function tools(ui, load, head, goTo, status) {

@@ -88,14 +88,16 @@ function append(node, children) {
 /** Put children in the place of what a node held. */
 export function fill(node, ...children) { node.replaceChildren(); append(node, children); return node; }
 
-/** A number as text: a few significant digits, ∞ and – where it is not finite or missing. */
+/** A number as text: a few significant digits, ∞ and – where it is not finite or missing; 1.000 is near 1, 1 is 1. */
 export function number(value, digits = 4) {
   if (value === null || value === undefined || value === "") return "–";
   const known = Number(value);
   if (Number.isNaN(known)) return "–";
   if (!Number.isFinite(known)) return known > 0 ? "∞" : "−∞";
   if (Number.isInteger(known) && Math.abs(known) < 1e15) return known.toLocaleString("en-GB").replace("-", "−");
-  return String(Number(known.toPrecision(digits))).replace("-", "−");
+  const rounded = known.toPrecision(digits);
+  const near = Number.isInteger(Number(rounded)) && !rounded.includes("e");
+  return (near ? rounded : String(Number(rounded))).replaceAll("-", "−");
 }
 
 /** A whole number with its thousands set apart. */
@@ -219,7 +221,15 @@ export async function go(changes, { replace = false } = {}) {
   for (const render of watchers) await render(query());
 }
 
-window.addEventListener("popstate", async () => { for (const render of watchers) await render(query()); });
+window.addEventListener("popstate", async () => {
+  const now = query();
+  // fields that stay in place while the address goes a step back; a choice without that option keeps its own
+  for (const box of document.querySelectorAll(".field select, .field input:is([type=text], [type=search])")) {
+    const value = now[box.name] ?? "";
+    if (!box.options || [...box.options].some((option) => option.value === value)) box.value = value;
+  }
+  for (const render of watchers) await render(now);
+});
 
 /** Wait until nothing was asked for a while, then do the last thing asked. */
 export function settled(action, wait = 200) {
@@ -307,6 +317,9 @@ function vega() {
   return drawing;
 }
 
+// by the place each stands in: one that has left the page would go on listening to the window
+const views = new Map();
+
 let tip = null;
 
 function point(_handler, event, _item, value) {
@@ -340,8 +353,10 @@ export async function chart(root, spec, { name = "figure", title = "Figure", zoo
     const shown = state.left.size ? without(whole, grouped(whole), state.left) : whole;
     const options = { mode: "vega-lite", renderer: "svg", ast: true, actions: false, defaultStyle: false, tooltip: point, loader, logLevel: 1 };
     state.view?.finalize();
+    for (const [old, view] of views) if (!old.isConnected) { view.finalize(); views.delete(old); }
     const drawn = await embed(place, state.zoomed ? zoomable(shown) : shown, shown, options);
     state.view = drawn.view;
+    views.set(place, drawn.view);
     // Vega leaves marks without a name; who cannot see them has the title, and the numbers in the table below
     place.querySelector("svg")?.setAttribute("aria-hidden", "true");
     play(place);
