@@ -215,6 +215,14 @@ def test_numbers_near_a_whole_one_are_not_shown_as_that(driver, address):
     assert shown == ["1", "1.000", "0.25", "\u22122.5e\u22127", "12350", "1,234,567"]
 
 
+@pytest.mark.parametrize("place", ["//else.where", "/\\else.where", "https://else.where", "javascript:1"])
+def test_no_link_leads_elsewhere(driver, address, place):
+    open_page(driver, f"{address}/")
+    module = "import('/static/ui.js').then((ui) => ui.el('a', {href: arguments[0]})).then(String, String)"
+    made = driver.execute_async_script(f"{module}.then(arguments[1])", place)
+    assert "no link to" in made
+
+
 def test_a_run_that_goes_away_is_said_so(driver, address, root):
     folder = write_run(root, "kable-gone")
     open_page(driver, f"{address}/run/kable-gone/beliefs")

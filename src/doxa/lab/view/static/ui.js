@@ -73,7 +73,7 @@ export function el(tag, attributes = {}, ...children) {
 
 // addresses of this site, parts of this page, relative files of an export, saved pictures, and arXiv
 function isOwn(address) {
-  return /^(?:[/#?](?!\/)|\.{1,2}\/|blob:|data:image\/png;base64,|https:\/\/arxiv\.org\/abs\/[0-9]{4}\.[0-9]{4,5}(?:v[0-9]+)?$)/.test(address);
+  return /^(?:[/#?](?![/\\])|\.{1,2}\/|blob:|data:image\/png;base64,|https:\/\/arxiv\.org\/abs\/[0-9]{4}\.[0-9]{4,5}(?:v[0-9]+)?$)/.test(address);
 }
 
 function append(node, children) {
@@ -142,7 +142,7 @@ export function failure(error) { return el("p", { class: "failed", role: "alert"
  * A table. columns: [{name, title, kind: "text" | "number", cell: (row) => child, sort: "ascending" | …, onSort}]; without
  * "cell" a row's own value under "name" is shown.
  */
-export function table(columns, rows, { caption = "", name = "", firstRow = 0, rowCount = rows.length } = {}) {
+export function table(columns, rows, { name = "Table", firstRow = 0, rowCount = rows.length } = {}) {
   const head = columns.map((column) => {
     const label = column.onSort
       ? el("button", { type: "button", class: "sorts", onclick: column.onSort }, column.title ?? column.name,
@@ -153,10 +153,24 @@ export function table(columns, rows, { caption = "", name = "", firstRow = 0, ro
   const body = rows.map((row, index) => el("tr", { tabindex: "-1", "aria-rowindex": firstRow + index + 2, data: { row: firstRow + index } },
     columns.map((column) => el("td", { class: column.kind === "number" ? "right" : null },
       column.cell ? column.cell(row) : column.kind === "number" ? number(row[column.name]) : row[column.name]))));
-  return el("div", { class: "scroll", role: "region", "aria-label": caption || name || "Table", tabindex: "0" },
+  return el("div", { class: "scroll", role: "region", "aria-label": name, tabindex: "0" },
     el("table", { class: "sheet", "aria-rowcount": rowCount + 1 },
-      caption ? el("caption", {}, caption) : null,
       el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)));
+}
+
+/** A fold with the numbers behind a picture as a table, which is made when it is opened; null where there are none. */
+export function rowsFold(rows, title, most = 500) {
+  if (!rows.length) return null;
+  const folded = el("details", {}, el("summary", {}, "Data as table"));
+  folded.addEventListener("toggle", () => {
+    const names = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((name) => !name.startsWith("_"));
+    const columns = names.map((name) => ({ name, title: name === "endless" ? "infinite" : name,
+      kind: rows.some((row) => typeof row[name] === "number") ? "number" : "text",
+      cell: ({ [name]: value }) => (typeof value === "number" || value === null || value === undefined ? number(value) : String(value)) }));
+    append(folded, [table(columns, rows.slice(0, most), { name: `Data of ${title}`, rowCount: rows.length }),
+      rows.length > most ? el("p", { class: "left-out" }, `${count(rows.length - most)} more rows are not listed.`) : null]);
+  }, { once: true });
+  return folded;
 }
 
 /** Turn over pages: {offset, limit, shown, total (null while unknown), onMove(offset)}. Arrow keys press its buttons. */

@@ -30,7 +30,7 @@ async function list(root, load, ui) {
   const search = ui.input("Search in texts", { type: "search", name: "search", value: query.search ?? "", placeholder: "part of a message or name",
     oninput: ui.settled((text) => ui.go({ search: text, offset: "" }, { replace: true }), 300) });
   const picks = ui.el("div", { class: "fields" });
-  root.append(ui.el("div", { class: "fields", role: "group", "aria-label": "Filters" }, search, picks), place);
+  root.append(ui.fields(search, picks), place);
   load({ picks: 1 }).then((found) => ui.fill(picks, found.picks.filter((pick) => pick.options.length > 2).map((pick) =>
     ui.select(pick.label, pick.options, { value: ui.query()[pick.name] ?? "", name: pick.name,
       onchange: (value) => ui.go({ [pick.name]: value, offset: "" }) }))))
