@@ -241,6 +241,22 @@ def test_forks_stand_beside_the_trunk_where_they_leave(address, browser, tmp_pat
     assert beside == ["says 2", "says 3", True]
 
 
+def test_forks_stand_below_each_other_in_a_narrow_window(address, browser):
+    usual = {"width": 1200, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**usual, "width": 400})
+    try:
+        open_page(browser, f"{address}/run/talks-1/transcripts?talk=k0.0")
+        until(browser, "return document.querySelectorAll('article.message').length === 12")
+        left = (
+            "[...document.querySelectorAll('article.message')].map((one) => one.getBoundingClientRect().left)"
+        )
+        assert len(set(browser.execute_script(f"return {left}"))) == 1
+        names = browser.execute_script("return document.querySelector('.turns:last-child').innerText")
+        assert "scene 1 sterner" in names
+    finally:
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", usual)
+
+
 def test_a_conversation_of_many_turns_keeps_few_in_the_page(address, browser):
     open_page(browser, f"{address}/run/long-1/transcripts?talk=k.0")
     until(browser, "return document.querySelectorAll('article').length >= 50")

@@ -65,7 +65,8 @@ function beside(ui, columns, from, many) {
       const message = messages[ordinal - from];
       if (!message || ordinal < column.shared) return ui.el("div", { class: "empty" });
       return ui.el("div", {}, ordinal === column.shared && column.fork
-        ? ui.el("p", { class: "parts" }, `${column.name} leaves here, after ${ui.count(column.shared)} shared messages`) : null, draw(message));
+        ? ui.el("p", { class: "parts" }, `${column.name} leaves here, after ${ui.count(column.shared)} shared messages`)
+        : column.fork ? ui.el("p", { class: "of quiet" }, column.name) : null, draw(message));
     });
     rows.push(ui.el("div", { class: `turns ${["", "", "two", "three", "four"][columns.length] ?? "four"}`, data: { ordinal } }, cells));
   }
