@@ -39,6 +39,9 @@ def test_findings_are_a_frame_with_the_ends_of_the_interval(runs):
     [row] = loaded.findings.rows(named=True)
     assert (row["run"], row["claim"], row["verdict"]) == (name, told["claim"], told["verdict"])
     assert [row["low"], row["high"]] == told["interval"]
+    assert {name: row[name] for name in told if name != "interval"} == {
+        name: value for name, value in told.items() if name != "interval"
+    }
 
 
 def test_several_runs_are_one_record(runs):

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 
 import polars as pl
 import pytest
 
 from doxa.errors import InputError, StoreError
-from doxa.lab.record import SCHEMAS
+from doxa.lab.record import SCHEMAS, Finding
 from doxa.lab.run import CellsFailedError, compare, load, plan, run_study
 from doxa.lab.show import show_run
 from doxa.lab.store import RunFolder, find_run
 from tests.lab.studies import coin
+from tests.lab.view.sample_runs import write_run
 
 
 def digest_of(result) -> str:
@@ -130,6 +132,13 @@ def test_show_tells_state_and_findings(tmp_path):
     assert shown.as_json()["finished"] == 3
     assert "heads come half the time" in shown.as_text()
     assert find_run(result.run, tmp_path).path == result.folder
+
+
+def test_show_tells_controls_and_intervals_with_one_end(tmp_path):
+    open_ended = Finding("rare", "It is rare.", 0.1, (-math.inf, 0.2), "holds", control=True, paper=0.15)
+    write_run(tmp_path, "coin-1", findings=[open_ended])
+    [line] = [line for line in show_run("coin-1", tmp_path).lines if "rare" in line]
+    assert line == "✓ holds       control  rare: It is rare.  0.1 [-inf, 0.2]  paper 0.15"
 
 
 @pytest.mark.parametrize(

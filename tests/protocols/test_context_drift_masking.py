@@ -66,8 +66,9 @@ def test_relevance_against_a_direct_cosine():
 
 
 @pytest.mark.slow
-def test_minilm_knows_meaning_not_only_words():
+def test_minilm_knows_meaning_not_only_words_and_loads_without_a_word(capfd):
     found = relevance(
         ["The cat sleeps on the sofa.", "Inflation rose last year."], "kittens napping", MiniLM()
     )
     assert found[0] > found[1] + 0.2
+    assert capfd.readouterr().err == ""

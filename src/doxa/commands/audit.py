@@ -110,7 +110,7 @@ def audit(
         )
     if dry_run:
         asked = zoo_settings(overrides) if zoo else {**overrides, "subjects": audited(subject, twin=twin)}
-        print_expected([plan("audit", preset=preset, overrides=asked)], out, prompts, as_json=as_json)
+        print_expected(plan("audit", preset=preset, overrides=asked), out, prompts, as_json=as_json)
         return
     refuse_prompts(prompts)
     result: Any

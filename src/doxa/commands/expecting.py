@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from doxa.commands.printing import print_json, say
 from doxa.errors import InputError
@@ -24,13 +24,13 @@ def refuse_prompts(prompts: Path | None) -> None:
         )
 
 
-def print_expected(plans: list[Any], out: Path, prompts: Path | None, *, as_json: bool) -> None:
-    """Print what the missing cells of some runs will ask, and write the questions to a file if one is given."""
-    for expected in _expectations(plans, out, prompts):
-        if as_json:
-            print_json(expected.as_json())
-        else:
-            _say_expected(expected)
+def print_expected(todo: Plan, out: Path, prompts: Path | None, *, as_json: bool) -> None:
+    """Print what the missing cells of a run will ask, and write the questions to a file if one is given."""
+    [expected] = _expectations([todo], out, prompts)
+    if as_json:
+        print_json(expected.as_json())
+    else:
+        _say_expected(expected)
 
 
 def print_work(
@@ -74,7 +74,7 @@ def print_work(
     )
 
 
-def _expectations(plans: list[Any], out: Path, prompts: Path | None) -> list[Expectation]:
+def _expectations(plans: list[Plan], out: Path, prompts: Path | None) -> list[Expectation]:
     from doxa.lab.asking import expect_missing, prompt_line
     from doxa.lab.files import write_atomic
 

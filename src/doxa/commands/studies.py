@@ -228,7 +228,7 @@ def _run_one(
 
     budget = Budget.of(*most)
     if dry_run:
-        print_expected([plan(slug, preset=preset, overrides=overrides)], out, prompts, as_json=as_json)
+        print_expected(plan(slug, preset=preset, overrides=overrides), out, prompts, as_json=as_json)
         return
     refuse_prompts(prompts)
     result = run_study(

@@ -32,8 +32,9 @@ FINDINGS: dict[str, pl.DataType] = {
     "level": pl.Float64(),
     "n": pl.Int64(),
     "note": pl.String(),
+    "bound": pl.String(),
 }
-"""Columns of the table of findings; ``low`` and ``high`` are the ends of the interval."""
+"""Columns of the table of findings; ``low`` and ``high`` end the interval, ``bound`` is what it is judged by."""
 
 
 class Loaded(Tables):

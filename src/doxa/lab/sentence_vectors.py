@@ -33,7 +33,10 @@ class MiniLM:
             from sentence_transformers import SentenceTransformer
         except ImportError:
             raise MissingExtraError("the MiniLM encoder", "embed") from None
-        self._model: Any = SentenceTransformer(str(get_model_path()), device="cpu")
+        from doxa.lab.quiet_loading import quiet
+
+        with quiet():
+            self._model: Any = SentenceTransformer(str(get_model_path()), device="cpu")
 
     def encode(self, sentences: Sequence[str]) -> Float[np.ndarray, "sentences width"]:
         """Return one vector of 384 numbers per sentence; a text is cut after 256 tokens."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import shutil
 import sys
+import textwrap
 import time
 import traceback
 from collections.abc import Callable, Generator, Sequence
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from doxa.lab.run import RunResult
 
 MARKS = {"holds": "✓", "fails": "✗", "unresolved": "?"}
+_COPIED = ("report  ", "resume  ")
 _LINE_SECONDS = 10.0
 _STYLES = {"holds": "green", "fails": "red", "unresolved": "yellow"}
 
@@ -72,8 +76,25 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def print_text(text: str) -> None:
-    """Print a text on stdout."""
-    sys.stdout.write(plain(text).rstrip("\n") + "\n")
+    """Print a text on stdout; on a terminal what is wider goes on below its own column."""
+    lines = plain(text).rstrip("\n").split("\n")
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        lines = [part for line in lines for part in _wrapped(line, width)]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """Return a line as pieces of at most a width; a path or a command is left whole, so that it can be copied."""
+    if len(line) <= width or line.startswith(_COPIED):
+        return [line]
+    found = re.search(r"(?<=\S) {2,}(?=\S)", line)
+    place = found.end() if found else 0
+    if not 0 < place <= width / 2:
+        place = min(len(line) - len(line.lstrip()) + 4, width // 2)
+    return textwrap.wrap(
+        line, width, subsequent_indent=" " * place, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def print_result(result: RunResult) -> None:

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.utils import logging as transformers_logging
 
 from doxa.errors import InputError, SubjectError
+from doxa.lab.quiet_loading import quiet
 from doxa.subjects.transformers_files import check_dtype, first_line
 
 
@@ -113,20 +113,3 @@ def _device(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise InputError(f"device={name!r}: no CUDA device here; leave the option out to use the processor")
     return device
-
-
-@contextmanager
-def quiet() -> Generator[None]:
-    """Load or save without progress bars and warnings on the screen, and without moving the global generator."""
-    bars = transformers_logging.is_progress_bar_enabled()
-    level = transformers_logging.get_verbosity()
-    state = torch.get_rng_state()
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        torch.set_rng_state(state)
-        transformers_logging.set_verbosity(level)
-        if bars:
-            transformers_logging.enable_progress_bar()

@@ -185,6 +185,7 @@ def test_conversations_are_listed_searched_and_opened(address, browser, tmp_path
     )
     until(browser, f"return document.querySelectorAll('{names}').length === 2")
     assert texts_of(browser, names) == ["scene 1 sterner"] * 2
+    assert texts_of(browser, "th")[-3:] == ["Letters", "Tokens", "Finish"]
     assert browser.current_url.endswith("?search=sterner")
     assert browser.execute_script("return document.activeElement.name") == "search"
     pictured(browser, tmp_path, "conversations")
@@ -192,6 +193,12 @@ def test_conversations_are_listed_searched_and_opened(address, browser, tmp_path
     until(browser, "return document.querySelectorAll('article.message').length >= 6")
     columns = texts_of(browser, ".turns:last-child > div .said")
     assert columns == ["says 5 sterner", "says 5", "says 5 kinder"]
+
+
+def test_columns_that_no_conversation_has_are_left_out(address, browser):
+    open_page(browser, f"{address}/run/long-1/transcripts")
+    until(browser, "return document.querySelector('th')")
+    assert texts_of(browser, "th")[-2:] == ["Messages", "Letters"]
 
 
 def test_forks_stand_beside_the_trunk_where_they_leave(address, browser, tmp_path):
@@ -232,6 +239,22 @@ def test_forks_stand_beside_the_trunk_where_they_leave(address, browser, tmp_pat
         " off.getBoundingClientRect().left > row.querySelector('article').getBoundingClientRect().right];"
     )
     assert beside == ["says 2", "says 3", True]
+
+
+def test_forks_stand_below_each_other_in_a_narrow_window(address, browser):
+    usual = {"width": 1200, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**usual, "width": 400})
+    try:
+        open_page(browser, f"{address}/run/talks-1/transcripts?talk=k0.0")
+        until(browser, "return document.querySelectorAll('article.message').length === 12")
+        left = (
+            "[...document.querySelectorAll('article.message')].map((one) => one.getBoundingClientRect().left)"
+        )
+        assert len(set(browser.execute_script(f"return {left}"))) == 1
+        names = browser.execute_script("return document.querySelector('.turns:last-child').innerText")
+        assert "scene 1 sterner" in names
+    finally:
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", usual)
 
 
 def test_a_conversation_of_many_turns_keeps_few_in_the_page(address, browser):

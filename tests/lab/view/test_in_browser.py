@@ -31,7 +31,14 @@ def root(tmp_path_factory):
         for seed in (0, 1)
     }
     write_run(root, RUN, cells=cells, started="2026-11-26T10:00:00Z")
-    write_run(root, "fps-1", finished=False, keys=["plain00", "left"], started="2026-11-25T10:00:00Z")
+    write_run(
+        root,
+        "fps-1",
+        finished=False,
+        keys=["plain00", "left"],
+        started="2026-11-25T10:00:00Z",
+        command=f"doxa run --all --preset quick --out /home/somebody/{'runs/' * 20}",
+    )
     return root
 
 
@@ -172,11 +179,48 @@ def test_beliefs_are_paged_and_filtered_and_a_link_shows_the_same(driver, addres
     pictured(driver, tmp_path, "beliefs")
     driver.back()
     until(driver, "return document.querySelector('.pager span').textContent === '101\\u2013140 of 140'")
+    fields = "return [...document.querySelectorAll('.field select')].map((box) => box.value)"
+    assert driver.execute_script(fields) == ["drift", "", "", "", ""]
     open_page(driver, f"{address}/run/{RUN}/beliefs?seed=one")
     until(driver, "return document.querySelector('[role=alert]')")
     assert "seed='one': must be a number" in texts(driver, "[role=alert]")[0]
     seen = watched(driver)
     assert (seen["policy"], seen["errors"]) == ([], [])
+
+
+def test_a_narrow_window_scrolls_its_tables_and_not_the_page(driver, address):
+    from selenium.webdriver.common.keys import Keys
+
+    narrow = {"width": 400, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    usual = {**narrow, "width": 1200}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", narrow)
+    try:
+        open_page(driver, f"{address}/run/fps-1/overview")
+        assert overflow_px(driver) == 0
+        open_page(driver, f"{address}/run/{RUN}/beliefs")
+        until(driver, "return document.querySelector('.scroll')")
+        driver.execute_script("document.querySelector('.scroll').focus()")
+        press(driver, Keys.ARROW_RIGHT)
+        until(driver, "return document.querySelector('.scroll').scrollLeft > 0")
+        assert texts(driver, ".pager span") == ["1\u2013100 of 280"]
+    finally:
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", usual)
+
+
+def test_numbers_near_a_whole_one_are_not_shown_as_that(driver, address):
+    open_page(driver, f"{address}/")
+    values = [1, 0.99998, 0.25, -2.5e-7, 12345.6, 1234567]
+    module = "import('/static/ui.js').then((ui) => arguments[1](arguments[0].map((one) => ui.number(one))))"
+    shown = driver.execute_async_script(module, values)
+    assert shown == ["1", "1.000", "0.25", "\u22122.5e\u22127", "12350", "1,234,567"]
+
+
+@pytest.mark.parametrize("place", ["//else.where", "/\\else.where", "https://else.where", "javascript:1"])
+def test_no_link_leads_elsewhere(driver, address, place):
+    open_page(driver, f"{address}/")
+    module = "import('/static/ui.js').then((ui) => ui.el('a', {href: arguments[0]})).then(String, String)"
+    made = driver.execute_async_script(f"{module}.then(arguments[1])", place)
+    assert "no link to" in made
 
 
 def test_a_run_that_goes_away_is_said_so(driver, address, root):

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from doxa.errors import InputError, did_you_mean
-from doxa.lab.record import Finding, Verdict
+from doxa.lab.record import Verdict
 from doxa.lab.several.board import Board
 from doxa.lab.several.board_page import COLUMNS, row
 from doxa.lab.several.running import Ended
-from doxa.lab.show import Shown
-from doxa.lab.terminal import MARKS, interval_text
+from doxa.lab.show import Shown, finding_line
 
 
 def show_board(board: Board, *, verdict: str | None = None, only: Collection[str] | None = None) -> Shown:
@@ -40,7 +39,7 @@ def show_board(board: Board, *, verdict: str | None = None, only: Collection[str
         *_aligned([COLUMNS, *(tuple(map(str, row(entry))) for entry in board.entries)]),
     ]
     for entry in board.entries:
-        listed = [_line(finding) for finding in entry.findings if finding.verdict in wanted[verdict]]
+        listed = [finding_line(finding) for finding in entry.findings if finding.verdict in wanted[verdict]]
         lines += ["", entry.study, *(f"  {line}" for line in listed)] if listed else []
     return Shown(dict(board.as_json()), lines)
 
@@ -55,18 +54,6 @@ def summary(board: Board, ended: Sequence[Ended], index: Path) -> dict[str, Any]
         "board": str(index.with_name("board.json")),
         "index": str(index),
     }
-
-
-def _line(finding: Finding) -> str:
-    number = interval_text(finding.estimate, finding.interval, finding.unit)
-    parts = [
-        f"{MARKS[finding.verdict]} {finding.verdict:<10}",
-        *(["control"] if finding.control else []),
-        f"{finding.id}: {finding.claim}",
-        number,
-        *([] if finding.paper is None else [f"paper {finding.paper:.3g}"]),
-    ]
-    return "  ".join(parts)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -111,7 +111,7 @@ def write_tone_model(models: ToneModels, folder: str | Path, replicate: int = 0)
     Raises:
         StoreError: the folder cannot be written.
     """
-    from doxa.subjects.transformers_loading import quiet
+    from doxa.lab.quiet_loading import quiet
 
     path = Path(folder)
     try:

@@ -16,9 +16,9 @@ import numpy as np
 from tokenizers import Regex, decoders, normalizers
 from transformers import PreTrainedTokenizerFast
 
+from doxa.lab.quiet_loading import quiet
 from doxa.nets.words import word_tokenizer
 from doxa.protocols.bandit.text import LABELS, WORDINGS
-from doxa.subjects.transformers_loading import quiet
 from doxa.worlds import bandit_tokens as layout_of
 from doxa.worlds.bandit_teacher import train_students
 from doxa.worlds.bandit_tokens import COUNT_ENDS, FIRST_COUNT, MEAN_EDGES, BanditTokens

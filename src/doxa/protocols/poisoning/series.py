@@ -9,9 +9,9 @@ import numpy as np
 from transformers import PreTrainedTokenizerFast
 
 from doxa.errors import StoreError
+from doxa.lab.quiet_loading import quiet
 from doxa.nets.words import word_tokenizer
 from doxa.protocols.poisoning.groups import Groups
-from doxa.subjects.transformers_loading import quiet
 from doxa.worlds.fact_pairs import save_fact_pairs
 from doxa.worlds.fact_world import FactWorld
 

@@ -14,11 +14,11 @@ from transformers import GenerationConfig
 
 from doxa.canonical import Json
 from doxa.errors import InputError
+from doxa.lab.quiet_loading import quiet
 from doxa.subjects.organisms import tokenizer as tokenizers
 from doxa.subjects.organisms.recipes import BASE, Architecture, Organism
 from doxa.subjects.organisms.sizes import CONTEXTS, MEASURE_SEED, STATEMENTS, measure
 from doxa.subjects.organisms.training import Trained
-from doxa.subjects.transformers_loading import quiet
 
 FORMAT = 1
 """Version of ``card.json`` and of the mixture; the zoo is retrained as a whole when it changes."""

@@ -1,7 +1,5 @@
 // A panel of pictures with picks above them; all picks stand in the address, so that a link shows the same.
 
-const MOST_ROWS = 500;
-
 function field(ui, pick) {
   const onchange = (value) => ui.go({ [pick.name]: value });
   if (pick.more) {
@@ -17,19 +15,6 @@ function fill(ui, place, picks) {
   const held = document.activeElement?.name;
   ui.fill(place, ui.fields(picks.filter((pick) => pick.options.length > 1 || pick.value !== "").map((pick) => field(ui, pick))));
   if (held) [...place.querySelectorAll("select, input")].find((box) => box.name === held)?.focus();
-}
-
-function numbers(ui, picture) {
-  const rows = picture.rows ?? picture.spec.data?.values ?? [];
-  const fold = ui.el("details", {}, ui.el("summary", {}, "Numbers as table"));
-  fold.addEventListener("toggle", () => {
-    const names = Object.keys(rows[0] ?? {});
-    const columns = names.map((name) => ({ name, title: name === "endless" ? "infinite" : name,
-      kind: rows.some((row) => typeof row[name] === "number") ? "number" : "text" }));
-    fold.append(ui.table(columns, rows.slice(0, MOST_ROWS), { name: `Numbers of ${picture.title}`, rowCount: rows.length }));
-    if (rows.length > MOST_ROWS) fold.append(ui.el("p", { class: "left-out" }, `${ui.count(rows.length - MOST_ROWS)} more rows are not listed.`));
-  }, { once: true });
-  return fold;
 }
 
 /** Show a panel whose data has picks, pictures and sentences about them. */
@@ -51,7 +36,7 @@ export async function picked(root, load, ui) {
       ui.fill(said, data.about.map((sentence) => ui.el("p", { class: "note" }, sentence)));
       const figures = data.pictures.map((picture) => ({ picture, plot: ui.el("div", {}) }));
       ui.fill(place, figures.map(({ picture, plot }) => ui.el("figure", { data: { name: picture.name } },
-        ui.el("figcaption", {}, ui.el("h2", {}, picture.title)), plot, numbers(ui, picture))));
+        ui.el("figcaption", {}, ui.el("h2", {}, picture.title)), plot, ui.rowsFold(picture.rows ?? picture.spec.data?.values ?? [], picture.title))));
       place.classList.toggle("single", figures.length === 1);
       for (const { picture, plot } of figures) {
         await ui.chart(plot, picture.spec, { name: picture.name, title: picture.title });

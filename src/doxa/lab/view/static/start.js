@@ -35,6 +35,7 @@ const ACTIONS = {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if (event.target.closest("input, select, textarea, dialog, [data-keys]")) return;
+  if (event.key.startsWith("Arrow") && event.target.scrollWidth > event.target.clientWidth) return; // they scroll it
   const action = ACTIONS[event.key];
   if (!action) return;
   event.preventDefault();

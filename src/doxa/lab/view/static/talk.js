@@ -65,7 +65,8 @@ function beside(ui, columns, from, many) {
       const message = messages[ordinal - from];
       if (!message || ordinal < column.shared) return ui.el("div", { class: "empty" });
       return ui.el("div", {}, ordinal === column.shared && column.fork
-        ? ui.el("p", { class: "parts" }, `${column.name} leaves here, after ${ui.count(column.shared)} shared messages`) : null, draw(message));
+        ? ui.el("p", { class: "parts" }, `${column.name} leaves here, after ${ui.count(column.shared)} shared messages`)
+        : column.fork ? ui.el("p", { class: "of quiet" }, column.name) : null, draw(message));
     });
     rows.push(ui.el("div", { class: `turns ${["", "", "two", "three", "four"][columns.length] ?? "four"}`, data: { ordinal } }, cells));
   }
@@ -182,7 +183,7 @@ function title(ui, head, query) {
     ui.el("p", {}, ui.el("a", { href: ui.address.panel(ui.run, "transcripts", back) }, "All conversations")),
     ui.el("h2", {}, head.name.trim() ? head.name : "(no name)"),
     ui.facts([["condition", head.condition], ["seed", ui.number(head.seed)], ["messages", ui.count(head.messages)],
-      ["letters", ui.count(head.letters ?? 0)], ["tokens", ui.count(head.tokens ?? 0)], ["roles", head.roles.join(", ")], ["cell", ui.el("code", {}, head.cell)]], "facts-line"));
+      ["letters", ui.count(head.letters ?? 0)], ...(head.tokens ? [["tokens", ui.count(head.tokens)]] : []), ["roles", head.roles.join(", ")], ["cell", ui.el("code", {}, head.cell)]], "facts-line"));
 }
 
 function tools(ui, load, head, goTo, status) {

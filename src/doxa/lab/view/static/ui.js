@@ -73,7 +73,7 @@ export function el(tag, attributes = {}, ...children) {
 
 // addresses of this site, parts of this page, relative files of an export, saved pictures, and arXiv
 function isOwn(address) {
-  return /^(?:[/#?](?!\/)|\.{1,2}\/|blob:|data:image\/png;base64,|https:\/\/arxiv\.org\/abs\/[0-9]{4}\.[0-9]{4,5}(?:v[0-9]+)?$)/.test(address);
+  return /^(?:[/#?](?![/\\])|\.{1,2}\/|blob:|data:image\/png;base64,|https:\/\/arxiv\.org\/abs\/[0-9]{4}\.[0-9]{4,5}(?:v[0-9]+)?$)/.test(address);
 }
 
 function append(node, children) {
@@ -88,14 +88,16 @@ function append(node, children) {
 /** Put children in the place of what a node held. */
 export function fill(node, ...children) { node.replaceChildren(); append(node, children); return node; }
 
-/** A number as text: a few significant digits, ∞ and – where it is not finite or missing. */
+/** A number as text: a few significant digits, ∞ and – where it is not finite or missing; 1.000 is near 1, 1 is 1. */
 export function number(value, digits = 4) {
   if (value === null || value === undefined || value === "") return "–";
   const known = Number(value);
   if (Number.isNaN(known)) return "–";
   if (!Number.isFinite(known)) return known > 0 ? "∞" : "−∞";
   if (Number.isInteger(known) && Math.abs(known) < 1e15) return known.toLocaleString("en-GB").replace("-", "−");
-  return String(Number(known.toPrecision(digits))).replace("-", "−");
+  const rounded = known.toPrecision(digits);
+  const near = Number.isInteger(Number(rounded)) && !rounded.includes("e");
+  return (near ? rounded : String(Number(rounded))).replaceAll("-", "−");
 }
 
 /** A whole number with its thousands set apart. */
@@ -140,7 +142,7 @@ export function failure(error) { return el("p", { class: "failed", role: "alert"
  * A table. columns: [{name, title, kind: "text" | "number", cell: (row) => child, sort: "ascending" | …, onSort}]; without
  * "cell" a row's own value under "name" is shown.
  */
-export function table(columns, rows, { caption = "", name = "", firstRow = 0, rowCount = rows.length } = {}) {
+export function table(columns, rows, { name = "Table", firstRow = 0, rowCount = rows.length } = {}) {
   const head = columns.map((column) => {
     const label = column.onSort
       ? el("button", { type: "button", class: "sorts", onclick: column.onSort }, column.title ?? column.name,
@@ -151,10 +153,24 @@ export function table(columns, rows, { caption = "", name = "", firstRow = 0, ro
   const body = rows.map((row, index) => el("tr", { tabindex: "-1", "aria-rowindex": firstRow + index + 2, data: { row: firstRow + index } },
     columns.map((column) => el("td", { class: column.kind === "number" ? "right" : null },
       column.cell ? column.cell(row) : column.kind === "number" ? number(row[column.name]) : row[column.name]))));
-  return el("div", { class: "scroll", role: "region", "aria-label": caption || name || "Table", tabindex: "0" },
+  return el("div", { class: "scroll", role: "region", "aria-label": name, tabindex: "0" },
     el("table", { class: "sheet", "aria-rowcount": rowCount + 1 },
-      caption ? el("caption", {}, caption) : null,
       el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)));
+}
+
+/** A fold with the numbers behind a picture as a table, which is made when it is opened; null where there are none. */
+export function rowsFold(rows, title, most = 500) {
+  if (!rows.length) return null;
+  const folded = el("details", {}, el("summary", {}, "Data as table"));
+  folded.addEventListener("toggle", () => {
+    const names = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((name) => !name.startsWith("_"));
+    const columns = names.map((name) => ({ name, title: name === "endless" ? "infinite" : name,
+      kind: rows.some((row) => typeof row[name] === "number") ? "number" : "text",
+      cell: ({ [name]: value }) => (typeof value === "number" || value === null || value === undefined ? number(value) : String(value)) }));
+    append(folded, [table(columns, rows.slice(0, most), { name: `Data of ${title}`, rowCount: rows.length }),
+      rows.length > most ? el("p", { class: "left-out" }, `${count(rows.length - most)} more rows are not listed.`) : null]);
+  }, { once: true });
+  return folded;
 }
 
 /** Turn over pages: {offset, limit, shown, total (null while unknown), onMove(offset)}. Arrow keys press its buttons. */
@@ -219,7 +235,15 @@ export async function go(changes, { replace = false } = {}) {
   for (const render of watchers) await render(query());
 }
 
-window.addEventListener("popstate", async () => { for (const render of watchers) await render(query()); });
+window.addEventListener("popstate", async () => {
+  const now = query();
+  // fields that stay in place while the address goes a step back; a choice without that option keeps its own
+  for (const box of document.querySelectorAll(".field select, .field input:is([type=text], [type=search])")) {
+    const value = now[box.name] ?? "";
+    if (!box.options || [...box.options].some((option) => option.value === value)) box.value = value;
+  }
+  for (const render of watchers) await render(now);
+});
 
 /** Wait until nothing was asked for a while, then do the last thing asked. */
 export function settled(action, wait = 200) {
@@ -307,6 +331,9 @@ function vega() {
   return drawing;
 }
 
+// by the place each stands in: one that has left the page would go on listening to the window
+const views = new Map();
+
 let tip = null;
 
 function point(_handler, event, _item, value) {
@@ -340,8 +367,10 @@ export async function chart(root, spec, { name = "figure", title = "Figure", zoo
     const shown = state.left.size ? without(whole, grouped(whole), state.left) : whole;
     const options = { mode: "vega-lite", renderer: "svg", ast: true, actions: false, defaultStyle: false, tooltip: point, loader, logLevel: 1 };
     state.view?.finalize();
+    for (const [old, view] of views) if (!old.isConnected) { view.finalize(); views.delete(old); }
     const drawn = await embed(place, state.zoomed ? zoomable(shown) : shown, shown, options);
     state.view = drawn.view;
+    views.set(place, drawn.view);
     // Vega leaves marks without a name; who cannot see them has the title, and the numbers in the table below
     place.querySelector("svg")?.setAttribute("aria-hidden", "true");
     play(place);

@@ -53,7 +53,7 @@ function findings(ui, rows) {
   };
   const changed = rows.filter((row) => row.change === "verdict").length;
   const table = ui.table([
-    { name: "claim", title: "Claim", cell: (row) => [row.claim, row.control ? ui.el("span", { class: "control" }, "control") : null,
+    { name: "claim", title: "Claim", cell: (row) => [ui.el("span", { class: "sentence" }, row.claim), row.control ? ui.el("span", { class: "control" }, "control") : null,
       ui.el("span", { class: "small" }, " ", ui.el("code", {}, row.id))] },
     { name: "a", title: "A", cell: side("a") }, { name: "b", title: "B", cell: side("b") },
     { name: "change", title: "Changed", cell: (row) => (row.change === "verdict" ? ui.el("strong", { class: "changed" }, "≠ verdict") : row.change) },

@@ -30,15 +30,19 @@ export async function show(root, load, ui) {
       if (mine !== asked) return;
       const draw = (total) => {
         const turn = () => ui.pager({ offset, limit: LIMIT, shown: page.rows.length, total, onMove: (next) => ui.go({ offset: next || "" }) });
-        const table = ui.table(COLUMNS, page.rows, { name: "Beliefs", firstRow: offset, rowCount: total ?? -2 });
+        const columns = COLUMNS.filter(({ name }) => name !== "extra" || page.rows.some((row) => row.extra !== "{}"));
+        const table = ui.table(columns, page.rows, { name: "Beliefs", firstRow: offset, rowCount: total ?? -2 });
         ui.fill(place, turn(), page.rows.length ? table : ui.note("No belief matches."));
-        place.setAttribute("aria-busy", "false");
       };
       draw(page.total);
-      if (page.total === null) load({ ...where, total: 1 }).then(({ total }) => { if (mine === asked) draw(total); });
+      if (page.total === null) {
+        load({ ...where, total: 1 }).then(({ total }) => { if (mine === asked) draw(total); })
+          .catch((error) => { if (mine === asked) place.append(ui.failure(error)); });
+      }
     } catch (error) {
       if (mine === asked) ui.fill(place, ui.failure(error));
     }
+    place.setAttribute("aria-busy", "false");
   });
 
   if (ui.copy) return;

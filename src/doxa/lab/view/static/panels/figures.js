@@ -1,7 +1,5 @@
 // The run's figures; one is read when it comes into sight.
 
-const MOST_ROWS = 200;
-
 function rowsOf(spec) {
   const sets = [...Object.values(spec.datasets ?? {}), spec.data?.values].filter(Array.isArray);
   const found = sets.flat().filter((row) => row && typeof row === "object");
@@ -10,29 +8,13 @@ function rowsOf(spec) {
     [spec[key]].flat().filter((part) => part && typeof part === "object").flatMap(rowsOf));
 }
 
-function dataTable(ui, spec, title) {
-  const rows = rowsOf(spec);
-  if (!rows.length) return null;
-  const fold = ui.el("details", {}, ui.el("summary", {}, "Data as table"));
-  fold.addEventListener("toggle", () => {
-    const names = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((name) => !name.startsWith("_"));
-    const shown = ui.table(names.map((name) => ({ name, title: name, cell: (row) => {
-      const value = row[name];
-      return typeof value === "number" ? ui.number(value) : value === null || value === undefined ? "–" : String(value);
-    } })), rows.slice(0, MOST_ROWS), { name: `Data of ${title}` });
-    const left = rows.length > MOST_ROWS ? ui.el("p", { class: "left-out" }, `${ui.count(rows.length - MOST_ROWS)} more rows are in the run's folder.`) : null;
-    fold.append(shown, ...(left ? [left] : []));
-  }, { once: true });
-  return fold;
-}
-
 async function draw(figure, name, load, ui) {
   try {
     const { title, caption, spec } = await load({ figure: name });
     const place = ui.el("div", {});
     ui.fill(figure, ui.el("figcaption", {}, ui.el("h2", {}, title), caption ? ui.el("p", {}, caption) : null), place);
     await ui.chart(place, spec, { name, title, pick: true });
-    const table = dataTable(ui, spec, title);
+    const table = ui.rowsFold(rowsOf(spec), title);
     if (table) place.querySelector(".under").prepend(table);
   } catch (error) {
     ui.fill(figure, ui.el("figcaption", {}, ui.el("h2", {}, name)), ui.failure(error));

@@ -79,7 +79,7 @@ function layout(known, width, height) {
     return known.places.map(([x, y]) => [room + ((x + 1) / 2) * (width - 2 * room), room + ((1 - y) / 2) * (height - 2 * room)]);
   }
   const columns = Math.max(1, Math.ceil(Math.sqrt((known.agents * width) / height)));
-  const cell = Math.min(40, width / columns, height / Math.ceil(known.agents / columns));
+  const cell = Math.min(80, width / columns, height / Math.ceil(known.agents / columns));
   return { columns, cell };
 }
 
@@ -163,8 +163,10 @@ function bars(ui, known, shares, top) {
   const ends = named ? known.kinds.map((kind, bar) => text((bar + 0.5) * step, "middle", kind.length > 16 ? `${kind.slice(0, 15)}…` : kind))
     : [text(0, "start", ui.number(known.domain[0])), text(width, "end", ui.number(known.domain[1]))];
   return ui.el("svg", { class: "day-bars", viewBox: `0 0 ${width} ${height}`, role: "img",
-    "aria-label": named ? known.kinds.map((kind, bar) => `${kind} ${percent(ui, shares[bar])}`).join(", ") : `Share of the population by ${known.state}` }, parts, ends);
+    "aria-label": named ? known.kinds.map((kind, bar) => `${kind} ${percent(ui, shares[bar])}`).join(", ") : sharesOf(known) }, parts, ends);
 }
+
+function sharesOf(known) { return `Share of the population by ${known.state}`; }
 
 function label(ui, known, bar) {
   if (known.kinds.length) return known.kinds[bar];
@@ -245,9 +247,18 @@ class Player {
     this.canvas?.addEventListener("pointermove", (event) => this.point(event));
     this.canvas?.addEventListener("pointerleave", () => this.ui.fill(this.tip));
     this.redraw = () => this.draw();
-    new ResizeObserver(this.redraw).observe(this.canvas ?? this.bars);
-    DARK.addEventListener("change", this.redraw);
-    document.addEventListener("visibilitychange", () => { if (document.hidden) this.pause(); });
+    this.sized = new ResizeObserver(this.redraw);
+    this.sized.observe(this.canvas ?? this.bars);
+    this.over = new AbortController();
+    DARK.addEventListener("change", this.redraw, { signal: this.over.signal });
+    document.addEventListener("visibilitychange", () => { if (document.hidden) this.pause(); }, { signal: this.over.signal });
+  }
+
+  /** Stop for good: another population takes its place. */
+  end() {
+    this.playing = false;
+    this.sized.disconnect();
+    this.over.abort();
   }
 
   press(event) {
@@ -330,7 +341,7 @@ class Player {
     const found = frame ? counted(known, frame) : { bars: known.bars[this.day], missing: 0 };
     if (known.kinds.length) found.bars = known.kinds.map((kind, bar) => known.series[kind]?.[this.day] ?? found.bars[bar]);
     this.top = Math.max(this.top, ...found.bars);
-    ui.fill(this.bars, bars(ui, known, found.bars, this.top));
+    ui.fill(this.bars, ui.el("p", { class: "legend" }, sharesOf(known)), bars(ui, known, found.bars, this.top));
     this.found = found;
     if (this.canvas) {
       const place = surface(this.canvas);
@@ -384,7 +395,7 @@ export async function show(root, load, ui) {
       if (day !== player.day) { player.pause(); await player.show(Math.min(day, player.last)); }
       return;
     }
-    player?.pause();
+    player?.end();
     player = null;
     shown = `${cell}\n${what}`;
     try {

@@ -7,8 +7,9 @@ const FILTERS = ["condition", "seed", "subject", "finish"];
 // a long name is cut by its look alone, so that it can still be read and copied whole
 function clamp(ui, names) { return ui.el("span", { class: "clamp" }, names.filter(Boolean).join(", ")); }
 
-function columns(ui, query) {
+function columns(ui, query, talks) {
   const searched = Boolean(query.search);
+  const some = (name) => talks.some((talk) => (Array.isArray(talk[name]) ? talk[name].some(Boolean) : talk[name]));
   return [
     { name: "name", title: "Conversation", cell: (row) => [
       ui.el("a", { class: "clamp", href: ui.address.panel(ui.run, "transcripts", { ...query, talk: row.id }) }, row.name.trim() ? row.name : "(no name)"),
@@ -17,8 +18,9 @@ function columns(ui, query) {
     { name: "subjects", title: "Subject", cell: (row) => clamp(ui, row.subjects) },
     { name: "messages", title: "Messages", kind: "number" },
     ...(searched ? [{ name: "found", title: "Found in", kind: "number" }] : []),
-    { name: "letters", title: "Letters", kind: "number" }, { name: "tokens", title: "Tokens", kind: "number" },
-    { name: "finishes", title: "Finish", cell: (row) => clamp(ui, row.finishes) },
+    { name: "letters", title: "Letters", kind: "number" },
+    ...(some("tokens") ? [{ name: "tokens", title: "Tokens", kind: "number" }] : []),
+    ...(some("finishes") ? [{ name: "finishes", title: "Finish", cell: (row) => clamp(ui, row.finishes) }] : []),
   ];
 }
 
@@ -28,7 +30,7 @@ async function list(root, load, ui) {
   const search = ui.input("Search in texts", { type: "search", name: "search", value: query.search ?? "", placeholder: "part of a message or name",
     oninput: ui.settled((text) => ui.go({ search: text, offset: "" }, { replace: true }), 300) });
   const picks = ui.el("div", { class: "fields" });
-  root.append(ui.el("div", { class: "fields", role: "group", "aria-label": "Filters" }, search, picks), place);
+  root.append(ui.fields(search, picks), place);
   load({ picks: 1 }).then((found) => ui.fill(picks, found.picks.filter((pick) => pick.options.length > 2).map((pick) =>
     ui.select(pick.label, pick.options, { value: ui.query()[pick.name] ?? "", name: pick.name,
       onchange: (value) => ui.go({ [pick.name]: value, offset: "" }) }))))
@@ -43,7 +45,7 @@ async function list(root, load, ui) {
       const page = await load({ ...kept, offset, limit: LIMIT });
       if (mine !== asked) return;
       ui.fill(place, ui.pager({ offset, limit: LIMIT, shown: page.talks.length, total: page.total, onMove: (next) => ui.go({ offset: next || "" }) }),
-        page.talks.length ? ui.table(columns(ui, kept), page.talks, { name: "Conversations", firstRow: offset, rowCount: page.total ?? -2 })
+        page.talks.length ? ui.table(columns(ui, kept, page.talks), page.talks, { name: "Conversations", firstRow: offset, rowCount: page.total ?? -2 })
           : ui.note("No conversation matches."));
     } catch (error) {
       if (mine === asked) ui.fill(place, ui.failure(error));
