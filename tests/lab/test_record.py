@@ -74,6 +74,8 @@ def test_tables_with_other_columns_are_refused():
         ((0.0, 0.1), {"above": 0.1}, "fails"),
         ((0.2, 0.4), {"above": 0.1, "below": 0.3}, "unresolved"),
         ((0.2, 0.25), {"above": 0.1, "below": 0.3}, "holds"),
+        ((-math.inf, 0.2), {"below": 0.3}, "holds"),
+        ((-math.inf, math.inf), {"above": 0.0}, "unresolved"),
         (None, {"above": 0.0}, "unresolved"),
         ((math.nan, 1.0), {"above": 0.0}, "unresolved"),
     ],

@@ -32,6 +32,17 @@ def test_a_run_is_kept_and_the_same_command_computes_nothing(tmp_path):
     assert [finding.id for finding in again.findings] == ["fair"]
 
 
+def test_a_call_that_only_judges_leaves_the_seconds_of_the_work(tmp_path):
+    study = coin(tmp_path, "coin-seconds")
+    folder = RunFolder(run_study(study, out=tmp_path / "runs").folder)
+    worked = folder.read_json("manifest.json")["seconds"]
+    run_study(study, out=tmp_path / "runs")
+    assert folder.read_json("manifest.json")["seconds"] == worked
+    shutil.rmtree(next(iter(folder.cells.iterdir())))
+    run_study(study, out=tmp_path / "runs")
+    assert folder.read_json("manifest.json")["seconds"] > worked
+
+
 def test_only_missing_cells_are_computed_and_the_tables_are_the_same_bytes(tmp_path):
     study = coin(tmp_path, "coin-resumed")
     whole = run_study(study, out=tmp_path / "a")
@@ -135,10 +146,12 @@ def test_show_tells_state_and_findings(tmp_path):
 
 
 def test_show_tells_controls_and_intervals_with_one_end(tmp_path):
-    open_ended = Finding("rare", "It is rare.", 0.1, (-math.inf, 0.2), "holds", control=True, paper=0.15)
+    open_ended = Finding.judged(
+        "rare", "It is rare.", 0.1, (-math.inf, 0.2), below=0.3, control=True, paper=0.15
+    )
     write_run(tmp_path, "coin-1", findings=[open_ended])
     [line] = [line for line in show_run("coin-1", tmp_path).lines if "rare" in line]
-    assert line == "✓ holds       control  rare: It is rare.  0.1 [-inf, 0.2]  paper 0.15"
+    assert line == "✓ holds       control  rare: It is rare.  0.1 [-inf, 0.2]  bound below 0.3  paper 0.15"
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,8 @@ def run(
     """
     from doxa.lab.declaration import studies
 
+    if everything and slugs:
+        raise InputError(f"{slugs[0]} --all: --all runs every study; give studies or --all, not both")
     chosen = (
         [slug for slug in studies.names() if not studies.get(slug).required] if everything else slugs or []
     )

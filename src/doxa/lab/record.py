@@ -346,11 +346,9 @@ def judge(
     if interval is None or any(math.isnan(end) for end in interval):
         return "unresolved"
     low, high = interval
-    floor = -math.inf if above is None else above
-    ceiling = math.inf if below is None else below
-    if floor < low and high < ceiling:
+    if (above is None or above < low) and (below is None or high < below):
         return "holds"
-    if high <= floor or low >= ceiling:
+    if (above is not None and high <= above) or (below is not None and low >= below):
         return "fails"
     return "unresolved"
 

@@ -452,7 +452,10 @@ def _failure(folder: RunFolder, todo: Plan, failed: Sequence[Outcome]) -> CellsF
 def _record_times(
     folder: RunFolder, todo: Plan, outcomes: Sequence[Outcome], result: RunResult, judging: float
 ) -> None:
-    """Keep in the manifest how long the cells took, by cell and on the mean of each condition, and the judging."""
+    """Keep in the manifest how long the cells took, by cell and on the mean of each condition, and the judging.
+
+    ``seconds`` is the wall time of the calls that computed cells and came to the end.
+    """
     done = [outcome for outcome in outcomes if outcome.status == "done"]
     with folder.manifest() as manifest:
         for name, spent in (
@@ -469,7 +472,8 @@ def _record_times(
         }
         manifest["judging_processor_seconds"] = round(judging, 3)
         manifest["finished"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        manifest["seconds"] = round(result.seconds, 3)
+        if outcomes or "seconds" not in manifest:  # a call that only judges says nothing of the work
+            manifest["seconds"] = round(cast(float, manifest.get("seconds", 0.0)) + result.seconds, 3)
 
 
 def _free_name(path: Path) -> Path:

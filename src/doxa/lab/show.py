@@ -8,10 +8,9 @@ from typing import Any
 
 from doxa.errors import InputError
 from doxa.lab.asking import spending_text, spent_on
-from doxa.lab.record import Finding
 from doxa.lab.several.board import finding_of
 from doxa.lab.store import find_run
-from doxa.lab.terminal import MARKS, interval_text
+from doxa.lab.terminal import finding_line
 
 
 @dataclass(frozen=True)
@@ -64,18 +63,6 @@ def show_run(reference: str, out: Path) -> Shown:
     lines += [f"asked   {address}: {spending_text(spent)}" for address, spent in spent_on(manifest).items()]
     lines.append(f"report  {value['report']}" if finished else f"resume  {manifest['command']}")
     return Shown(value, lines)
-
-
-def finding_line(finding: Finding) -> str:
-    """Return a finding as a line: its verdict, whether it is a control, its claim, its number and the paper's."""
-    parts = [
-        f"{MARKS[finding.verdict]} {finding.verdict:<10}",
-        *(["control"] if finding.control else []),
-        f"{finding.id}: {finding.claim}",
-        interval_text(finding.estimate, finding.interval, finding.unit),
-        *([] if finding.paper is None else [f"paper {finding.paper:.3g}"]),
-    ]
-    return "  ".join(parts)
 
 
 def explain_call(reference: str, call: str, out: Path) -> Shown:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from doxa.lab.record import Finding
     from doxa.lab.run import RunResult
 
 MARKS = {"holds": "✓", "fails": "✗", "unresolved": "?"}
@@ -57,6 +58,24 @@ def interval_text(estimate: float | None, interval: Sequence[float] | None, unit
     return f"{text} {unit}".rstrip()
 
 
+def finding_line(finding: Finding) -> str:
+    """Return a finding as a line: verdict, whether it is a control, claim, number, bound, and the paper's number."""
+    parts = [
+        f"{MARKS[finding.verdict]} {finding.verdict:<10}",
+        *(["control"] if finding.control else []),
+        f"{finding.id}: {finding.claim}",
+        interval_text(finding.estimate, finding.interval, finding.unit),
+        *_beside(finding),
+    ]
+    return "  ".join(parts)
+
+
+def _beside(finding: Finding) -> list[str]:
+    """Return what stands beside a finding's number: the bound it was read against, and the paper's number."""
+    paper = "" if finding.paper is None else f"paper {finding.paper:.3g}"
+    return [text for text in (f"bound {finding.bound}" if finding.bound else "", paper) if text]
+
+
 def print_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table on stdout: aligned on a terminal, tab-separated elsewhere."""
     if not sys.stdout.isatty():
@@ -98,36 +117,34 @@ def _wrapped(line: str, width: int) -> list[str]:
 
 
 def print_result(result: RunResult) -> None:
-    """Print what a run found, one line a finding, and where the report is."""
+    """Print what a run found, one line a finding, and where the report is; a table on a terminal."""
+    from doxa.lab.asking import spending_text
+
+    kept = result.cells - result.computed
+    head = f"{result.study} · {result.cells} cells ({kept} kept) · {result.seconds:.0f} s"
+    foot = [f"asked   {address}: {spending_text(spent)}" for address, spent in result.spending.items()]
+    foot.append(f"report  {result.report}")
+    if not sys.stdout.isatty():
+        print_text("\n".join([head, *map(finding_line, result.findings), *foot]))
+        return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from doxa.lab.asking import spending_text
-
-    kept = result.cells - result.computed
     console = Console(highlight=False)
-    console.print(
-        Text(
-            f"{plain(result.study)} · {result.cells} cells ({kept} kept) · {result.seconds:.0f} s",
-            style="bold",
-        )
-    )
+    console.print(Text(plain(head), style="bold"))
     table = Table(box=None, show_header=False, pad_edge=False)
     for finding in result.findings:
         style = _STYLES[finding.verdict]
-        paper = "" if finding.paper is None else f"paper {finding.paper:.3g}"
         table.add_row(
             Text(f"{MARKS[finding.verdict]} {finding.verdict}", style=style),
             Text("control" if finding.control else "", style="dim"),
             Text(plain(finding.claim)),
             Text(plain(interval_text(finding.estimate, finding.interval, finding.unit))),
-            Text(paper, style="dim"),
+            Text(plain("\n".join(_beside(finding))), style="dim"),
         )
     console.print(table)
-    for address, spent in result.spending.items():
-        console.print(Text(f"asked   {plain(address)}: {plain(spending_text(spent))}"))
-    console.print(Text(f"report  {plain(str(result.report))}"))
+    print_text("\n".join(foot))
 
 
 @contextlib.contextmanager

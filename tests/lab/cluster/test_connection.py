@@ -73,10 +73,33 @@ def test_a_machine_with_another_python_or_doxa_is_named():
     assert "another state of doxa" in connection.difference(here, here | {"code": "0"})
 
 
+def a_connected_ray(monkeypatch, *, job, nodes):
+    ray = SimpleNamespace(
+        is_initialized=lambda: True,
+        nodes=lambda: nodes,
+        get_runtime_context=lambda: SimpleNamespace(get_job_id=lambda: job),
+    )
+    monkeypatch.setattr(connection, "ray_library", lambda: ray)
+    return ray
+
+
+def test_a_process_that_is_connected_to_one_cluster_is_not_taken_to_another(monkeypatch):
+    ray = a_connected_ray(monkeypatch, job="01", nodes=[{"Alive": True, "Resources": {"CPU": 2.0}}])
+    monkeypatch.setattr(connection, "_connected", {"01": "ray://head:10001", "02": ""})
+    assert connection.connect("ray://head:10001", cores=1, at_once=1) is ray
+    assert connection.connect("", cores=1, at_once=1) is ray
+    with pytest.raises(
+        InputError, match=r"auto: this process is connected to ray://head:10001 .* ray.shutdown"
+    ):
+        connection.connect("auto", cores=1, at_once=1)
+    a_connected_ray(monkeypatch, job="02", nodes=ray.nodes())
+    with pytest.raises(InputError, match="connected to a Ray of its own already"):
+        connection.connect("auto", cores=1, at_once=1)
+
+
 def test_a_cluster_without_a_machine_that_is_wide_enough_is_refused(monkeypatch):
     nodes = [{"Alive": True, "Resources": {"CPU": 2.0}}, {"Alive": False, "Resources": {"CPU": 64.0}}]
-    ray = SimpleNamespace(is_initialized=lambda: True, nodes=lambda: nodes)
-    monkeypatch.setattr(connection, "ray_library", lambda: ray)
+    ray = a_connected_ray(monkeypatch, job="01", nodes=nodes)
     assert connection.connect("auto", cores=2, at_once=1) is ray
     with pytest.raises(InputError, match="needs 4 cores on one machine, and the widest has 2"):
         connection.connect("auto", cores=4, at_once=1)

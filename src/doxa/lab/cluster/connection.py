@@ -32,6 +32,9 @@ PATIENCE_S = 10.0
 
 CLIENT = "ray://"
 
+_connected: dict[str, str] = {}
+"""Addresses given, by the job that Ray made of the connection."""
+
 Holds: TypeAlias = dict[str, str]
 """What must be equal on all machines, by name."""
 
@@ -58,8 +61,8 @@ def connect(address: str, *, cores: int, at_once: int) -> Any:
         at_once: cores of the cluster on this machine, where it is made here.
 
     Raises:
-        InputError: nothing answers there, it holds another Python or doxa, or no machine has so many cores, also
-            where this process was connected before.
+        InputError: nothing answers there, it holds another Python or doxa, this process is connected elsewhere, or
+            no machine has so many cores.
         MissingExtraError: Ray is not installed.
     """
     if address:
@@ -75,13 +78,22 @@ def connect(address: str, *, cores: int, at_once: int) -> Any:
                 log_to_driver=False,
                 configure_logging=False,
             )
-    elif not ray.is_initialized():
+            _connected[_job(ray)] = ""
+    elif ray.is_initialized():
+        there = _connected.get(_job(ray), address)
+        if there != address:
+            raise InputError(
+                f"--ray-address {address}: this process is connected to {there or 'a Ray of its own'} already; "
+                "end that with ray.shutdown(), or use another process"
+            )
+    else:
         check_address(address)
         try:
             ray.init(address=address, log_to_driver=False, configure_logging=False)
         except (ConnectionError, RuntimeError, ValueError, ImportError, ray.exceptions.RayError) as error:
             raise InputError(f"--ray-address {address}: {_reason(address, error)}") from error
         _check_machines(ray, address)
+        _connected[_job(ray)] = address
     widest = max(cores_of(ray), default=0.0)
     if widest < cores:
         where, do = f"--ray-address {address}", "add a machine that has them"
@@ -91,6 +103,10 @@ def connect(address: str, *, cores: int, at_once: int) -> Any:
             f"{where}: a cell needs {cores} cores on one machine, and the widest has {widest:g}; {do}"
         )
     return ray
+
+
+def _job(ray: Any) -> str:
+    return str(ray.get_runtime_context().get_job_id())
 
 
 def cores_of(ray: Any) -> list[float]:

@@ -92,7 +92,10 @@ def findings_table(findings: Sequence[Finding]) -> Html:
 
 def _row(finding: Finding, scale: Scale, paper: bool) -> Html:
     number, ends = with_interval(finding.estimate, finding.interval)
-    based = ", ".join(part for part in (_level(finding), f"n = {finding.n:,}" if finding.n else "") if part)
+    bound = f"bound {finding.bound}" if finding.bound else ""
+    based = ", ".join(
+        part for part in (_level(finding), f"n = {finding.n:,}" if finding.n else "", bound) if part
+    )
     spoken = " ".join(part for part in (number, finding.unit, ends) if part)
     tag = element("span", "control", class_="control") if finding.control else None
     claim = [

@@ -11,7 +11,8 @@ from doxa.lab.record import Verdict
 from doxa.lab.several.board import Board
 from doxa.lab.several.board_page import COLUMNS, row
 from doxa.lab.several.running import Ended
-from doxa.lab.show import Shown, finding_line
+from doxa.lab.show import Shown
+from doxa.lab.terminal import finding_line
 
 
 def show_board(board: Board, *, verdict: str | None = None, only: Collection[str] | None = None) -> Shown:

@@ -31,7 +31,8 @@ function draw(root, ui, { findings }) {
       ui.el("span", { class: "small" }, ui.el("code", {}, row.id), " ", ui.el("span", { class: "note" }, row.note))] },
     { name: "number", title: "Estimate", cell: (row) => [ui.el("strong", {}, row.number), " ", ui.el("span", { class: "ends" }, row.ends), " ",
       ui.el("span", { class: "unit" }, row.unit),
-      ui.el("span", { class: "small" }, [row.interval ? `${ui.number(row.level * 100)} % interval` : "", row.n ? `n = ${ui.count(row.n)}` : ""].filter(Boolean).join(", "))] },
+      ui.el("span", { class: "small" }, [row.interval ? `${ui.number(row.level * 100)} % interval` : "", row.n ? `n = ${ui.count(row.n)}` : "",
+        row.bound ? `bound ${row.bound}` : ""].filter(Boolean).join(", "))] },
     { name: "drawn", title: "Interval", cell: (row) => (row.estimate !== null || row.interval ? bar(ui, row) : null) },
     ...(paper ? [{ name: "paper", title: "Paper", kind: "number", cell: (row) => row.paper_number }] : []),
   ];
