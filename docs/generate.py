@@ -297,7 +297,7 @@ def _finding_row(finding: Finding) -> str:
             f"`{finding.id}`: {_text(finding.claim)}",
             estimate,
             finding.verdict,
-            finding.bound,
+            _text(finding.bound),
             paper,
             kind,
         )

@@ -46,7 +46,8 @@ def view(
         from doxa.lab.view.export import export_folder
 
         made = export_folder(folder, export, only=run or (), told=say)
-        say(f"{made.pages} pages of {made.runs} runs: {export / 'index.html'}")
+        runs = "1 run" if made.runs == 1 else f"{made.runs:,} runs"
+        say(f"{made.pages:,} pages of {runs}: {export / 'index.html'}")
         return
     if run:
         raise InputError("--run: chooses what --export writes; to look at one run give its folder")

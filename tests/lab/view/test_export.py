@@ -180,7 +180,7 @@ def test_a_full_disk_leaves_the_earlier_copy(root, tmp_path, monkeypatch):
 def test_the_command_says_what_it_wrote(root, tmp_path):
     told = CliRunner().invoke(app, ["view", str(root), "--export", str(tmp_path / "site"), "--run", RUN])
     assert told.exit_code == 0
-    assert re.search(rf"[0-9]+ pages of 1 runs: {tmp_path}/site/index.html", told.output)
+    assert re.search(rf"[0-9]+ pages of 1 run: {tmp_path}/site/index.html", told.output)
     assert isinstance(CliRunner().invoke(app, ["view", str(root), "--run", RUN]).exception, InputError)
 
 
