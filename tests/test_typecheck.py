@@ -12,7 +12,7 @@ import pytest
 from jaxtyping import Float, Int
 
 from doxa.belief.log_odds import credence_of
-from tests.typecheck import checked
+from tests.typecheck import CHECKED, ONE_OF, begin_test, checked
 
 Vector = Float[np.ndarray, " n"]
 
@@ -127,6 +127,23 @@ def test_checking_can_be_left_for_a_while(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     assert shown("a", 1) == 1
     assert len(longer(np.ones(3))) == 4
+
+
+def test_of_many_calls_the_first_in_a_test_are_checked_and_then_one_of_some() -> None:
+    def refused(calls: int) -> int:
+        count = 0
+        for _ in range(calls):
+            try:
+                shown("a", 1)
+            except jaxtyping.TypeCheckError:
+                count += 1
+        return count
+
+    begin_test()
+    assert refused(CHECKED) == CHECKED
+    assert refused(10 * ONE_OF) == 10
+    begin_test()
+    assert refused(1) == 1
 
 
 def test_doxa_itself_is_checked() -> None:

