@@ -15,6 +15,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar, cast, dataclass_transform, runtime_checkable
 
@@ -387,19 +388,29 @@ def _imports(path: Path, module: str) -> set[str]:
     """Return the modules that a file imports, at any depth of nesting."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = (
-                importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-                if node.level
-                else node.module
-            )
-            if base and base.split(".")[0] == "doxa":
-                names.add(base)
-                names.update(full for alias in node.names if _is_module(full := f"{base}.{alias.name}"))
+    for level, base, name in _imported(path.read_text("utf-8")):
+        base = importlib.util.resolve_name("." * level + base, package) if level else base
+        names.add(base)
+        if name and base.split(".")[0] == "doxa" and _is_module(full := f"{base}.{name}"):
+            names.add(full)
     return names
+
+
+@cache
+def _imported(source: str) -> frozenset[tuple[int, str, str]]:
+    """Return what a source imports: how many packages up, module, and name; no name for a module as a whole."""
+    found: set[tuple[int, str, str]] = set()
+    waiting: list[ast.AST] = list(ast.parse(source).body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            found.update((0, alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            found.update((node.level, node.module or "", alias.name) for alias in node.names)
+        else:  # only statements hold statements
+            inside = (getattr(node, name, ()) for name in ("body", "orelse", "finalbody", "handlers", "cases"))
+            waiting += [one for part in inside if isinstance(part, list) for one in cast(list[ast.AST], part)]
+    return frozenset(found)
 
 
 def _is_module(name: str) -> bool:

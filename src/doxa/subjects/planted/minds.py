@@ -6,6 +6,7 @@ The mind of ``planted:NAME`` is the dynamics ``planted-NAME``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from doxa.dynamics import dynamics
 from doxa.subjects.planted.mind import Heard, Mind, Moves, Said, Sound, State, expit, logit, signed
@@ -260,9 +261,14 @@ class RolePlayer(Mind[RolePlayerConfig]):
             return super().moves(state, event)
         if event.yes == event.fact.true:
             return {}
-        region = next(region for region in REGIONS if event.fact.place in region)
-        facts = [Fact(place, colour) for place in region for colour in COLOURS]
-        return {IsTrue(fact): signed(state.config.strength, not fact.true) for fact in facts}
+        strength = state.config.strength
+        return {asked: signed(strength, not asked.fact.true) for asked in _facts_around(event.fact.place)}
+
+
+@cache
+def _facts_around(place: str) -> tuple[IsTrue, ...]:
+    region = next(region for region in REGIONS if place in region)
+    return tuple(IsTrue(Fact(one, colour)) for one in region for colour in COLOURS)
 
 
 @dataclass(frozen=True, slots=True)

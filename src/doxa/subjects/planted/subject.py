@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -13,7 +14,7 @@ from doxa.canonical import digest
 from doxa.dynamics import dynamics
 from doxa.errors import InputError, did_you_mean
 from doxa.streams import stream
-from doxa.subjects.base import Capability, Conversation, Query, Reply, Sampling, Tool, ToolCall
+from doxa.subjects.base import Capability, Conversation, Message, Query, Reply, Sampling, Tool, ToolCall
 from doxa.subjects.planted.asking import Asked, asked, events
 from doxa.subjects.planted.expression import (
     MALFORMED,
@@ -30,6 +31,9 @@ from doxa.subjects.planted.tool_calls import tool_call
 
 SCHEMA = 2
 """Version of what planted subjects say; a change of any answer raises it."""
+
+_STILL = stream(0, "planted", "dynamics")
+"""What a mind's ``init`` and ``step`` are given; none draws from it."""
 
 _PLANTED = "planted-"
 """What the names of planted subjects' dynamics begin with."""
@@ -98,10 +102,9 @@ class PlantedSubject:
 
     def state(self, conversation: Conversation) -> State[Any]:
         """Return its log-odds after what the user's turns tell."""
-        rng = stream(0, "planted", "dynamics")
-        state = self.mind.init(rng, self.config)
-        for event in events(conversation):
-            state, _ = self.mind.step(rng, state, event)
+        answered = max((at + 1 for at, one in enumerate(conversation) if one.role == "assistant"), default=0)
+        before = tuple(Message(one.role, one.content) for one in conversation[:answered])
+        state = _heard(self.mind, _remembered(self.name, self.config, before), conversation[answered:])
         if self.config.jitter == 0.0:
             return state
         words = digest([message.as_json() for message in conversation])
@@ -188,6 +191,19 @@ def _mind(name: str) -> Mind[Any]:
     if not isinstance(mind, Mind):
         raise InputError(f"dynamics '{_PLANTED}{name}' is no Mind, so there is no planted:{name}")
     return cast(Mind[Any], mind)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(name: str, config: Sound, conversation: Conversation) -> State[Any]:
+    """Return the state after what ends with an answer: many questions are asked at the same place."""
+    mind = _mind(name)
+    return _heard(mind, mind.init(_STILL, config), conversation)
+
+
+def _heard(mind: Mind[Any], state: State[Any], conversation: Conversation) -> State[Any]:
+    for event in events(conversation):
+        state, _ = mind.step(_STILL, state, event)
+    return state
 
 
 def _pick(draw: float, weights: np.ndarray) -> int:
