@@ -1,7 +1,7 @@
 """The type checker of the tests: beartype, and jaxtyping's shapes where a signature names an array.
 
-Every function is checked at its first thousand calls in each test, and at one of sixteen from then on: a test that calls
-one a million times holds it to its hints as well by that, in a third of the time.
+Every function is checked at its first thousand calls in each test, and at one of sixteen from then on: that holds one
+which is called a million times to its hints as well, and a study of many small calls took 1.7 times as long without it.
 
 jaxtyping's own decorator reads a signature again at every call and checks each argument twice, and it is made anew with
 each function inside a function. Here a call is checked once, hints are read at the first call, and sizes of arrays are
@@ -40,7 +40,7 @@ _test = 0
 
 def begin_test() -> None:
     """Count calls anew."""
-    global _test  # noqa: PLW0603 - read at every call of every function
+    global _test
     _test += 1
 
 

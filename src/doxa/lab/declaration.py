@@ -388,8 +388,8 @@ def _imports(path: Path, module: str) -> set[str]:
     """Return the modules that a file imports, at any depth of nesting."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     names: set[str] = set()
-    for level, base, name in _imported(path.read_text("utf-8")):
-        base = importlib.util.resolve_name("." * level + base, package) if level else base
+    for level, told, name in _imported(path.read_text("utf-8")):
+        base = importlib.util.resolve_name("." * level + told, package) if level else told
         names.add(base)
         if name and base.split(".")[0] == "doxa" and _is_module(full := f"{base}.{name}"):
             names.add(full)
@@ -408,7 +408,9 @@ def _imported(source: str) -> frozenset[tuple[int, str, str]]:
         elif isinstance(node, ast.ImportFrom):
             found.update((node.level, node.module or "", alias.name) for alias in node.names)
         else:  # only statements hold statements
-            inside = (getattr(node, name, ()) for name in ("body", "orelse", "finalbody", "handlers", "cases"))
+            inside = (
+                getattr(node, name, ()) for name in ("body", "orelse", "finalbody", "handlers", "cases")
+            )
             waiting += [one for part in inside if isinstance(part, list) for one in cast(list[ast.AST], part)]
     return frozenset(found)
 
