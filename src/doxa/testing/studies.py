@@ -25,6 +25,7 @@ def check_study(
     preset: str = "quick",
     overrides: Mapping[str, Any] | None = None,
     repeat: int = 1,
+    smaller: Mapping[str, Any] | None = None,
     spare: Collection[str] = (),
     out: Path | None = None,
 ) -> None:
@@ -35,6 +36,7 @@ def check_study(
         preset: which preset to run.
         overrides: config values by name, to make it smaller.
         repeat: how many cells of different conditions are computed a second time, to compare bytes.
+        smaller: further config values for these cells alone, which are then computed twice; for cells that take long.
         spare: config fields a cell may declare without reading them in every run.
         out: folder that keeps the run, whose finished cells are taken; by default one that is removed.
 
@@ -52,7 +54,12 @@ def check_study(
         result = run_study(reference, preset=preset, overrides=overrides, out=out or own)
         folder = RunFolder(result.folder)
         tables = folder.load(todo.cells)
-        _check_cells_again(todo, folder, RunFolder(Path(own) / "again"), repeat, spare)
+        small, first = todo, folder
+        if smaller:
+            small = plan(reference, preset=preset, overrides={**(overrides or {}), **smaller})
+            first = RunFolder(Path(own) / "first")
+            _compute(small, first, repeat)
+        _check_cells_again(small, first, RunFolder(Path(own) / "again"), repeat, spare)
     check_findings(result.findings, who=reference)
     judged = todo.study.code.findings(tables, todo.config)
     expect(
@@ -114,18 +121,29 @@ def _check_more_seeds(todo: Plan, overrides: Mapping[str, Any] | None) -> None:
 def _check_cells_again(
     todo: Plan, folder: RunFolder, second: RunFolder, repeat: int, spare: Collection[str]
 ) -> None:
-    chosen = {cell.condition: (key, cell) for key, cell in reversed(todo.cells.items())}
-    for key, cell in list(chosen.values())[::-1][:repeat]:
-        config = _Reads(todo.config)
-        context = Context(todo.study.slug, config, cell)
-        with threads(cell.threads):
-            tables = todo.study.code.run(cell, context)
-        second.write(key, {}, tables)
+    for (key, cell), read in zip(_some(todo, repeat), _compute(todo, second, repeat), strict=True):
         for name in Tables._fields:
             files = [(place.cells / key / f"{name}.parquet").read_bytes() for place in (folder, second)]
             where = f"{todo.reference}: cell '{cell.condition}' seed {cell.seed}"
             expect(files[0] == files[1], f"{where} gives another table '{name}' the second time")
-        _check_uses(todo.reference, cell, config.read, spare)
+        _check_uses(todo.reference, cell, read, spare)
+
+
+def _some(todo: Plan, count: int) -> list[tuple[str, Cell]]:
+    """Return the first cells of so many conditions, with their keys."""
+    chosen = {cell.condition: (key, cell) for key, cell in reversed(todo.cells.items())}
+    return list(chosen.values())[::-1][:count]
+
+
+def _compute(todo: Plan, folder: RunFolder, count: int) -> list[set[str]]:
+    """Compute these cells; return which config fields each of them read."""
+    read: list[set[str]] = []
+    for key, cell in _some(todo, count):
+        config = _Reads(todo.config)
+        with threads(cell.threads):
+            folder.write(key, {}, todo.study.code.run(cell, Context(todo.study.slug, config, cell)))
+        read.append(config.read)
+    return read
 
 
 def _check_uses(reference: str, cell: Cell, read: set[str], spare: Collection[str]) -> None:
