@@ -289,6 +289,25 @@ def test_one_turn_or_many_and_probing_leave_the_same_state() -> None:
 
 
 @pytest.mark.parametrize("name", planted_names())
+def test_the_state_at_any_place_of_a_talk_is_what_all_events_before_make_of_it(name: str) -> None:
+    from doxa.subjects.planted.asking import events
+
+    subject, rng = opened(name), stream(0, "unused")
+    talk = (
+        *replayed((FALSE, "yes"), (TRUE, "no"), question=micro.WhatFlag("peru")),
+        assistant(FALSE.text),
+        user(say(Stance("tax", True)) + " " + say(Report("atlas", False))),
+        assistant("ok ."),
+        user(ask(HowSure())),
+    )
+    for end in [*range(len(talk) + 1)] * 2:  # and from what is remembered
+        state = subject.mind.init(rng, subject.config)
+        for event in events(talk[:end]):
+            state, _ = subject.mind.step(rng, state, event)
+        assert subject.state(talk[:end]).log_odds == state.log_odds
+
+
+@pytest.mark.parametrize("name", planted_names())
 def test_probabilities_of_answers_sum_to_one(name: str) -> None:
     from doxa.subjects.planted.asking import asked
     from doxa.subjects.planted.expression import answers, text_probabilities

@@ -104,7 +104,8 @@ class PlantedSubject:
         """Return its log-odds after what the user's turns tell."""
         answered = max((at + 1 for at, one in enumerate(conversation) if one.role == "assistant"), default=0)
         before = tuple(Message(one.role, one.content) for one in conversation[:answered])
-        state = _heard(self.mind, _remembered(self.name, self.config, before), conversation[answered:])
+        mind = self.mind
+        state = _heard(mind, _remembered(type(mind), self.config, before), conversation[answered:])
         if self.config.jitter == 0.0:
             return state
         words = digest([message.as_json() for message in conversation])
@@ -194,9 +195,9 @@ def _mind(name: str) -> Mind[Any]:
 
 
 @lru_cache(maxsize=4096)
-def _remembered(name: str, config: Sound, conversation: Conversation) -> State[Any]:
+def _remembered(kind: type[Mind[Any]], config: Sound, conversation: Conversation) -> State[Any]:
     """Return the state after what ends with an answer: many questions are asked at the same place."""
-    mind = _mind(name)
+    mind = kind()
     return _heard(mind, mind.init(_STILL, config), conversation)
 
 
