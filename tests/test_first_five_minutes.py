@@ -37,14 +37,18 @@ def away(tmp_path, monkeypatch):
     return here
 
 
+def files_in(here: Path) -> list[Path]:
+    return sorted(path for path in here.rglob("*") if "__pycache__" not in path.parts)
+
+
 def refused(capsys, here: Path, *arguments: str) -> str:
     """Give a command that is wrong; return the one line it answers, once sure that nothing was written."""
-    before = sorted(here.rglob("*"))
+    before = files_in(here)
     status, out, err = doxa(capsys, *arguments)
     assert (status, out) == (2, "")
     assert err.startswith("doxa: ")
     assert err.count("\n") == 1
-    assert sorted(here.rglob("*")) == before
+    assert files_in(here) == before
     return err
 
 
@@ -208,21 +212,35 @@ def test_6_a_full_disk_keeps_what_is_finished_and_says_how_to_go_on(capsys, away
     assert "2 kept from before" in err
 
 
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+"""The environment with Python's own habit: what is printed into a file or a pipe is written at the end."""
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
 def test_6_output_into_a_full_disk_is_told_without_a_traceback():
     with Path("/dev/full").open("w") as full:
         listed = [sys.executable, "-m", "doxa", "list"]
-        shown = subprocess.run(listed, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        shown = subprocess.run(
+            listed, stdout=full, stderr=subprocess.PIPE, text=True, env=BUFFERED, check=False
+        )
     assert shown.returncode == 1
     assert shown.stderr.startswith("doxa: cannot be written (No space left on device); free space")
     assert shown.stderr.count("\n") == 1
+
+
+def test_a_closed_output_is_no_error():
+    listed = f"{sys.executable} -m doxa list >&-"
+    shown = subprocess.run(["bash", "-c", listed], capture_output=True, text=True, env=BUFFERED, check=True)
+    assert shown.stderr == ""
 
 
 def test_output_into_a_pipe_that_nobody_reads_ends_quietly():
     reading, writing = os.pipe()
     os.close(reading)
     listed = [sys.executable, "-m", "doxa", "list"]
-    shown = subprocess.run(listed, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    shown = subprocess.run(
+        listed, stdout=writing, stderr=subprocess.PIPE, text=True, env=BUFFERED, check=False
+    )
     os.close(writing)
     assert shown.stderr == ""
 

@@ -8,6 +8,7 @@ import io
 import os
 import sys
 import warnings
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -56,22 +57,28 @@ for group, commands in GROUPS.items():
 
 def main() -> None:
     """Run the command line; exit status 0 finished, 1 failed, 2 wrong input."""
-    for output in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        output = getattr(sys, name)
+        if output is None:  # closed by whoever started this
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - kept to the end
         if isinstance(output, io.TextIOWrapper):
             output.reconfigure(errors="replace")  # a terminal without Unicode must not end a run
     guard_output()
     warnings.simplefilter("default", category=UserWarning)
     warnings.showwarning, sys.excepthook = tell_warning, tell_traceback
     try:
-        app(standalone_mode=False)
+        status = _run()
+        sys.stdout.flush()  # here and not at the interpreter's end, so that it can be told what went wrong
+        sys.exit(status)
     except (InputError, MissingExtraError) as error:
         _end(error, 2)
     except DoxaError as error:
         _end(error, 1)
     except KeyboardInterrupt:
         _end("stopped; what was finished is kept, the same command goes on", 1)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
+    except BrokenPipeError:
+        _give_up_output()
+        sys.exit(1)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in FULL:
             _full(error)
@@ -83,13 +90,27 @@ def main() -> None:
         sys.exit(wrong.exit_code)
 
 
+def _run() -> int:
+    """Run the command that was given; return its exit status."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as stop:
+        return stop.exit_code
+    return 0
+
+
+def _give_up_output() -> None:
+    """Let go what stdout still holds."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _full(error: OSError) -> NoReturn:
     """End because a disk is full; what stdout still holds is given up where that is the one."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
     place = f"{error.filename}: " if error.filename else ""
     todo = "free space, then run the same command again: finished cells are kept"
     _end(f"{place}cannot be written ({error.strerror}); {todo}", 1)
