@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import shutil
 import sys
@@ -50,7 +51,7 @@ def interval_text(estimate: float | None, interval: Sequence[float] | None, unit
     >>> interval_text(0.861, (0.83, 0.89))
     '0.861 [0.83, 0.89]'
     """
-    if estimate is None:
+    if estimate is None or math.isnan(estimate):
         return "n/a"
     text = f"{estimate:.3g}"
     if interval is not None:
