@@ -325,11 +325,30 @@ def bound_text(above: float | None, below: float | None) -> str:
 
     >>> bound_text(0.15, None), bound_text(-0.25, 0.25), bound_text(1.7, 2.3), bound_text(None, 1e-6)
     ('above 0.15', 'within ±0.25', '1.7 to 2.3', 'below 1e-6')
+    >>> bound_text(0.5 - 1e-9, 0.5 + 1e-9), bound_text(1 - 1e-9, None)
+    ('0.5 ± 1e-9', 'above 0.999999999')
     """
-    low, high = (None if end is None else f"{end:.6g}".replace("e-0", "e-") for end in (above, below))
-    if low is None or high is None:
-        return f"above {low}" if low is not None else f"below {high}" if high is not None else ""
-    return f"within ±{high}" if above == -(below or 0.0) else f"{low} to {high}"
+    if above is not None and below is not None:
+        if above == -below:
+            return f"within ±{_short(below)}"
+        if f"{above:.6g}" == f"{below:.6g}":
+            return f"{_short((above + below) / 2)} ± {_short((below - above) / 2)}"
+        return f"{_short(above)} to {_short(below)}"
+    return (
+        f"above {_short(above)}"
+        if above is not None
+        else f"below {_short(below)}"
+        if below is not None
+        else ""
+    )
+
+
+def _short(end: float) -> str:
+    """Return an end of a bound with six digits, or with more where six would make a whole number of it."""
+    text = f"{end:.6g}"
+    if float(text) != end and float(text).is_integer():
+        text = f"{end:.12g}"
+    return text.replace("e-0", "e-")
 
 
 def judge(

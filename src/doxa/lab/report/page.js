@@ -84,6 +84,7 @@
     };
     try {
       const drawn = await window.vegaEmbed(place, spec, options);
+      if (place.scrollWidth > place.clientWidth) figure.classList.add("wide"); // it needs both columns
       offer(figure, drawn.view, number);
       play(place);
     } catch (error) {

@@ -14,6 +14,8 @@ async function draw(figure, name, load, ui) {
     const place = ui.el("div", {});
     ui.fill(figure, ui.el("figcaption", {}, ui.el("h2", {}, title), caption ? ui.el("p", {}, caption) : null), place);
     await ui.chart(place, spec, { name, title, pick: true });
+    const plot = place.querySelector(".plot");
+    if (plot && plot.scrollWidth > plot.clientWidth) figure.classList.add("wide"); // it needs both columns
     const table = ui.rowsFold(rowsOf(spec), title);
     if (table) place.querySelector(".under").prepend(table);
   } catch (error) {
