@@ -334,13 +334,9 @@ def bound_text(above: float | None, below: float | None) -> str:
         if f"{above:.6g}" == f"{below:.6g}":
             return f"{_short((above + below) / 2)} ± {_short((below - above) / 2)}"
         return f"{_short(above)} to {_short(below)}"
-    return (
-        f"above {_short(above)}"
-        if above is not None
-        else f"below {_short(below)}"
-        if below is not None
-        else ""
-    )
+    if above is not None:
+        return f"above {_short(above)}"
+    return f"below {_short(below)}" if below is not None else ""
 
 
 def _short(end: float) -> str:
