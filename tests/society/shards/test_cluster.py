@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +15,7 @@ from doxa.society.population import Plan, simulate
 from doxa.society.scenarios import in_shards
 from doxa.society.shards import sharded
 from doxa.society.shards.cluster import HeldShard, HostsOnRay
+from doxa.society.shards.links import ShardLostError
 from doxa.testing import doxa_command, run_command, run_files
 from doxa.testing.processes import Fault
 from tests.society.dynamics import slow
@@ -63,6 +65,29 @@ def test_parts_on_a_cluster_give_the_numbers_of_the_whole_and_survive_a_kill(ray
 
 
 @pytest.mark.slow
+def test_a_part_that_is_killed_within_a_day_costs_the_day(ray):
+    plan = Plan("degroot", DeGrootConfig(GRAPH), 2, steps=4_000)
+    hosts = HostsOnRay(ray, 2)
+    day, lost = hosts.day, []
+
+    def with_a_kill(number, steps):
+        if not lost:
+            threading.Timer(0.2, ray.kill, [hosts._actors[1]]).start()
+        try:
+            return day(number, steps)
+        except ShardLostError as error:
+            lost.append(str(error))
+            raise
+
+    hosts.day = with_a_kill
+    try:
+        same(in_parts(plan, 2, hosts), simulate(plan))
+    finally:
+        hosts.end()
+    assert len(lost) == 1
+
+
+@pytest.mark.slow
 def test_a_command_in_parts_that_is_killed_between_two_days_goes_on_to_equal_tables(ray, tmp_path):
     few = {"agents": "60", "days": "8", "graph": "ring", "seeds": "1"}
     options = [word for name, value in few.items() for word in (f"--{name}", value)]
@@ -78,10 +103,11 @@ def test_a_command_in_parts_that_is_killed_between_two_days_goes_on_to_equal_tab
 
 
 def test_parts_that_wait_for_cores_say_so(capsys):
-    actor = SimpleNamespace(load=SimpleNamespace(remote=lambda *load: load))
+    asked = SimpleNamespace(remote=lambda *_: ())
+    actor = SimpleNamespace(address=asked, load=asked)
     few = SimpleNamespace(
-        remote=lambda **_: lambda kind: SimpleNamespace(remote=lambda: actor),
-        wait=lambda asked, **_: ([], asked),
+        remote=lambda **_: lambda kind: SimpleNamespace(remote=lambda *_: actor),
+        wait=lambda asked, timeout=None, **_: ([], asked) if timeout else (asked, []),
         get=lambda asked: asked,
         nodes=lambda: [
             {"Alive": True, "Resources": {"CPU": 1.0}},
@@ -95,8 +121,9 @@ def test_parts_that_wait_for_cores_say_so(capsys):
 
 def test_a_part_has_one_thread(monkeypatch):
     monkeypatch.setenv("NUMBA_NUM_THREADS", "4")
-    HeldShard()
+    held = HeldShard(0, b"key")
     assert thread_count() == 1
+    held._links.close()
 
 
 def test_parts_need_ray_and_a_scenario_that_has_them():

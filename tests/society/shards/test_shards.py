@@ -25,7 +25,8 @@ from doxa.society.interventions import Change, Isolate, Persuade, Put, Target
 from doxa.society.population import Plan, simulate
 from doxa.society.schedules import Schedule
 from doxa.society.shards import cut_of, partition, pieces_of
-from doxa.society.shards.engine import HostsHere, ShardedSteps, ShardLostError
+from doxa.society.shards.engine import HostsHere, ShardedSteps
+from doxa.society.shards.links import ShardLostError
 from doxa.society.shards.partitioning import by_metis, by_ranges
 from doxa.streams import stream
 from tests.society.dynamics import slow

@@ -1,13 +1,13 @@
 """Parts of a population as actors on a Ray cluster.
 
-What parts tell each other goes from one to the other; this process only says what goes where. Steps are asked for
-ahead, so that a part has its next one at hand when it is told.
+A day is one call of each part. Within it parts tell each other what they must know; this process hears of its end.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sys
 from collections.abc import Generator
 from typing import Any
@@ -18,33 +18,49 @@ from doxa.errors import InputError
 from doxa.lab.cluster.connection import PATIENCE_S, connect, cores_of
 from doxa.society.dynamics.base import Info
 from doxa.society.population import Plan, Steps, stepping
-from doxa.society.shards.engine import ShardedSteps, ShardLostError, check
+from doxa.society.shards.engine import ShardedSteps, check
+from doxa.society.shards.links import Address, Links, ShardLostError
 from doxa.society.shards.shard import Shard
 
 
 class HeldShard:
-    """An actor that holds one part; it is loaded after it was made, so that the machines start together."""
+    """An actor that holds one part; it is loaded after it was made, so that the machines start together.
 
-    def __init__(self) -> None:
+    Args:
+        part: which.
+        key: what all parts know and nobody else.
+    """
+
+    def __init__(self, part: int, key: bytes) -> None:
+        import ray  # pyright: ignore[reportMissingImports]
+
         os.environ["NUMBA_NUM_THREADS"] = "1"  # of the one core that it has; Ray says so to OpenMP alone
+        self._links = Links(part, ray.util.get_node_ip_address(), key)
         self._shard: Shard | None = None
 
-    def load(self, *load: Any) -> None:
-        """Hold a part, given as the arguments of ``Shard``."""
+    def address(self) -> Address:
+        """Return where other parts reach this one."""
+        return self._links.address
+
+    def load(self, addresses: list[Address], *load: Any) -> None:
+        """Connect with the other parts, and hold one, given as the arguments of ``Shard``."""
+        self._links.connect(addresses)
         self._shard = Shard(*load)
 
     def put(self, values: np.ndarray) -> None:
         """Take new values."""
         self._held().put(np.asarray(values))
 
-    def step(self, day: int, step: int, *told: np.ndarray) -> Any:
-        """Take a step and return what each part is told, an object for each."""
-        out = list(self._held().step(day, step, told))
-        return out[0] if len(out) == 1 else out  # Ray takes one object as it is, and several from a list
+    def day(self, day: int, steps: int) -> tuple[np.ndarray, list[Info]]:
+        """Take the steps of a day, each with what the others tell of theirs, and return what the part says at its end.
 
-    def end_day(self) -> tuple[np.ndarray, list[Info]]:
-        """Return what the part says at the end of a day."""
-        return self._held().end_day()
+        Raises:
+            ShardLostError: another part is gone.
+        """
+        shard = self._held()
+        for step in range(steps):
+            shard.hear(self._links.exchange(shard.step(day, step), shard.sizes))
+        return shard.end_day()
 
     def _held(self) -> Shard:
         if self._shard is None:
@@ -63,37 +79,31 @@ class HostsOnRay:
     def __init__(self, ray: Any, shards: int) -> None:
         self._ray, self._shards = ray, shards
         self._actors: list[Any] = []
-        self._told: list[list[Any]] = []
 
     def load(self, loads: list[tuple[Any, ...]]) -> None:
         """Hold new parts in new processes; the old ones end. Where cores are missing, that is said and waited for."""
         self.end()
         kind = self._ray.remote(num_cpus=1, max_restarts=0, scheduling_strategy="SPREAD")(HeldShard)
-        self._actors = [kind.remote() for _ in loads]
-        asked = [actor.load.remote(*load) for actor, load in zip(self._actors, loads, strict=True)]
+        key = secrets.token_bytes(32)
+        self._actors = [kind.remote(part, key) for part in range(len(loads))]
+        asked = [actor.address.remote() for actor in self._actors]
         _, waiting = self._ray.wait(asked, num_returns=len(asked), timeout=PATIENCE_S)
         if waiting and (cores := sum(cores_of(self._ray))) < self._shards:
             sys.stderr.write(
                 f"{self._shards} parts need a core each, and the cluster has {cores:g}; waiting for more\n"
             )
-        self._got(asked)
-        self._told = []
+        addresses = self._got(asked)
+        self._got(
+            [actor.load.remote(addresses, *load) for actor, load in zip(self._actors, loads, strict=True)]
+        )
 
     def put(self, values: list[np.ndarray]) -> None:
         """Give each part new values."""
         self._got([actor.put.remote(own) for actor, own in zip(self._actors, values, strict=True)])
-        self._told = []
 
     def day(self, day: int, steps: int) -> list[tuple[np.ndarray, list[Info]]]:
-        """Ask for all steps of a day at once and return what the parts say at its end."""
-        for step in range(steps):
-            heard = [[told[part] for told in self._told] for part in range(self._shards)]
-            asked = [
-                actor.step.options(num_returns=self._shards).remote(day, step, *told)
-                for actor, told in zip(self._actors, heard, strict=True)
-            ]
-            self._told = [out if isinstance(out, list) else [out] for out in asked]
-        return self._got([actor.end_day.remote() for actor in self._actors])
+        """Let the parts take the steps of a day and return what they say at its end."""
+        return self._got([actor.day.remote(day, steps) for actor in self._actors])
 
     def end(self) -> None:
         """End the processes of all parts."""
@@ -103,12 +113,16 @@ class HostsOnRay:
         self._actors = []
 
     def _got(self, asked: list[Any]) -> Any:
-        errors = self._ray.exceptions
+        """Return what was asked of all parts, or raise what the first says that fails: those it told wait for it."""
+        errors, waiting = self._ray.exceptions, asked
         try:
+            while waiting:
+                ready, waiting = self._ray.wait(waiting)
+                self._ray.get(ready)
             return self._ray.get(asked)
         except errors.RayTaskError as error:
-            if isinstance(error.cause, errors.RayError):  # what another part should have told is gone with it
-                raise ShardLostError(f"a part of the population was lost: {error.cause}") from error
+            if isinstance(error.cause, ShardLostError):
+                raise error.cause from error
             raise
         except errors.RayError as error:
             raise ShardLostError(f"a part of the population was lost: {type(error).__name__}") from error

@@ -11,17 +11,14 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from doxa.dynamics import dynamics
-from doxa.errors import DoxaError, InputError
+from doxa.errors import InputError
 from doxa.society.dynamics.base import Info, State
 from doxa.society.graph import Graph
 from doxa.society.population import Plan
+from doxa.society.shards.links import ShardLostError
 from doxa.society.shards.partitioning import partition
 from doxa.society.shards.pieces import Piece, local_config, pieces_of
 from doxa.society.shards.shard import Clock, Shard
-
-
-class ShardLostError(DoxaError):
-    """A process that held a part, or its machine, is gone."""
 
 
 @runtime_checkable
@@ -50,26 +47,22 @@ class HostsHere:
 
     def __init__(self) -> None:
         self._shards: list[Shard] = []
-        self._told: list[tuple[np.ndarray, ...]] = []
 
     def load(self, loads: list[tuple[Any, ...]]) -> None:
         """Hold new parts."""
         self._shards = [Shard(*load) for load in loads]
-        self._told = []
 
     def put(self, values: list[np.ndarray]) -> None:
         """Give each part new values."""
         for shard, own in zip(self._shards, values, strict=True):
             shard.put(own)
-        self._told = []
 
     def day(self, day: int, steps: int) -> list[tuple[np.ndarray, list[Info]]]:
         """Take the steps of a day."""
         for step in range(steps):
-            heard = [tuple(told[part] for told in self._told) for part in range(len(self._shards))]
-            self._told = [
-                shard.step(day, step, told) for shard, told in zip(self._shards, heard, strict=True)
-            ]
+            told = [shard.step(day, step) for shard in self._shards]
+            for shard, heard in zip(self._shards, zip(*told, strict=True), strict=True):
+                shard.hear(heard)
         return [shard.end_day() for shard in self._shards]
 
 

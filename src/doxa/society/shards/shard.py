@@ -52,23 +52,27 @@ class Shard:
         """Take new values of all whom it holds."""
         self._state = self._state._replace(values=np.array(values))
 
-    def step(
-        self, day: int, step: int, told: tuple[Shaped[np.ndarray, " _"], ...]
-    ) -> tuple[Shaped[np.ndarray, " _"], ...]:
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many values each part tells this one after a step."""
+        return tuple(end - begin for begin, end in self._piece.told_by)
+
+    def step(self, day: int, step: int) -> tuple[Shaped[np.ndarray, " _"], ...]:
         """Take a step and return what each part is told of it.
 
         Args:
             day: from 1.
             step: of the day, from 0.
-            told: by each part of the step before; empty where nothing is new.
         """
-        for (begin, end), values in zip(self._piece.told_by, told, strict=False):
-            self._state.values[begin:end] = values
         rng = stream(self._clock.seed, "population", "step", day, step)
-        after, info = self._model.step(rng, self._state, self._turn(day, step))
-        self._state = after
+        self._state, info = self._model.step(rng, self._state, self._turn(day, step))
         self._infos.append(info)
-        return tuple(after.values[places] for places in self._piece.told)
+        return tuple(self._state.values.take(places) for places in self._piece.told)
+
+    def hear(self, told: tuple[Shaped[np.ndarray, " _"], ...]) -> None:
+        """Take what each part tells of its step."""
+        for (begin, end), values in zip(self._piece.told_by, told, strict=True):
+            self._state.values[begin:end] = values
 
     def end_day(self) -> tuple[Shaped[np.ndarray, " m"], list[Info]]:
         """Return the values of its own agents, and what there is to know about the steps since the last day."""
