@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client
 
@@ -19,10 +20,14 @@ from doxa.streams import stream
 HOST, KEY = "127.0.0.1", b"common"
 
 
-def linked(parts: int) -> list[Links]:
+@contextmanager
+def linked(parts: int):
     links = [Links(part, HOST, KEY) for part in range(parts)]
-    together(links, lambda link, _: link.connect([other.address for other in links]))
-    return links
+    addresses = [link.address for link in links]
+    together(links, lambda link, _: link.connect(addresses))
+    yield links
+    for link in links:
+        link.close()
 
 
 def together(links: list[Links], do) -> list:
@@ -49,29 +54,26 @@ def test_each_hears_what_each_tells_it(sizes, dtype):
         [rng.integers(0, 200, size * (to != part)).astype(dtype) for to, size in enumerate(row)]
         for part, row in enumerate(sizes)
     ]
-    links = linked(parts)
     expected = [[told[other][part] for other in range(parts)] for part in range(parts)]
-    for _ in range(3):
-        heard = together(
-            links, lambda link, part: link.exchange(told[part], [len(values) for values in expected[part]])
-        )
-        for ours, theirs in zip(heard, expected, strict=True):
-            assert all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True))
-            assert all(one.dtype == dtype for one in ours)
-    for link in links:
-        link.close()
+    heard = [[np.zeros_like(values) for values in row] for row in expected]
+    with linked(parts) as links:
+        for _ in range(3):
+            together(links, lambda link, part: link.exchange(told[part], heard[part]))
+    for ours, theirs in zip(heard, expected, strict=True):
+        assert all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True))
 
 
 def test_a_part_that_is_gone_is_missed_by_who_tells_it_and_by_who_hears_it():
-    first, second = linked(2)
-    second.close()
     values = np.ones(3_000_000, dtype=np.float32)
-    with pytest.raises(ShardLostError, match="part 0 no longer hears part 1"):
-        first.exchange([values[:0], values], [0, 0])
-    first, second = linked(2)
-    first.close()
-    with pytest.raises(ShardLostError, match="part 1 no longer hears part 0"):
-        second.exchange([values[:0], values[:0]], [5, 0])
+    nothing = values[:0]
+    with linked(2) as (first, second):
+        second.close()
+        with pytest.raises(ShardLostError, match="part 0 no longer hears part 1"):
+            first.exchange([nothing, values], [nothing, nothing])
+    with linked(2) as (first, second):
+        first.close()
+        with pytest.raises(ShardLostError, match="part 1 no longer hears part 0"):
+            second.exchange([nothing, nothing], [values, nothing])
 
 
 def test_a_part_that_cannot_be_reached_is_named_with_its_address():
@@ -95,10 +97,12 @@ def test_a_stranger_is_not_let_in():
         silent.sendall(b"GET / HTTP/1.1\r\n\r\n")
     second.connect(addresses)
     waiting.join()
-    told = np.arange(3.0)
+    told, heard = np.arange(3.0), np.zeros(3)
+    nothing = told[:0]
     with ThreadPoolExecutor() as pool:
-        heard = pool.submit(first.exchange, [told[:0], told], [0, 0])
-        assert np.array_equal(second.exchange([told[:0], told[:0]], [3, 0])[0], told)
-        assert not any(map(len, heard.result()))
+        speaking = pool.submit(first.exchange, [nothing, told], [nothing, nothing])
+        second.exchange([nothing, nothing], [heard, nothing])
+        speaking.result()
+    assert np.array_equal(heard, told)
     first.close()
     second.close()

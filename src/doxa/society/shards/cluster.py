@@ -59,7 +59,8 @@ class HeldShard:
         """
         shard = self._held()
         for step in range(steps):
-            shard.hear(self._links.exchange(shard.step(day, step), shard.sizes))
+            told = shard.step(day, step)
+            self._links.exchange(told, shard.heard())
         return shard.end_day()
 
     def _held(self) -> Shard:

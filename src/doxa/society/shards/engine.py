@@ -61,8 +61,9 @@ class HostsHere:
         """Take the steps of a day."""
         for step in range(steps):
             told = [shard.step(day, step) for shard in self._shards]
-            for shard, heard in zip(self._shards, zip(*told, strict=True), strict=True):
-                shard.hear(heard)
+            for shard, values in zip(self._shards, zip(*told, strict=True), strict=True):
+                for place, value in zip(shard.heard(), values, strict=True):
+                    place[:] = value
         return [shard.end_day() for shard in self._shards]
 
 

@@ -1,7 +1,8 @@
 """What parts tell each other goes straight from one process to another, over a connection for each pair.
 
 A connection begins with challenges that only who has the parts' common key can answer (those of ``multiprocessing``),
-so no stranger is heard. What travels are the bytes of values; nothing that arrives is executed.
+so no stranger is heard. What travels then are the bytes of values, straight from and into arrays whose sizes both ends
+know; nothing that arrives is executed.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Links:
     def __init__(self, part: int, host: str, key: bytes) -> None:
         self._part, self._key = part, key
         self._listener = Listener((host, 0), backlog=_WAITING, authkey=key)
-        self._others: dict[int, Connection] = {}
+        self._others: dict[int, socket.socket] = {}
 
     @property
     def address(self) -> Address:
@@ -57,36 +58,37 @@ class Links:
         """
         for other, (host, port) in enumerate(addresses[: self._part]):
             try:
-                line = _prompt(Client((host, port), authkey=self._key))
-                line.send_bytes(self._part.to_bytes(4, "big"))
+                with Client((host, port), authkey=self._key) as line:
+                    line.send_bytes(self._part.to_bytes(4, "big"))
+                    self._others[other] = _socket(line)
             except (OSError, EOFError) as error:
                 raise ShardLostError(
                     f"part {self._part} cannot reach part {other} at {host}:{port} ({error}); machines of a "
                     "cluster must let each other in at all ports above 1024"
                 ) from error
-            self._others[other] = line
         while len(self._others) < len(addresses) - 1:
-            with contextlib.suppress(AuthenticationError, OSError, EOFError):  # a stranger, or who left again
-                line = _prompt(self._listener.accept())
-                self._others[int.from_bytes(line.recv_bytes(4), "big")] = line
+            with (
+                contextlib.suppress(AuthenticationError, OSError, EOFError),  # a stranger, or who left again
+                self._listener.accept() as line,
+            ):
+                self._others[int.from_bytes(line.recv_bytes(4), "big")] = _socket(line)
         self._listener.close()
 
     def exchange(
-        self, told: Sequence[Shaped[np.ndarray, " _"]], sizes: Sequence[int]
-    ) -> tuple[Shaped[np.ndarray, " _"], ...]:
-        """Tell each part its values and return what each tells this one.
+        self, told: Sequence[Shaped[np.ndarray, " _"]], heard: Sequence[Shaped[np.ndarray, " _"]]
+    ) -> None:
+        """Tell each part its values and write what each tells this one.
 
         In round r those meet whose numbers add up to r, modulo how many there are: each meets one at a time, and none
         waits in a circle. The first of two speaks first.
 
         Args:
             told: values for each part.
-            sizes: how many values each tells this one; 0 where it says nothing.
+            heard: where the values of each are written; as many as it tells.
 
         Raises:
             ShardLostError: another part is gone.
         """
-        heard = tuple(np.empty(size, dtype=told[0].dtype) for size in sizes)
         for meeting in range(len(told)):
             other = (meeting - self._part) % len(told)
             try:
@@ -96,27 +98,30 @@ class Links:
                 elif self._part > other:
                     self._hear(other, heard[other])
                     self._tell(other, told[other])
-            except (OSError, EOFError) as error:
+            except OSError as error:
                 raise ShardLostError(f"part {self._part} no longer hears part {other}: {error}") from error
-        return heard
 
     def close(self) -> None:
         """End all connections."""
         self._listener.close()
-        for line in self._others.values():
-            line.close()
+        for end in self._others.values():
+            end.close()
 
     def _tell(self, other: int, values: Shaped[np.ndarray, " _"]) -> None:
         if len(values):
-            self._others[other].send_bytes(values.data)
+            self._others[other].sendall(values.data)
 
     def _hear(self, other: int, values: Shaped[np.ndarray, " _"]) -> None:
-        if len(values):
-            self._others[other].recv_bytes_into(values.data)
+        missing = values.data.cast("B") if len(values) else values.data
+        while len(missing):
+            count = self._others[other].recv_into(missing, flags=socket.MSG_WAITALL)
+            if not count:
+                raise ConnectionResetError("its connection is closed")
+            missing = missing[count:]
 
 
-def _prompt(line: Connection) -> Connection:
-    """Return a connection that sends small messages at once; by itself TCP waits to see whether more come."""
-    with socket.fromfd(line.fileno(), socket.AF_INET, socket.SOCK_STREAM) as end:
-        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return line
+def _socket(line: Connection) -> socket.socket:
+    """Return the socket of a connection; small messages leave it at once, where TCP by itself waits for more."""
+    end = socket.fromfd(line.fileno(), socket.AF_INET, socket.SOCK_STREAM)
+    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return end

@@ -52,11 +52,6 @@ class Shard:
         """Take new values of all whom it holds."""
         self._state = self._state._replace(values=np.array(values))
 
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """How many values each part tells this one after a step."""
-        return tuple(end - begin for begin, end in self._piece.told_by)
-
     def step(self, day: int, step: int) -> tuple[Shaped[np.ndarray, " _"], ...]:
         """Take a step and return what each part is told of it.
 
@@ -69,10 +64,9 @@ class Shard:
         self._infos.append(info)
         return tuple(self._state.values.take(places) for places in self._piece.told)
 
-    def hear(self, told: tuple[Shaped[np.ndarray, " _"], ...]) -> None:
-        """Take what each part tells of its step."""
-        for (begin, end), values in zip(self._piece.told_by, told, strict=True):
-            self._state.values[begin:end] = values
+    def heard(self) -> tuple[Shaped[np.ndarray, " _"], ...]:
+        """Return where what each part tells of its step is to be written, before this one takes its next."""
+        return tuple(self._state.values[begin:end] for begin, end in self._piece.told_by)
 
     def end_day(self) -> tuple[Shaped[np.ndarray, " m"], list[Info]]:
         """Return the values of its own agents, and what there is to know about the steps since the last day."""
