@@ -78,6 +78,9 @@ ALLOWED = {
     "subjects/transformers_rendering.py": {
         "jinja2": "names an error of chat templates, which are the model folder's and run in transformers' sandbox"
     },
+    "society/shards/links.py": {
+        "multiprocessing": "connections of parts with a key; their bytes go into arrays"
+    },
     "worlds/linear_bandits/live.py": {"import_module": "gymnasium, if it is installed"},
     "testing/processes.py": {"subprocess": "the crash harness starts the commands that a test gives"},
 }

@@ -13,6 +13,7 @@ import numpy as np
 
 from doxa.lab.record import Recorder
 from doxa.society.dynamics.base import Info, State
+from doxa.society.history_kernels import count_bars
 
 AGENTS_KEPT = 1_000
 """Up to so many agents, each one's opinion of each day is kept."""
@@ -86,7 +87,7 @@ class History:
         return {
             "moments": np.array([values.mean(dtype=np.float64), values.std(dtype=np.float64)]),
             "quantiles": np.quantile(values, QUANTILES),
-            "bars": np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0],
+            "bars": count_bars(values, edges),
             "edges": edges,
         }
 

@@ -191,6 +191,22 @@ for (let at = 0; at < data.length; at += 4) {
 }
 return seen;
 """
+TURNS = """
+const done = arguments[0], asked = window.requestAnimationFrame.bind(window);
+let turns = 0;
+window.requestAnimationFrame = (act) => { turns += act.name === "turn"; return asked(act); };
+for (let press = 0; press < 3; press++)
+  document.querySelector('.movie').dispatchEvent(new KeyboardEvent('keydown', {key: ' ', bubbles: true}));
+turns = 0;
+let frames = 0;
+const count = () => {
+  if (++frames < 20) { asked(count); return; }
+  window.requestAnimationFrame = asked;
+  done([turns, frames]);
+};
+asked(count);
+"""
+"""Plays, pauses and plays within one frame, and returns how often the movie asked for a next frame, of how many."""
 KEY = "document.querySelector('.movie').dispatchEvent(new KeyboardEvent('keydown', {key: arguments[0], bubbles: true}))"
 
 
@@ -211,6 +227,8 @@ def test_a_browser_plays_the_days_by_button_slider_and_key(tmp_path):
             "return document.querySelector('[role=status]').textContent"
         )
         assert "day=1" in driver.current_url
+        turns, frames = driver.execute_async_script(TURNS)
+        assert 1 <= turns <= frames, "more than one turn a frame: it plays twice at once"
         driver.execute_script(KEY, "End")
         until(driver, drawn.format(5))
         driver.execute_script(KEY, " ")

@@ -13,7 +13,7 @@ from doxa.society.chunks import thread_count
 from doxa.society.dynamics import DeGrootConfig, SirConfig
 from doxa.society.population import Plan, simulate
 from doxa.society.scenarios import in_shards
-from doxa.society.shards import sharded
+from doxa.society.shards import cluster, sharded
 from doxa.society.shards.cluster import HeldShard, HostsOnRay
 from doxa.society.shards.links import ShardLostError
 from doxa.testing import doxa_command, run_command, run_files
@@ -41,10 +41,16 @@ def ray():
 
 
 @pytest.mark.slow
-def test_parts_on_a_cluster_give_the_numbers_of_the_whole_and_survive_a_kill(ray, tmp_path):
+def test_parts_on_a_cluster_give_the_numbers_of_the_whole_and_survive_a_kill(
+    ray, tmp_path, monkeypatch, capsys
+):
     plan = Plan("degroot", DeGrootConfig(GRAPH), 4, steps=3)
+    monkeypatch.setattr(cluster, "available_cores", lambda: 1)
     with sharded(2):
         same(simulate(plan), in_parts(plan, 1))
+    assert (
+        "2 parts take turns on the cores of this machine, of which there are 1\n" in capsys.readouterr().err
+    )
     spread = SirConfig(graph=GRAPH, infection=0.2, recovery=0.1, begin={"infected": 0.1})
     plan = Plan("sir", spread, 4, steps=2)
     hosts = HostsOnRay(ray, 2)

@@ -16,6 +16,7 @@ import numpy as np
 
 from doxa.errors import InputError
 from doxa.lab.cluster.connection import PATIENCE_S, connect, cores_of
+from doxa.lab.executors import available_cores
 from doxa.society.dynamics.base import Info
 from doxa.society.population import Plan, Steps, stepping
 from doxa.society.shards.engine import ShardedSteps, check
@@ -171,6 +172,9 @@ def sharded(shards: int, address: str = "") -> Generator[None]:
     ray = connect(address, cores=1, at_once=shards)
     if (cores := sum(cores_of(ray))) < shards:
         raise InputError(f"shards={shards}: each needs a core, and the cluster has {cores:g}; add machines")
-
+    if not address and shards > (here := available_cores()):
+        sys.stderr.write(
+            f"{shards} parts take turns on the cores of this machine, of which there are {here}\n"
+        )
     with stepping(OnRay(ray, shards)):
         yield

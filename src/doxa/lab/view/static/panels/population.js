@@ -216,7 +216,7 @@ class Player {
     this.colours = palette(known.kinds);
     this.last = known.days.length - 1;
     this.day = 0;
-    this.playing = false;
+    this.playing = null;
     this.speed = STILL.matches ? 1 : 5;
     const shares = known.kinds.length ? known.kinds.flatMap((kind) => known.series[kind] ?? [1]) : known.bars.flat();
     this.top = shares.reduce((most, share) => Math.max(most, share ?? 0), 0.05);
@@ -256,7 +256,7 @@ class Player {
 
   /** Stop for good: another population takes its place. */
   end() {
-    this.playing = false;
+    this.playing = null;
     this.sized.disconnect();
     this.over.abort();
   }
@@ -282,7 +282,7 @@ class Player {
   step(by) { this.pause(); return this.show(Math.max(0, Math.min(this.last, this.day + by))).then(() => this.keep()); }
 
   pause() {
-    this.playing = false;
+    this.playing = null;
     this.ui.fill(this.button, "Play");
     this.button.setAttribute("aria-label", "Play");
     this.tell();
@@ -292,14 +292,14 @@ class Player {
   keep() { this.ui.go({ day: this.day || "" }, { replace: true }); }
 
   async play() {
-    if (this.day >= this.last) await this.show(0);
-    this.playing = true;
+    const mine = (this.playing = {});  // a second Play may come before this one has seen its end
     this.ui.fill(this.button, "Pause");
     this.button.setAttribute("aria-label", "Pause");
+    if (this.day >= this.last) await this.show(0);
     let since = performance.now();
     let at = this.day;
     const turn = async (now) => {
-      if (!this.playing || !this.node.isConnected) return;
+      if (this.playing !== mine || !this.node.isConnected) return;
       at += ((now - since) / 1000) * this.speed;
       since = now;
       const next = Math.min(this.last, Math.floor(at));
