@@ -11,6 +11,7 @@ from doxa.lab.run import run_study
 from doxa.lab.several.board import Board, Entry, Tally, finding_of, gather, holds_runs, write_board
 from doxa.lab.several.shown import show_board
 from doxa.lab.store import RunFolder
+from doxa.lab.terminal import plain
 from tests.hostile_texts import ATTACKS
 from tests.lab.studies import coin
 
@@ -50,6 +51,7 @@ def test_verdicts_are_counted_apart_for_claims_and_controls(board):
 
 def test_a_terminal_sees_counts_and_what_does_not_hold_or_what_it_asks_for(board):
     lines = show_board(board).lines
+    assert [plain(line) for line in lines] == lines, "nothing is escaped on the way to a terminal"
     assert lines[0] == "2 of 3 studies finished · claims ✓ 2 ✗ 1 · controls ✓ 1 ? 1"
     row = "first quick ✓ 1 ✗ 1 ✓ 1 arXiv:2410.21195 3 1 min 1 s 40 s finished"
     assert row in {" ".join(line.split()) for line in lines}

@@ -20,7 +20,7 @@ def board_page(board: Board) -> Page:
         Sheet(
             "Studies",
             COLUMNS,
-            [row(entry) for entry in board.entries],
+            [[_unbroken(cell) for cell in row(entry)] for entry in board.entries],
             "Claims and controls: ✓ hold, ✗ fail, ? unresolved. A control holds when the effect is absent.",
             links=[places.get(entry.study, "") for entry in board.entries],
         ),
@@ -46,8 +46,8 @@ def row(entry: Entry) -> list[Json]:
     return [
         entry.study,
         entry.preset,
-        _unbroken(entry.claims.text()),
-        _unbroken(entry.controls.text()),
+        entry.claims.text(),
+        entry.controls.text(),
         entry.paper,
         entry.cells,
         "" if entry.processor is None else duration(entry.processor),
@@ -56,9 +56,9 @@ def row(entry: Entry) -> list[Json]:
     ]
 
 
-def _unbroken(counts: str) -> str:
-    """Return counts that part only between each other, not from their signs."""
-    return re.sub(r"(?<=[✓✗?]) ", "\N{NO-BREAK SPACE}", counts)
+def _unbroken(cell: Json) -> Json:
+    """Return a cell whose counts part only between each other, not from their signs."""
+    return re.sub(r"(?<=[✓✗?]) ", "\N{NO-BREAK SPACE}", cell) if isinstance(cell, str) else cell
 
 
 def _about(entry: Entry) -> str:
