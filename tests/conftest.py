@@ -6,9 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-import torch
 
-torch.set_num_threads(1)  # networks of tests gain nothing from more, and tests run side by side
+os.environ["OMP_NUM_THREADS"] = "1"  # what tests compute gains nothing from more, and tests run side by side
+
+import torch  # noqa: E402 - it reads that when it is loaded
+
+torch.set_num_threads(1)  # where a plugin has loaded it before
 
 
 @pytest.fixture(scope="session")
