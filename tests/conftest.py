@@ -9,7 +9,7 @@ import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"  # what tests compute gains nothing from more, and tests run side by side
 
-import torch  # noqa: E402 - it reads that when it is loaded
+import torch  # reads that when it is loaded
 
 torch.set_num_threads(1)  # where a plugin has loaded it before
 
