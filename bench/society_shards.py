@@ -3,7 +3,7 @@
 Every part, and the process beside them, has one thread. The model says what a step takes: so much for each agent and
 tie of the busiest part, for each value that the busiest tells and is told, for a step at all, and for each other part
 that is told. It is fitted on small sizes in one and two parts, and on a population so small that only messages count,
-in up to eight, which take turns on the two cores here. It is tried on larger sizes and on a number of parts that it
+in up to eight, which take turns where cores are fewer. It is tried on larger sizes and on a number of parts that it
 has not seen. What it says of more parts than two is a prediction, no measurement, for machines that reach each other
 as fast as processes on one: its interval spans the errors that the model makes of two parts, and no part of many is
 held to do more than one of two.
@@ -26,6 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from kit.compare import Case, Process, Side, compare, main, round_to
 from sides.society_shards import measures_of, plan_of
 
+from doxa.lab.executors import available_cores
+
 WHOLE = Side("one process", "sides/society_shards.py", options={"shards": 0})
 ONE = Side("one part", "sides/society_shards.py", options={"shards": 1})
 TWO = Side("two parts", "sides/society_shards.py", options={"shards": 2})
@@ -35,7 +37,6 @@ BEYOND = (4, 8, 16, 32)
 TINY, MESSAGES, UNSEEN = 1_000, (1, 2, 4, 8), 6
 """A population whose work is nothing beside messages, the numbers of parts in which it shows what these cost, and one
 on which that is tried."""
-CORES = 2
 
 
 class Point(NamedTuple):
@@ -158,7 +159,7 @@ def _measured(process: Process, graph: str, n: int, shards: int, repeats: int) -
     print(f"{shards} parts, {case.name}", file=sys.stderr)
     process.prepare(replace(case, load={**case.load, "shards": shards, "cores": MESSAGES[-1]}))
     fastest = min(process.run()["wall_s"] for _ in range(repeats))
-    turns = max(1.0, shards / CORES)
+    turns = max(1.0, shards / available_cores())
     return Point(graph, n, shards, turns * _features(graph, n, shards), fastest / STEPS)
 
 
